@@ -1,0 +1,45 @@
+"""BIDS names: entities to file name and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from fmri_saliency.errors import InputError
+
+__all__ = ["ENTITY_ORDER", "build_name", "clean_label"]
+
+ENTITY_ORDER = (
+    "tpl", "sub", "ses", "task", "dir", "run", "contrast", "space", "atlas", "seg", "scale", "res", "stat", "label",
+    "desc",
+)  # fmt: skip
+"""Order of entities in a name: BIDS 1.11.1, with `contrast` and `stat` where fitlins and xcp_d put them."""
+
+
+def clean_label(text: object) -> str:
+    """Return `text` as a BIDS label: letters and digits only.
+
+    Raises
+    ------
+    InputError
+        If nothing is left.
+    """
+    label = re.sub(r"[^0-9A-Za-z]+", "", str(text))
+    if not label:
+        raise InputError(f"'{text}' cannot be part of a BIDS name: it holds no letter or digit.")
+    return label
+
+
+def build_name(entities: Mapping[str, object], suffix: str = "", extension: str = "") -> str:
+    """Return ``key-label_..._suffix.extension`` with entities in BIDS order.
+
+    Raises
+    ------
+    InputError
+        If an entity is unknown.
+    """
+    unknown = [key for key in entities if key not in ENTITY_ORDER]
+    if unknown:
+        raise InputError(f"No BIDS entity '{unknown[0]}'; known are {', '.join(ENTITY_ORDER)}.")
+    parts = [f"{key}-{clean_label(entities[key])}" for key in ENTITY_ORDER if key in entities]
+    return "_".join([*parts, *([suffix] if suffix else [])]) + extension

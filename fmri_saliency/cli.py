@@ -1,0 +1,183 @@
+"""The command line: argparse here, everything heavy inside the handlers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from fmri_saliency import __version__
+from fmri_saliency.errors import FmriSaliencyError
+from fmri_saliency.places import data_folder
+
+__all__ = ["main", "make_parser"]
+
+STEPS = {
+    "run": "the whole job: extract, train, explain, judge, report",
+    "extract": "step 1: region time series of every run",
+    "train": "step 2: samples, and decoders tested on held-out people",
+    "explain": "step 3: saliency of held-out samples, maps per class",
+    "judge": "step 4: checks of the maps",
+    "report": "step 5: figures and the page (runs the checks first)",
+}
+
+
+def _run(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import load_config, run_all
+
+    print(run_all(load_config(options.config)))
+
+
+def _extract(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import extract, load_config
+    from fmri_saliency.pipeline.run import check_log
+
+    config = load_config(options.config)
+    check_log(extract(config, options.run or ()), config.output.path)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import load_config, train
+
+    train(load_config(options.config))
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import explain, load_config
+
+    explain(load_config(options.config))
+
+
+def _judge(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import judge, load_config
+
+    judge(load_config(options.config))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import judge, load_config, report
+
+    config = load_config(options.config)
+    judge(config)
+    print(report(config))
+
+
+def _runs(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import load_config
+    from fmri_saliency.pipeline.extract import find, run_key
+
+    finding = find(load_config(options.config))
+    if options.keys:
+        print("\n".join(run_key(run) for run in finding.runs))
+    else:
+        print(finding.log.to_csv(sep="\t", index=False), end="")
+
+
+def _settings(options: argparse.Namespace) -> object:
+    from fmri_saliency.scans import SimulationSettings
+
+    given = {name: getattr(options, name) for name in ("subjects", "seed", "effect")}
+    given["tasks"] = tuple(task.upper() for task in options.tasks) if options.tasks else None
+    return SimulationSettings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline.demo import simulate
+
+    print(simulate(options.out, _settings(options)))
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import run_demo
+
+    print(run_demo(options.out, _settings(options)))
+
+
+def _atlases(options: argparse.Namespace) -> None:
+    from fmri_saliency.brain import atlas_cards
+
+    for card in atlas_cards().itertuples():
+        print(f"{card.name}\n  space    {card.space}, {card.resolution}\n  regions  {card.regions}\n"
+              f"  licence  {card.licence}\n  source   {card.source}")
+    print("one's own\n  any 3D label image with a table of its regions (TSV with the columns index and name):\n"
+          "  [atlas] labels, table and space in the configuration")
+
+
+def _add_simulation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write to")
+    parser.add_argument("--subjects", type=int, help="how many people (default 16)")
+    parser.add_argument("--tasks", nargs="+", metavar="TASK",
+                        help="HCP task names (default EMOTION GAMBLING MOTOR RELATIONAL)")
+    parser.add_argument("--seed", type=int, help="of everything random (default 0)")
+    parser.add_argument("--effect", type=float, help="peak of the response in per cent (default 1.5; 0 is pure noise)")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of ``fmri-saliency``."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser = argparse.ArgumentParser(
+        prog="fmri-saliency",
+        description="Which brain regions, at which moments, told the network what task it was?",
+        epilog=f"Annotated configurations to start from: {data_folder('workflows')}",
+    )
+    parser.add_argument("--version", action="version", version=f"fmri-saliency {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, words: str, handler: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".",
+                                      parents=[common])
+        command.set_defaults(handler=handler)
+        return command
+
+    _add_simulation(add("demo", "simulate a small data set and run the whole job on it", _demo))
+    handlers = {"run": _run, "extract": _extract, "train": _train, "explain": _explain, "judge": _judge,
+                "report": _report}
+    for name, words in STEPS.items():
+        command = add(name, words, handlers[name])
+        command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
+        if name == "extract":
+            command.add_argument("--run", action="append", metavar="KEY",
+                                 help="only this run (repeatable); `fmri-saliency runs` lists the keys")
+    command = add("runs", "list the runs that a configuration finds", _runs)
+    command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
+    command.add_argument("--keys", action="store_true", help="only the keys of the usable runs")
+    _add_simulation(add("simulate", "write an HCP-like data set with known truth", _simulate))
+    add("atlases", "list the atlases that can be chosen", _atlases)
+    return parser
+
+
+def _show_warning(message: object, category: type, *where: object, **more: object) -> None:
+    print(f"Warning: {message}", file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return 0, 2 for bad input or configuration, 1 for a failed run."""
+    options = make_parser().parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            options.handler(options)
+        except KeyboardInterrupt:
+            print("Interrupted. What is done is kept; the same command goes on from there.", file=sys.stderr)
+            return 130
+        except FmriSaliencyError as error:
+            if options.debug:
+                traceback.print_exc()
+            print(f"Error: {error}", file=sys.stderr)
+            return error.exit_code
+        except Exception as error:  # the edge: whatever went wrong becomes one message
+            if options.debug:
+                traceback.print_exc()
+            kind = type(error).__name__
+            hint = "" if options.debug else " Run again with --debug for the traceback."
+            print(f"Error: unexpected {kind}: {error}.{hint}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+"""The task decoder, how it is split from its test data, and how it is scored."""
+
+from fmri_saliency.decoding.decoder import TaskDecoder
+from fmri_saliency.decoding.score import Score, score_predictions
+from fmri_saliency.decoding.settings import Architecture, Training
+from fmri_saliency.decoding.splits import SPLITS, Fold, make_folds
+from fmri_saliency.decoding.weights import load_decoder, save_decoder
+
+__all__ = [
+    "SPLITS",
+    "Architecture",
+    "Fold",
+    "Score",
+    "TaskDecoder",
+    "Training",
+    "load_decoder",
+    "make_folds",
+    "save_decoder",
+    "score_predictions",
+]

@@ -1,0 +1,77 @@
+"""Settings of the decoder, in two small groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fmri_saliency.errors import ConfigError, one_of
+from fmri_saliency.models.networks import READOUTS
+
+__all__ = ["Architecture", "Training"]
+
+
+def _above(name: str, value: float, limit: float = 0, section: str = "decoder") -> None:
+    if not value > limit:
+        raise ConfigError(f"{name} in [{section}] must be above {limit:g}; {value} came.")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Shape of the network; see :func:`fmri_saliency.models.make_network`.
+
+    Attributes
+    ----------
+    hidden_size : int
+        Units of the recurrent layer.
+    hops, attention_size : int
+        Rows and width of the input-cell attention.
+    readout : {"last", "mean"}
+        Which hidden state is read.
+    dropout : float
+        Dropout on inputs and on the hidden state that is read, 0 to 1.
+    forget_bias : float
+        Initial bias of the forget gate.
+    """
+
+    hidden_size: int = 32
+    hops: int = 10
+    attention_size: int = 50
+    readout: str = "last"
+    dropout: float = 0.5
+    forget_bias: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_size", "hops", "attention_size"):
+            _above(name, getattr(self, name), section="decoder.architecture")
+        one_of(self.readout, READOUTS, "readout in [decoder.architecture]", ConfigError)
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout in [decoder.architecture] must be at least 0 and below 1; {self.dropout} came.")
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the network is trained (AdamW on the cross-entropy of the logits).
+
+    Attributes
+    ----------
+    learning_rate, weight_decay : float
+    batch_size : int
+    max_epochs : int
+    patience : int
+        Epochs without a better loss on the held-out groups before training stops.
+    gradient_clip : float
+        Largest norm of the gradient.
+    """
+
+    learning_rate: float = 0.01
+    weight_decay: float = 0.1
+    batch_size: int = 16
+    max_epochs: int = 100
+    patience: int = 25
+    gradient_clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "batch_size", "max_epochs", "patience", "gradient_clip"):
+            _above(name, getattr(self, name), section="decoder.training")
+        if self.weight_decay < 0:
+            raise ConfigError(f"weight_decay in [decoder.training] must be at least 0; {self.weight_decay} came.")

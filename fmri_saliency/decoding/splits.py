@@ -1,0 +1,145 @@
+"""Who is held out: people, runs, or stretches of time, never samples of the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
+
+from fmri_saliency.errors import DecoderError, one_of
+from fmri_saliency.records import Samples
+
+__all__ = ["SPLITS", "Fold", "make_folds"]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Positions of samples: to train on, to stop training on, and to test on.
+
+    Samples in none of the three lie in a gap between stretches of time.
+    """
+
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+
+
+def _folds_by(owner: np.ndarray, y: np.ndarray, n_folds: int, seed: int) -> list[np.ndarray]:
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    return [test for _, test in splitter.split(y, y, owner)]
+
+
+def _split_owners(owner: np.ndarray, what: str, samples: Samples, n_folds: int, seed: int) -> list[Fold]:
+    """Hold out whole owners; within the rest, about a fifth of the owners is stopped on."""
+    n_owners = len(set(owner.tolist()))
+    if n_owners < 3 or n_folds > n_owners:
+        raise DecoderError(f"{n_folds} folds by {what} need at least {max(3, n_folds)} of them (some to train on, to "
+                           f"stop on and to test on); the samples come from {n_owners}. Ask for fewer folds in "
+                           "[decoder], or another split.")
+    folds = []
+    for number, test in enumerate(_folds_by(owner, samples.y, n_folds, seed)):
+        rest = np.setdiff1d(np.arange(len(owner)), test)
+        inner = min(5, len(set(owner[rest].tolist())))
+        valid = rest[_folds_by(owner[rest], samples.y[rest], inner, seed + number)[0]]
+        folds.append(Fold(np.setdiff1d(rest, valid), valid, test))
+    return folds
+
+
+def split_group(samples: Samples, n_folds: int, seed: int) -> list[Fold]:
+    """Hold out families where they are known, else subjects."""
+    return _split_owners(samples.groups, "subject or family", samples, n_folds, seed)
+
+
+def split_run(samples: Samples, n_folds: int, seed: int) -> list[Fold]:
+    """Leave out one run at a time (`n_folds` is not used): for a single person."""
+    runs = samples.table["run"].to_numpy(dtype=str)
+    names = sorted(set(runs.tolist()))
+    if len(names) < 3:
+        raise DecoderError(f"Leaving one run out needs at least 3 runs; the samples come from {len(names)}.")
+    folds = []
+    for number, name in enumerate(names):
+        stop_on = {names[(number + k) % len(names)] for k in range(1, 1 + max(1, len(names) // 6))}
+        valid = np.isin(runs, sorted(stop_on))
+        test = runs == name
+        folds.append(Fold(*(np.flatnonzero(m) for m in (~valid & ~test, valid, test))))
+    return folds
+
+
+def _far_from(samples: Samples, chosen: np.ndarray) -> np.ndarray:
+    """Return which samples lie at least one window from the stretch that `chosen` covers."""
+    start, stop = samples.table["start"].to_numpy(float), samples.table["stop"].to_numpy(float)
+    runs = samples.table["run"].to_numpy(dtype=str)
+    gap = (stop - start).max() - 1e-9
+    near = np.zeros(len(runs), dtype=bool)
+    for run in set(runs[chosen].tolist()):
+        inside = chosen[runs[chosen] == run]
+        begin, end = start[inside].min(), stop[inside].max()
+        near |= (runs == run) & (start < end + gap) & (stop > begin - gap)
+    return ~near
+
+
+def split_contiguous(samples: Samples, n_folds: int, seed: int) -> list[Fold]:
+    """Hold out stretches of time, with a gap as long as a window on each side: for a single run.
+
+    The next stretch is stopped on; there is a gap around it, too.
+    """
+    order = np.lexsort((samples.table["start"].to_numpy(float), samples.table["run"].to_numpy(dtype=str)))
+    stretches = np.array_split(order, n_folds)
+    if min(map(len, stretches)) < 1:
+        raise DecoderError(f"{n_folds} stretches of time need at least {n_folds} samples; {len(order)} came.")
+    folds = []
+    for number, test in enumerate(stretches):
+        valid = stretches[(number + 1) % n_folds]
+        valid = valid[_far_from(samples, test)[valid]]
+        free = _far_from(samples, test)
+        if len(valid):
+            free &= _far_from(samples, valid)
+        train = np.flatnonzero(free)
+        if not len(train) or not len(valid):
+            raise DecoderError(f"With {n_folds} stretches of time and a gap of one window around each, fold "
+                               f"{number + 1} has {len(train)} samples to train on and {len(valid)} to stop on. "
+                               "Ask for fewer folds or shorter windows.")
+        folds.append(Fold(train, np.sort(valid), np.sort(test)))
+    return folds
+
+
+SPLITS: dict[str, Callable[[Samples, int, int], list[Fold]]] = {
+    "group": split_group,
+    "leave-one-run-out": split_run,
+    "contiguous": split_contiguous,
+}
+
+
+def make_folds(samples: Samples, split: str = "group", n_folds: int = 5, seed: int = 0) -> list[Fold]:
+    """Split samples for cross-validation; every sample is tested once.
+
+    Parameters
+    ----------
+    samples : Samples
+    split : {"group", "leave-one-run-out", "contiguous"}
+        What is held out: families or subjects, one run, or a stretch of time with a gap.
+    n_folds : int
+        Not used by ``leave-one-run-out``.
+    seed : int
+
+    Returns
+    -------
+    list of Fold
+
+    Raises
+    ------
+    DecoderError
+        If there are too few groups, runs or samples, or a class is missing in training.
+    """
+    one_of(split, SPLITS, "split in [decoder]", DecoderError)
+    if n_folds < 2:
+        raise DecoderError(f"Cross-validation needs at least 2 folds; {n_folds} came.")
+    folds = SPLITS[split](samples, n_folds, seed)
+    for number, fold in enumerate(folds, start=1):
+        missing = sorted(set(samples.classes) - set(samples.y[fold.train]))
+        if missing:
+            raise DecoderError(f"Fold {number} of split '{split}' has no training sample of class '{missing[0]}'. Ask "
+                               "for fewer folds, or drop the class.")
+    return folds

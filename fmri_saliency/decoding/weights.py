@@ -1,0 +1,69 @@
+"""A trained decoder on disk: tensors as safetensors, the rest as JSON, nothing pickled."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from fmri_saliency.decoding.decoder import TaskDecoder
+from fmri_saliency.decoding.settings import Architecture, Training
+from fmri_saliency.errors import InputError
+from fmri_saliency.files import atomic_path, read_json, write_json
+
+__all__ = ["load_decoder", "save_decoder"]
+
+
+def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | None = None) -> None:
+    """Write ``weights.safetensors`` and, last, ``model.json`` into `folder`.
+
+    `extra` is written into the JSON under its own keys.
+    """
+    folder = Path(folder)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in decoder.module_.state_dict().items()}
+    with atomic_path(folder / "weights.safetensors") as temporary:
+        save_file(tensors, temporary)
+    card = {
+        "network": decoder.network,
+        "architecture": asdict(decoder.architecture or Architecture()),
+        "training": asdict(decoder.training or Training()),
+        "seed": decoder.seed,
+        "classes": decoder.classes_.tolist(),
+        "n_regions": decoder.n_regions_in_,
+        "n_times": decoder.n_times_in_,
+        "epochs": len(decoder.history_),
+        "stopped_by": decoder.stopped_by_,
+        "history": decoder.history_,
+        **(extra or {}),
+    }
+    write_json(folder / "model.json", card)
+
+
+def load_decoder(folder: Path, device: str = "cpu") -> TaskDecoder:
+    """Read what :func:`save_decoder` wrote, ready to predict.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    """
+    folder = Path(folder)
+    card = read_json(folder / "model.json")
+    decoder = TaskDecoder(
+        card["network"], Architecture(**card["architecture"]), Training(**card["training"]), card["seed"], device
+    )
+    decoder.classes_ = np.array(card["classes"])
+    decoder.n_regions_in_, decoder.n_times_in_ = card["n_regions"], card["n_times"]
+    decoder.history_, decoder.stopped_by_ = card["history"], card["stopped_by"]
+    module = decoder.build_module()
+    try:
+        module.load_state_dict(load_file(folder / "weights.safetensors", device=device))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(f"The weights {folder / 'weights.safetensors'} do not fit model.json: {error}. Train again.") \
+            from None
+    decoder.module_ = module.eval()
+    return decoder

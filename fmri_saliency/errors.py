@@ -1,0 +1,76 @@
+"""What can go wrong, in the user's words.
+
+Every message says what was expected, what came, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "AtlasError",
+    "ConfigError",
+    "DecoderError",
+    "FmriSaliencyError",
+    "InputError",
+    "SpaceMismatchWarning",
+    "StepError",
+    "TimingWarning",
+    "nearest",
+    "one_of",
+]
+
+
+class FmriSaliencyError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    ``exit_code`` is what the command line returns: 2 for bad input or
+    configuration, 1 for a run that failed.
+    """
+
+    exit_code = 1
+
+
+class InputError(FmriSaliencyError, ValueError):
+    """A file or an array that the user gave cannot be used."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """The configuration file is wrong."""
+
+
+class AtlasError(InputError):
+    """The atlas, its table or its space cannot be used."""
+
+
+class DecoderError(InputError):
+    """The samples cannot be decoded as asked."""
+
+
+class StepError(FmriSaliencyError):
+    """A step of the workflow failed or cannot begin yet."""
+
+
+class TimingWarning(UserWarning):
+    """Events and scan do not fit together in time."""
+
+
+class SpaceMismatchWarning(UserWarning):
+    """Atlas and scans are in different versions of a template space."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the known name nearest to `name`, or ``""``."""
+    found = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{found[0]}'?" if found else ""
+
+
+def one_of(value: str, known: Iterable[str], what: str, error: type[InputError] = InputError) -> str:
+    """Return `value` if it is one of `known`, else raise `error` naming them all."""
+    known = list(known)
+    if value not in known:
+        raise error(f"{what} must be one of {', '.join(known)}; '{value}' came.{nearest(value, known)}")
+    return value

@@ -1,0 +1,157 @@
+"""Files that are whole or absent: atomic writing and fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fmri_saliency.errors import InputError
+
+__all__ = [
+    "atomic_path",
+    "clear_unfinished",
+    "digest",
+    "fingerprint",
+    "read_json",
+    "read_tsv",
+    "write_array",
+    "write_json",
+    "write_text",
+    "write_tsv",
+]
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
+
+    A reader sees the old file or the new one, never half of one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
+    prefix = f".unfinished-{_host()}-{os.getpid()}-"
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _host() -> str:
+    return socket.gethostname().replace("-", "_")
+
+
+def clear_unfinished(folder: Path) -> int:
+    """Remove the temporary files of processes of this machine that died; return how many."""
+    removed = 0
+    for path in Path(folder).rglob(f".unfinished-{_host()}-*"):
+        process = path.name.split("-")[2]
+        if process.isdigit() and not _is_alive(int(process)):
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"Cannot write {type(value).__name__} as JSON.")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with stable order of keys as given, atomically."""
+    write_text(path, json.dumps(content, indent=2, default=_plain, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; the message names the file when it is not JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"Expected a JSON file at {path}; there is none.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not readable JSON ({error}). Correct or remove it.") from None
+
+
+def write_tsv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table the BIDS way: tabs, ``n/a`` for what is missing; atomically."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a")
+
+
+def read_tsv(path: Path, what: str, **options: Any) -> pd.DataFrame:
+    """Read a BIDS table; `what` says in the message what the file should have been."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"Expected {what} at {path}; there is no such file.")
+    try:
+        return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, **options)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"Expected {what} (tab-separated text) at {path}; it cannot be read: {error}") from None
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write a NumPy array (no pickles), atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def digest(*parts: Any) -> str:
+    """Return a short hash of arrays and JSON-able values."""
+    total = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            total.update(f"{part.dtype}{part.shape}".encode())
+            total.update(np.ascontiguousarray(part).tobytes())
+        else:
+            total.update(json.dumps(part, sort_keys=True, default=_plain).encode())
+    return total.hexdigest()[:16]
+
+
+def fingerprint(path: Path | None) -> dict[str, Any] | None:
+    """Return size and time of change of a file: enough to see that it is another one."""
+    if path is None:
+        return None
+    state = Path(path).stat()
+    return {"path": Path(path).as_posix(), "size": state.st_size, "mtime_ns": state.st_mtime_ns}

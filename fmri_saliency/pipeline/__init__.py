@@ -1,0 +1,23 @@
+"""The steps from scans to report: each reads files, writes files, and skips what is done."""
+
+from fmri_saliency.pipeline.config import Config, load_config, write_config
+from fmri_saliency.pipeline.demo import run_demo
+from fmri_saliency.pipeline.explain import explain
+from fmri_saliency.pipeline.extract import extract
+from fmri_saliency.pipeline.judge import judge
+from fmri_saliency.pipeline.report import report
+from fmri_saliency.pipeline.run import run_all
+from fmri_saliency.pipeline.train import train
+
+__all__ = [
+    "Config",
+    "explain",
+    "extract",
+    "judge",
+    "load_config",
+    "report",
+    "run_all",
+    "run_demo",
+    "train",
+    "write_config",
+]

@@ -1,0 +1,235 @@
+"""The configuration: one TOML file, every key known, every value checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from fmri_saliency.decoding import SPLITS, Architecture, Training
+from fmri_saliency.errors import ConfigError, nearest, one_of
+from fmri_saliency.files import write_text
+from fmri_saliency.models import network_names
+from fmri_saliency.saliency import SaliencySettings
+from fmri_saliency.scans import LAYOUTS
+from fmri_saliency.series import Cleaning, Windows
+
+__all__ = ["AtlasChoice", "Config", "Decoder", "Output", "Scans", "load_config", "to_plain", "write_config"]
+
+
+@dataclass(frozen=True)
+class Scans:
+    """Where the scans are.
+
+    Attributes
+    ----------
+    layout : {"hcp", "table"}
+    path : Path
+        The HCP folder, or the table of runs.
+    t_r : float, optional
+        Seconds per frame; beats header and table.
+    space : str
+        BIDS name of the scans' template space.
+    tasks, subjects : tuple of str
+        Which to take; all when empty.
+    truth : Path, optional
+        For simulated scans: the folder that holds ``truth.json``.
+    """
+
+    layout: str
+    path: Path
+    t_r: float | None = None
+    space: str = ""
+    tasks: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    truth: Path | None = None
+
+    def __post_init__(self) -> None:
+        one_of(self.layout, LAYOUTS, "layout in [scans]", ConfigError)
+        if self.t_r is not None and not self.t_r > 0:
+            raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
+
+
+@dataclass(frozen=True)
+class AtlasChoice:
+    """Which regions: an embedded atlas by name, or one's own label image with its table."""
+
+    name: str = "Compact"
+    labels: Path | None = None
+    table: Path | None = None
+    space: str = ""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Which networks are trained, and on whom they are tested.
+
+    Attributes
+    ----------
+    network : str
+        The one whose maps are made.
+    compare : tuple of str
+        Others trained and explained on the same folds, for the report.
+    split : {"group", "leave-one-run-out", "contiguous"}
+    folds, seed : int
+    device : str
+    architecture : Architecture
+    training : Training
+    """
+
+    network: str = "input-cell-lstm"
+    compare: tuple[str, ...] = ("lstm",)
+    split: str = "group"
+    folds: int = 5
+    seed: int = 0
+    device: str = "cpu"
+    architecture: Architecture = field(default_factory=Architecture)
+    training: Training = field(default_factory=Training)
+
+    def __post_init__(self) -> None:
+        for name in (self.network, *self.compare):
+            one_of(name, network_names(), "A network in [decoder]", ConfigError)
+        one_of(self.split, SPLITS, "split in [decoder]", ConfigError)
+        if self.folds < 2:
+            raise ConfigError(f"folds in [decoder] must be at least 2; {self.folds} came.")
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The main network and those beside it, each once."""
+        return tuple(dict.fromkeys((self.network, *self.compare)))
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where results go, and how many processes work on the scans."""
+
+    path: Path
+    n_jobs: int = 1
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        if self.n_jobs == 0:
+            raise ConfigError("n_jobs in [output] must not be 0: a number of processes, or -1 for all cores.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration, one record per section of the TOML file."""
+
+    scans: Scans
+    output: Output
+    atlas: AtlasChoice = field(default_factory=AtlasChoice)
+    cleaning: Cleaning = field(default_factory=Cleaning)
+    samples: Windows = field(default_factory=Windows)
+    decoder: Decoder = field(default_factory=Decoder)
+    saliency: SaliencySettings = field(default_factory=SaliencySettings)
+
+
+def _wrong(section: str, key: str, expected: str, value: Any) -> ConfigError:
+    return ConfigError(f"{key} in [{section}] must be {expected}; {value!r} came.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+PLAIN = {
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    float: ("a number", _is_number),
+    int: ("a whole number", lambda value: _is_number(value) and isinstance(value, int)),
+    str: ("a text in quotes", lambda value: isinstance(value, str)),
+}
+
+
+def _convert_plain(hint: Any, value: Any, section: str, key: str, folder: Path) -> Any:
+    if hint is Path:
+        if not isinstance(value, str) or not value:
+            raise _wrong(section, key, "a path in quotes", value)
+        return (folder / Path(value).expanduser()).resolve()
+    words, fits = PLAIN[hint]
+    if not fits(value):
+        raise _wrong(section, key, words, value)
+    return hint(value)
+
+
+def _convert(hint: Any, value: Any, section: str, key: str, folder: Path) -> Any:
+    """Turn a TOML value into what the dataclass field is declared to hold."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _convert(next(kind for kind in inner if kind is not type(None)), value, section, key, folder)
+    if dataclasses.is_dataclass(hint) or origin is dict:
+        below = f"{section}.{key}" if section else key
+        if not isinstance(value, dict):
+            raise _wrong(section or "the configuration", key, f"a section [{below}]", value)
+        if origin is dict:
+            return {name: _convert(inner[1], item, below, name, folder) for name, item in value.items()}
+        return _build(hint, value, below, folder)
+    if origin is tuple:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise _wrong(section, key, 'a list of texts, such as ["a", "b"]', value)
+        return tuple(value)
+    return _convert_plain(hint, value, section, key, folder)
+
+
+def _build(kind: type, values: dict[str, Any], section: str, folder: Path) -> Any:
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    where = f"[{section}]" if section else "the configuration"
+    for key in values:
+        if key not in fields:
+            raise ConfigError(f"Unknown key '{key}' in {where}; known are {', '.join(fields)}.{nearest(key, fields)}")
+    for name, item in fields.items():
+        needed = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        if needed and name not in values:
+            what = f"a section [{name}]" if dataclasses.is_dataclass(hints[name]) else f"the key '{name}'"
+            raise ConfigError(f"{where} needs {what}.")
+    return kind(**{key: _convert(hints[key], value, section, key, folder) for key, value in values.items()})
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Paths in it are relative to its own folder.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not TOML, has an unknown or missing key, or a value that
+        cannot be used. The message begins with the file's path.
+    """
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _build(Config, values, "", path.resolve().parent)
+    except FileNotFoundError:
+        raise ConfigError(f"Expected a configuration file at {path}; there is none. Annotated examples: "
+                          "`fmri-saliency --help` tells where they are.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration {path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def to_plain(value: Any) -> Any:
+    """Return settings as plain dicts, lists and texts, ready for TOML and JSON (None left out)."""
+    if dataclasses.is_dataclass(value):
+        pairs = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: to_plain(item) for name, item in pairs.items() if item is not None}
+    if isinstance(value, dict):
+        return {name: to_plain(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [to_plain(item) for item in value]
+    return value.as_posix() if isinstance(value, Path) else value
+
+
+def write_config(config: Config, path: Path) -> None:
+    """Write the resolved configuration: every key, absolute paths; it can be run again."""
+    write_text(path, tomli_w.dumps(to_plain(config)))

@@ -1,0 +1,196 @@
+"""Step 3: saliency of held-out samples, class maps in brain space, leading regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from fmri_saliency import __version__
+from fmri_saliency.bids import build_name, clean_label
+from fmri_saliency.brain import project_labels, save_map
+from fmri_saliency.decoding import Fold, load_decoder, make_folds
+from fmri_saliency.errors import InputError
+from fmri_saliency.files import read_json, write_tsv
+from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
+from fmri_saliency.pipeline.train import fold_inputs, load_samples
+from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
+from fmri_saliency.records import Atlas, Run, Saliency, Samples
+from fmri_saliency.saliency import explain_samples, read_saliency, write_saliency
+
+__all__ = ["class_atlas", "class_entities", "explain", "region_table"]
+
+
+def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
+    space = Workspace(config.output.path)
+    decoder = load_decoder(space.fold(network, number), config.decoder.device)
+    saliency = explain_samples(
+        decoder,
+        samples.X[fold.test],
+        samples.y[fold.test],
+        samples.t_r,
+        samples.names,
+        config.saliency,
+        samples.X[fold.train].mean(axis=0),
+    )
+    extra = {"samples": fold.test, "fold": number, "inputs": inputs}
+    write_saliency(saliency, space.fold_saliency(network, number), extra)
+
+
+def _join_folds(config: Config, network: str, folds: Sequence[Fold], inputs: str) -> Saliency:
+    """Put the samples of all folds in their order; write them and the class averages."""
+    space = Workspace(config.output.path)
+    parts = [read_saliency(space.fold_saliency(network, number)) for number in range(1, len(folds) + 1)]
+    order = np.argsort(np.concatenate([fold.test for fold in folds]), kind="stable")
+    labels = np.array([label for part in parts for label in part.labels])[order]
+    whole = replace(
+        parts[0],
+        values=np.concatenate([part.values for part in parts])[order],
+        labels=tuple(labels.tolist()),
+        n_averaged=(1,) * len(labels),
+        seed=config.decoder.seed,
+    )
+    write_saliency(whole, space.saliency(network, "samples"), {"network": network, "inputs": inputs})
+    classes = whole.average()
+    write_saliency(classes, space.saliency(network, "classes"), {"network": network, "inputs": inputs})
+    return classes
+
+
+def class_atlas(config: Config) -> tuple[Atlas, str, list[Run]]:
+    """Return the atlas on the grid of the first run, the note on spaces, and the runs."""
+    finding = find(config)
+    atlas, note = choose_atlas(config, finding.runs)
+    return grid_atlas(atlas, finding.runs[0]), note, list(finding.runs)
+
+
+def class_entities(config: Config, label: str, atlas: Atlas, run: Run) -> dict[str, str]:
+    """Return the BIDS entities of a class's map: the task is the class, or the class is a contrast."""
+    entities = dict(atlas.entities)
+    if run.space:
+        entities["space"] = run.space
+    own = {"task": label} if config.samples.unit == "run" else {"task": run.task, "contrast": label}
+    return {**own, **entities}
+
+
+def _shown(values: np.ndarray, samples: Samples) -> np.ndarray:
+    """Return values with NaN in the columns of regions that no run covers."""
+    absent = np.isin(samples.names, samples.absent)
+    return np.where(absent, np.nan, values).astype(np.float32)
+
+
+def _write_maps(config: Config, classes: Saliency, samples: Samples) -> list[Path]:
+    atlas, note, runs = class_atlas(config)
+    method = clean_label(classes.method)
+    written = []
+    for position, label in enumerate(tqdm(classes.labels, desc="Projecting", unit="class")):
+        over_time = _shown(classes.values[position], samples)
+        maps = {
+            "saliency": (over_time, classes.unit, "signed saliency over time"),
+            "saliencymean": (_shown(classes.over_time()[position], samples), classes.unit, "mean over time, signed"),
+            "peaktime": (_shown(classes.peak_time()[position], samples), "s",
+                         "seconds from the window's first frame to the largest absolute value"),
+        }  # fmt: skip
+        for stat, (values, unit, what) in maps.items():
+            entities = {**class_entities(config, label, atlas, runs[0]), "stat": stat, "desc": method}
+            path = config.output.path / "group" / build_name(entities, "boldmap", ".nii.gz")
+            image = project_labels(values, atlas, classes.t_r, f"fmri_saliency {stat} {classes.method}: {label}")
+            save_map(image, path, _sidecar(config, classes, position, unit, what, note, samples))
+            written += [path, Path(str(path).removesuffix(".nii.gz") + ".json")]
+    return written
+
+
+def _sidecar(
+    config: Config, classes: Saliency, position: int, unit: str, what: str, note: str, samples: Samples
+) -> dict[str, Any]:
+    return {
+        "Description": f"{what}, class '{classes.labels[position]}'",
+        "Class": classes.labels[position],
+        "Network": config.decoder.network,
+        "Method": classes.method,
+        "Target": classes.target,
+        "Baseline": classes.baseline,
+        "SmoothingFWHM": config.saliency.smoothing,
+        "Signed": True,
+        "Units": unit,
+        "RepetitionTime": classes.t_r,
+        "SamplesAveraged": classes.n_averaged[position],
+        "HeldOut": f"every sample was explained by a decoder that did not see its {config.decoder.split}",
+        "Seed": classes.seed,
+        "AbsentRegions": list(samples.absent),
+        "AbsentRegionsValue": "NaN",
+        "OutsideRegionsValue": 0,
+        "SpaceNote": note,
+        "Sources": ["saliency/" + config.decoder.network + "/classes.npy"],
+        "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__},
+    }
+
+
+def region_table(classes: Saliency, atlas: Atlas, absent: Sequence[str] = ()) -> pd.DataFrame:
+    """List every region of every class, leading regions first.
+
+    Ranked by the signed mean over time for contributions, by its absolute value for
+    sensitivities (whose sign does not speak for or against the class).
+    """
+    regions = atlas.regions.set_index(atlas.regions["name"].astype(str))
+    rows = []
+    for position, label in enumerate(classes.labels):
+        mean = classes.over_time()[position]
+        strength = mean if classes.unit == "logit" else np.abs(classes.values[position]).mean(axis=0)
+        peak = classes.peak_time()[position]
+        for rank, region in enumerate(np.argsort(-strength, kind="stable"), start=1):
+            name = classes.names[region]
+            about = {key: regions.at[name, key] for key in ("hemisphere", "x", "y", "z") if key in regions}
+            values = {"mean": float(mean[region]), "strength": float(strength[region]), "peak_s": float(peak[region])}
+            values = {key: round(value, 6) for key, value in values.items()}
+            rows.append({"class": label, "rank": rank, "region": name, **about, **values, "absent": name in absent})
+    return pd.DataFrame(rows)
+
+
+def explain(config: Config) -> None:
+    """Explain the held-out samples of every network; write class maps of the main one.
+
+    Raises
+    ------
+    StepError
+        If the decoders are missing or out of date.
+    """
+    space = Workspace(config.output.path)
+    samples, samples_inputs = load_samples(config)
+    folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
+    jobs, stamps = [], {}
+    for network in config.decoder.networks:
+        for number, fold in enumerate(folds, start=1):
+            card = require(space.fold(network, number) / "model.json", "train")
+            expected = fold_inputs(config, network, number, fold, samples_inputs)
+            if read_json(card)["inputs"] != expected:
+                raise InputError(f"{card} was trained with other settings or samples: run `fmri-saliency train "
+                                 "CONFIG.toml` again.")
+            inputs = stamp(expected, to_plain(config.saliency))
+            stamps.setdefault(network, []).append(inputs)
+            stem = space.fold_saliency(network, number)
+            if not is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")]):
+                jobs.append((network, number, fold, inputs))
+    for network, number, fold, inputs in tqdm(jobs, desc="Explaining", unit="fold", disable=not jobs):
+        _explain_fold(config, network, number, fold, samples, inputs)
+    for network in config.decoder.networks:
+        classes = _join_folds(config, network, folds, stamp(stamps[network]))
+        if network == config.decoder.network:
+            written = _write_maps(config, classes, samples)
+            atlas, _, _ = class_atlas(config)
+            table = space.root / "group" / f"desc-{clean_label(classes.method)}_regions.tsv"
+            write_tsv(table, region_table(classes, atlas, samples.absent))
+            _remove_others(space.root / "group", [*written, table])
+            say(f"Maps: {len(classes.labels)} classes in {space.root / 'group'}.")
+
+
+def _remove_others(folder: Path, keep: Sequence[Path]) -> None:
+    """Remove maps of an earlier configuration, so that results of two never mix."""
+    for path in folder.iterdir():
+        if path not in keep and ("_boldmap" in path.name or path.name.endswith("_regions.tsv")):
+            path.unlink()

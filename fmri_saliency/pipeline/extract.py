@@ -1,0 +1,155 @@
+"""Step 1: region time series of every run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from fmri_saliency.brain import check_space, load_atlas, resample_atlas
+from fmri_saliency.errors import ConfigError, InputError, nearest
+from fmri_saliency.files import digest, fingerprint, read_json, write_tsv
+from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
+from fmri_saliency.records import Atlas, Run
+from fmri_saliency.scans import find_runs
+from fmri_saliency.scans.find import Finding
+from fmri_saliency.series import Cleaning, extract_run, series_name, write_series
+
+__all__ = ["extract", "find", "grid_atlas", "run_key", "series_inputs"]
+
+
+def run_key(run: Run) -> str:
+    """Return the name of a run: its BIDS entities."""
+    return "_".join(f"{key}-{value}" for key, value in run.entities.items())
+
+
+def find(config: Config) -> Finding:
+    """Find the configured runs."""
+    scans = config.scans
+    return find_runs(
+        scans.layout, scans.path, t_r=scans.t_r, space=scans.space, tasks=scans.tasks, subjects=scans.subjects
+    )
+
+
+def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
+    """Load the configured atlas and say how its space fits the scans'."""
+    choice = config.atlas
+    atlas = load_atlas(choice.name, choice.labels, choice.table, choice.space)
+    notes = [check_space(atlas, space) for space in sorted({run.space for run in runs})]
+    return atlas, " ".join(notes)
+
+
+def grid_atlas(atlas: Atlas, run: Run) -> Atlas:
+    """Resample the atlas to the grid of a run."""
+    image = nib.load(run.bold)
+    return resample_atlas(atlas, image.affine, image.shape[:3])
+
+
+def series_inputs(run: Run, atlas: Atlas, cleaning: Cleaning) -> str:
+    """Return what identifies the series of a run: its files, the atlas and the cleaning."""
+    files = [fingerprint(path) for path in (run.bold, run.mask, run.confounds)]
+    regions = digest(atlas.labels, atlas.affine, list(atlas.names))
+    return stamp(files, run.t_r, regions, to_plain(cleaning))
+
+
+@dataclass(frozen=True)
+class _Job:
+    run: Run
+    stem: Path
+    inputs: str
+
+
+def _extract_one(job: _Job, atlas: Atlas, cleaning: Cleaning, space_note: str) -> tuple[str, str]:
+    """Extract and write one run; return its key and what went wrong, if anything did."""
+    try:
+        series = extract_run(job.run, grid_atlas(atlas, job.run), cleaning)
+        sources = [path.as_posix() for path in (job.run.bold, job.run.mask, job.run.confounds) if path]
+        extra = {"Sources": sources, "Atlas": atlas.name, "SpaceNote": space_note, "inputs": job.inputs}
+        write_series(series, job.stem, extra)
+    except (InputError, OSError) as error:
+        return run_key(job.run), str(error)
+    return run_key(job.run), ""
+
+
+def _work(jobs: Sequence[_Job], atlas: Atlas, config: Config, note: str) -> Iterator[tuple[str, str]]:
+    tasks = (delayed(_extract_one)(job, atlas, config.cleaning, note) for job in jobs)
+    pool = Parallel(n_jobs=min(config.output.n_jobs, len(jobs)), return_as="generator_unordered")
+    yield from tqdm(pool(tasks), total=len(jobs), desc="Extracting", unit="run")
+
+
+def _choose_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
+    known = {run_key(run): run for run in runs}
+    for key in keys:
+        if key not in known:
+            raise ConfigError(f"No run '{key}' was found.{nearest(key, known)} `fmri-saliency runs CONFIG.toml` lists "
+                              "them.")
+    return [known[key] for key in keys] if keys else list(runs)
+
+
+def _log_row(row: dict[str, Any], run: Run | None, stem: Path | None, failure: str) -> dict[str, Any]:
+    row = {**row, "frames": None, "t_r": None, "absent_regions": None}
+    if run is None or stem is None:
+        return row
+    row.update(frames=run.n_times, t_r=run.t_r)
+    card = stem.with_name(stem.name + ".json")
+    if failure:
+        row.update(status="failed", message=failure)
+    elif card.is_file():
+        row.update(status="done", absent_regions=len(read_json(card)["AbsentRegions"]))
+    return row
+
+
+def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
+    """Extract the series of all runs, or of those named by `keys`.
+
+    Runs whose recorded inputs have not changed are skipped. A run that cannot be used is a
+    row in ``runs.tsv``; the others go on.
+
+    Returns
+    -------
+    DataFrame
+        The log: `run`, `status` (``done``, ``found``, ``missing``, ``unusable``,
+        ``failed``), `message`, `frames`, `t_r`, `absent_regions`.
+
+    Raises
+    ------
+    InputError
+        If no run can be used at all.
+    """
+    space = Workspace(config.output.path)
+    finding = find(config)
+    atlas, note = choose_atlas(config, finding.runs)
+    space.begin()
+    chosen = _choose_runs(finding.runs, keys)
+    stems = {run_key(run): space.root / series_name(run, atlas) for run in finding.runs}
+    if len(set(stems.values())) < len(finding.runs):
+        raise InputError("Two runs would have the same file name; tell them apart by session, direction or run in "
+                         f"{config.scans.path}.")
+    jobs = []
+    for run in chosen:
+        stem = stems[run_key(run)]
+        inputs = series_inputs(run, atlas, config.cleaning)
+        outputs = [stem.with_name(stem.name + ".tsv")]
+        if not is_done(stem.with_name(stem.name + ".json"), inputs, outputs):
+            jobs.append(_Job(run, stem, inputs))
+    failures = dict(_work(jobs, atlas, config, note)) if jobs else {}
+    runs = {run_key(run): run for run in finding.runs}
+    rows = [
+        _log_row(row, runs.get(row["run"]), stems.get(row["run"]), failures.get(row["run"], ""))
+        for row in finding.log.to_dict("records")
+    ]
+    log = pd.DataFrame(rows).astype({"frames": "Int64", "absent_regions": "Int64"})
+    write_tsv(space.root / "runs.tsv", log)
+    counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())
+    say(f"Series: {len(jobs)} extracted, {len(chosen) - len(jobs)} up to date; runs: {counts}.")
+    failed = [message for message in failures.values() if message]
+    if failed and len(failed) == len(finding.runs):
+        raise InputError(f"No run could be extracted. The first problem: {failed[0]}")
+    return log

@@ -1,0 +1,71 @@
+"""Step 4: does the map hold? Numbers for the report, saved before they are shown."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from fmri_saliency.errors import InputError
+from fmri_saliency.evidence import edge_shares, recover
+from fmri_saliency.files import read_json, read_tsv, write_json
+from fmri_saliency.pipeline.config import Config
+from fmri_saliency.pipeline.train import load_samples
+from fmri_saliency.pipeline.workspace import Workspace, require, say
+from fmri_saliency.records import Evidence, Samples
+from fmri_saliency.saliency import read_saliency
+
+__all__ = ["judge", "read_truth"]
+
+
+def read_truth(folder: Path, samples: Samples, offset: float) -> dict[str, np.ndarray]:
+    """Read where each task's response was planted, in the samples' window.
+
+    Returns
+    -------
+    dict
+        Task to ndarray of bool, shape (n_times, n_regions).
+
+    Raises
+    ------
+    InputError
+        If the truth's regions are not the samples'.
+    """
+    card = read_json(folder / "truth.json")
+    first, n_times = round(offset / samples.t_r), samples.X.shape[1]
+    truth = {}
+    for task in samples.classes:
+        table = read_tsv(folder / f"task-{task}_response.tsv", "the planted response")
+        if tuple(map(str, table.columns)) != samples.names:
+            raise InputError(f"The truth in {folder} names other regions than the samples: use the atlas that the "
+                             "scans were simulated with, or leave [scans] truth out.")
+        truth[task] = table.to_numpy()[first : first + n_times] > card["threshold"]
+    return truth
+
+
+def judge(config: Config) -> list[Evidence]:
+    """Check the maps and write ``evidence/evidence.json``.
+
+    For every network: the share of saliency in the first and last tenth of the steps. For
+    simulated scans also: how well the class maps recover what was planted.
+    """
+    space = Workspace(config.output.path)
+    samples, _ = load_samples(config)
+    found: list[Evidence] = []
+    for network in config.decoder.networks:
+        stem = space.saliency(network, "samples")
+        require(stem.with_name(stem.name + ".npy"), "explain")
+        found += edge_shares(read_saliency(stem), network)
+    if config.scans.truth is not None and config.samples.unit == "run":
+        truth = read_truth(config.scans.truth, samples, config.samples.offset)
+        classes = read_saliency(space.saliency(config.decoder.network, "classes"))
+        results = recover(classes, truth, config.decoder.seed)
+        found += results
+        for check in dict.fromkeys(item.check for item in results):
+            values = [item.value for item in results if item.check == check]
+            nulls = [item.null for item in results if item.check == check]
+            say(f"{check}: AUROC {np.mean(values):.3f} on average over classes, lowest {min(values):.3f} (random maps "
+                f"{np.mean(nulls):.3f}).")
+    write_json(space.root / "evidence" / "evidence.json", [asdict(item) for item in found])
+    return found

@@ -1,0 +1,223 @@
+"""Step 5: figures and the page, from what the other steps saved."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from tqdm.auto import tqdm
+
+from fmri_saliency import __version__
+from fmri_saliency.attribution import METHODS
+from fmri_saliency.bids import clean_label
+from fmri_saliency.files import atomic_path, read_json, read_tsv, write_text
+from fmri_saliency.pipeline.config import Config, write_config
+from fmri_saliency.pipeline.explain import class_atlas
+from fmri_saliency.pipeline.extract import find
+from fmri_saliency.pipeline.train import LINEAR
+from fmri_saliency.pipeline.workspace import Workspace, require, say
+from fmri_saliency.plotting import plot_confusion, plot_glass, plot_glass_strip, plot_region_time, plot_time_shares
+from fmri_saliency.records import Atlas, Event, Run, Saliency
+from fmri_saliency.report import Picture, make_page
+from fmri_saliency.saliency import read_saliency
+
+__all__ = ["report"]
+
+N_LEADING = 8
+N_MOMENTS = 5
+LIBRARIES = ("torch", "captum", "nilearn", "nibabel", "scikit-learn", "skorch", "numpy", "pandas")
+
+
+def _picture(figure: Figure, path: Path, caption: str) -> Picture:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(stream.getvalue())
+    return Picture(stream.getvalue(), caption)
+
+
+def _class_events(config: Config, runs: Sequence[Run], label: str, length: float) -> list[Event]:
+    """Return the events to mark above a class's map, in seconds from the window's first frame."""
+    offset = config.samples.offset
+    if config.samples.unit == "event":
+        return [Event(-offset, 0.0, label)] if 0 <= -offset < length else []
+    run = next(run for run in runs if run.task == label)
+    shifted = [Event(e.onset - offset, e.duration, e.trial_type) for e in run.events]
+    return [e for e in shifted if e.onset + e.duration > 0 and e.onset < length]
+
+
+def _leading(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
+    rows = []
+    for row in table[table["class"] == label].head(N_LEADING).to_dict("records"):
+        place = [row.get(axis) for axis in "xyz"]
+        known = all(isinstance(v, int | float) and np.isfinite(v) for v in place)
+        rows.append(
+            {
+                "rank": row["rank"],
+                "region": row["region"],
+                "hemisphere": row.get("hemisphere", ""),
+                "centre": ", ".join(f"{v:g}" for v in place) if known else "",
+                "mean": f"{row['mean']:.4g}",
+                "peak": f"{row['peak_s']:.1f}",
+            }
+        )
+    return rows
+
+
+def _class_part(
+    config: Config, classes: Saliency, position: int, atlas: Atlas, runs: Sequence[Run], table: pd.DataFrame
+) -> dict[str, Any]:
+    label, values = classes.labels[position], classes.values[position]
+    figures = Workspace(config.output.path).root / "figures"
+    stem = clean_label(label)
+    length = len(values) * classes.t_r
+    times = np.linspace(0, len(values) - 1, N_MOMENTS) * classes.t_r
+    unit = classes.unit
+    glass = plot_glass(values.mean(axis=0), atlas, f"{label}: mean over time", unit)
+    strip = plot_glass_strip(values, atlas, classes.t_r, times, f"{label}: {unit}")
+    heatmap = plot_region_time(
+        values, classes.names, classes.t_r, _class_events(config, runs, label, length), label, unit
+    )
+    count = classes.n_averaged[position]
+    return {
+        "name": f"{label} ({count} held-out samples)",
+        "glass": _picture(glass, figures / f"class-{stem}_glass.png",
+                          f"Signed saliency of {label}, mean over time and {count} held-out samples."),
+        "strip": _picture(strip, figures / f"class-{stem}_strip.png",
+                          f"{label} at {N_MOMENTS} moments of the window, one range of colours."),
+        "heatmap": _picture(heatmap, figures / f"class-{stem}_heatmap.png",
+                            f"{label}: every region at every moment; bars on top mark the events."),
+        "regions": _leading(table, label),
+    }  # fmt: skip
+
+
+def _methods(config: Config, card: dict[str, Any], classes: Saliency, atlas: Atlas, note: str) -> str:
+    unit = "the first part of each run, of one length for all tasks" if config.samples.unit == "run" else \
+        f"windows that begin {config.samples.offset:g} s after each event's onset"
+    cleaning = config.cleaning
+    method = METHODS[classes.method]
+    smooth = f", smoothed over time ({config.saliency.smoothing:g} s FWHM)" if config.saliency.smoothing else ""
+    return (
+        f"Region time series of {atlas.n_regions} regions (atlas {atlas.name}) were averaged with nilearn's "
+        f"NiftiLabelsMasker (detrending: {'yes' if cleaning.detrend else 'no'}, high-pass {cleaning.high_pass:g} Hz, "
+        f"{cleaning.standardize}, confounds: {', '.join(cleaning.confounds) or 'none'}). {note} Samples were {unit} "
+        f"({classes.values.shape[1]} frames of {classes.t_r:g} s). The network '{config.decoder.network}' "
+        f"(input-cell attention: Ismail et al. 2019, arXiv:1910.12370) was trained and tested in {card['folds']} folds "
+        f"by {card['split']}. Each held-out sample was explained by the decoder that never saw it, with "
+        f"{classes.method} ({method.reference}) of the {classes.target}{smooth}, baseline: {classes.baseline}. Signed "
+        "values were averaged per class."
+    )
+
+
+def _summary(config: Config, card: dict[str, Any]) -> str:
+    low, high = card["interval"]
+    verdict = "above" if low > card["chance"] else "not distinguishable from"
+    return (
+        f"{config.decoder.network} tells {len(card['classes'])} classes apart with an accuracy of "
+        f"{card['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}) on {card['split']}: {verdict} chance "
+        f"({card['chance']:.3f})." + ("" if low > card["chance"] else " Maps of a decoder at chance mean nothing.")
+    )
+
+
+READING = (
+    "Red: signal there and then spoke for the class in the decoder's eyes; blue: against it. The maps are averages of "
+    "signed values over held-out samples. They say what this network used, not what the brain needs: a region that "
+    "only helps to cancel noise can weigh as much as one that carries the signal."
+)
+CAUTION = (
+    "Share-of-saliency checks compare with an even spread over time; a true effect may lie at the ends. Recovery can "
+    "be checked only where the truth was planted."
+)
+
+
+def _files(config: Config) -> list[dict[str, str]]:
+    rows = {
+        "group/*_boldmap.nii.gz": "maps per class: over time (4D), mean over time, time of the peak",
+        "group/*_regions.tsv": "all regions per class, ranked",
+        "sub-*/func/*_timeseries.tsv": "region time series, with coverage beside them",
+        "samples/": "what the decoders read, and where each sample came from",
+        "decoder/": "weights, predictions and scores per network and fold",
+        "saliency/": "saliency per sample and per class",
+        "evidence/evidence.json": "the checks above as numbers",
+        "runs.tsv": "every expected run and what became of it",
+        "config.toml": "the resolved configuration; it can be run again",
+    }
+    return [{"path": path, "what": what} for path, what in rows.items()]
+
+
+def _versions() -> str:
+    named = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
+    return f"fmri_saliency {__version__}, Python {platform.python_version()}, {named}."
+
+
+def _scans_part(log: pd.DataFrame, notes: Sequence[str], runs: Sequence[Run]) -> dict[str, Any]:
+    counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())
+    problems = log[log["status"] != "done"].fillna("")
+    return {
+        "scans": f"{len(log)} runs expected ({counts}), {len({run.subject for run in runs})} subjects.",
+        "problems": problems[["run", "status", "message"]].to_dict("records"),
+        "notes": list(notes),
+    }
+
+
+def report(config: Config) -> Path:
+    """Draw the figures and write ``report.html`` and ``config.toml``.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    StepError
+        If an earlier step has not been run.
+    """
+    space = Workspace(config.output.path)
+    network = config.decoder.network
+    stem = space.saliency(network, "classes")
+    require(stem.with_name("classes.json"), "explain")
+    evidence = read_json(require(space.root / "evidence" / "evidence.json", "judge"))
+    classes = read_saliency(stem)
+    names = (*config.decoder.networks, LINEAR)
+    scores = [{"name": name, **read_json(require(space.scores(name), "train"))} for name in names]
+    atlas, note, runs = class_atlas(config)
+    table = read_tsv(space.root / "group" / f"desc-{clean_label(classes.method)}_regions.tsv", "the region table")
+    log = read_tsv(require(space.root / "runs.tsv", "extract"), "the log of runs")
+    positions = tqdm(range(len(classes.labels)), desc="Drawing", unit="class")
+    parts = [_class_part(config, classes, p, atlas, runs, table) for p in positions]
+    confusion = plot_confusion(scores[0]["confusion"], scores[0]["classes"], network)
+    profile = plot_time_shares(
+        {name: read_saliency(space.saliency(name, "samples")) for name in config.decoder.networks},
+        f"Where the saliency lies in time ({classes.method})",
+    )
+    write_config(config, space.root / "config.toml")
+    content = {
+        "title": config.output.title or "Which regions, when: task saliency",
+        "summary": _summary(config, scores[0]),
+        "methods": _methods(config, scores[0], classes, atlas, note),
+        "scores": scores,
+        "confusion": _picture(confusion, space.root / "figures" / "confusion.png",
+                              f"Confusion of held-out samples, {network}; numbers are samples."),
+        "reading": READING,
+        "classes": parts,
+        "profile": _picture(profile, space.root / "figures" / "time_share.png",
+                            "Share of absolute saliency per time step, mean over held-out samples."),
+        "evidence": evidence,
+        "caution": CAUTION,
+        **_scans_part(log, find(config).notes, runs),
+        "files": _files(config),
+        "configuration": (space.root / "config.toml").read_text(encoding="utf-8"),
+        "versions": _versions(),
+    }  # fmt: skip
+    page = space.root / "report.html"
+    write_text(page, make_page(content))
+    say(f"Report: {page}")
+    return page

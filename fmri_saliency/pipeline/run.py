@@ -1,0 +1,55 @@
+"""All steps, one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fmri_saliency.errors import StepError
+from fmri_saliency.files import clear_unfinished
+from fmri_saliency.pipeline.config import Config
+from fmri_saliency.pipeline.explain import explain
+from fmri_saliency.pipeline.extract import extract
+from fmri_saliency.pipeline.judge import judge
+from fmri_saliency.pipeline.report import report
+from fmri_saliency.pipeline.train import train
+
+__all__ = ["check_log", "run_all"]
+
+
+def check_log(log: object, where: Path) -> None:
+    """Raise when runs could not be used (missing ones are no failure).
+
+    Raises
+    ------
+    StepError
+        Naming the runs, the reasons and the table that lists them all.
+    """
+    bad = log[log["status"].isin(("unusable", "failed"))]
+    if len(bad):
+        lines = "\n".join(f"  {row.run}: {row.message}" for row in bad.head(10).itertuples())
+        raise StepError(f"{len(bad)} of {len(log)} runs could not be used and were left out (all are listed in "
+                        f"{where / 'runs.tsv'}):\n{lines}")
+
+
+def run_all(config: Config) -> Path:
+    """Take scans to the report; whatever is up to date is skipped.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    StepError
+        At the end, when the report is written but some runs could not be used.
+    """
+    if config.output.path.is_dir():
+        clear_unfinished(config.output.path)
+    log = extract(config)
+    train(config)
+    explain(config)
+    judge(config)
+    page = report(config)
+    check_log(log, config.output.path)
+    return page

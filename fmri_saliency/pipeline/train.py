@@ -1,0 +1,147 @@
+"""Step 2: samples, and decoders that are tested on people they never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from fmri_saliency.decoding import Fold, TaskDecoder, make_folds, save_decoder, score_predictions
+from fmri_saliency.decoding.baseline import predict_linear
+from fmri_saliency.errors import StepError
+from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
+from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.extract import choose_atlas, find
+from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
+from fmri_saliency.records import Run, Samples
+from fmri_saliency.series import cut_samples, read_samples, read_series, series_name, write_samples
+
+__all__ = ["LINEAR", "load_samples", "train"]
+
+LINEAR = "logistic-regression"
+SPLIT_WORDS = {
+    "group": "held-out subjects (whole families where known)",
+    "leave-one-run-out": "held-out runs of the same people",
+    "contiguous": "held-out stretches of time of the same runs, with gaps of one window",
+}
+
+
+def _extracted(config: Config) -> tuple[list[Run], list[Path]]:
+    """Return the runs that have series, and where those are."""
+    finding = find(config)
+    atlas, _ = choose_atlas(config, finding.runs)
+    runs, stems = [], []
+    for run in finding.runs:
+        stem = config.output.path / series_name(run, atlas)
+        if stem.with_name(stem.name + ".json").is_file():
+            runs.append(run)
+            stems.append(stem)
+    if not runs:
+        raise StepError(f"There are no series in {config.output.path}: run `fmri-saliency extract CONFIG.toml` first, "
+                        "or `fmri-saliency run`.")
+    return runs, stems
+
+
+def load_samples(config: Config) -> tuple[Samples, str]:
+    """Cut the extracted series into samples, or read them if they are up to date.
+
+    Returns
+    -------
+    samples : Samples
+    inputs : str
+        What identifies them.
+    """
+    folder = Workspace(config.output.path).samples
+    runs, stems = _extracted(config)
+    made_from = [read_json(stem.with_name(stem.name + ".json"))["inputs"] for stem in stems]
+    events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
+    people = [(stem.name, run.group) for stem, run in zip(stems, runs, strict=True)]
+    inputs = stamp(made_from, events, people, to_plain(config.samples))
+    if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
+        samples, left_out = cut_samples([read_series(stem) for stem in stems], runs, config.samples)
+        write_samples(samples, folder, {"LeftOut": left_out, "Settings": to_plain(config.samples), "inputs": inputs})
+        for reason in left_out[:3]:
+            say(f"No sample: {reason}.")
+        if len(left_out) > 3:
+            say(f"... and {len(left_out) - 3} more (see {folder / 'samples.json'}).")
+    return read_samples(folder), inputs
+
+
+def fold_inputs(config: Config, network: str, number: int, fold: Fold, samples_inputs: str) -> str:
+    """Return what identifies the decoder of a fold."""
+    settings = to_plain(config.decoder)
+    used = {key: settings[key] for key in ("architecture", "training", "seed", "device")}
+    return stamp(samples_inputs, network, number, digest(fold.train, fold.valid, fold.test), used)
+
+
+def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
+    decoder = TaskDecoder(
+        network,
+        config.decoder.architecture,
+        config.decoder.training,
+        seed=config.decoder.seed + number,
+        device=config.decoder.device,
+    )
+    seen = np.sort(np.concatenate([fold.train, fold.valid]))
+    decoder.fit(samples.X[seen], samples.y[seen], validation=np.isin(seen, fold.valid))
+    probability = decoder.predict_proba(samples.X[fold.test])
+    table = pd.DataFrame(probability.round(6), columns=[f"p_{name}" for name in decoder.classes_])
+    table.insert(0, "predicted", decoder.classes_[probability.argmax(axis=1)])
+    table.insert(0, "label", samples.y[fold.test])
+    table.insert(0, "sample", fold.test)
+    folder = Workspace(config.output.path).fold(network, number)
+    write_tsv(folder / "predictions.tsv", table)
+    save_decoder(decoder, folder, {"split": config.decoder.split, "fold": number, "inputs": inputs})
+
+
+def _write_scores(config: Config, name: str, samples: Samples, predicted: np.ndarray, n_folds: int) -> None:
+    score = score_predictions(samples.y, predicted, samples.groups, SPLIT_WORDS[config.decoder.split])
+    card = {**asdict(score), "folds": n_folds, "seed": config.decoder.seed}
+    write_json(Workspace(config.output.path).scores(name), card)
+    low, high = score.interval
+    say(f"{name}: accuracy {score.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, chance {score.chance:.3f}) on "
+        f"{score.n_samples} samples, {score.split}.")
+
+
+def _gather(config: Config, network: str, folds: Sequence[Fold], samples: Samples) -> np.ndarray:
+    predicted = np.empty(len(samples.y), dtype=object)
+    for number in range(1, len(folds) + 1):
+        path = Workspace(config.output.path).fold(network, number) / "predictions.tsv"
+        table = read_tsv(path, "predictions", dtype={"label": str, "predicted": str})
+        predicted[table["sample"].to_numpy(dtype=int)] = table["predicted"].to_numpy()
+    return predicted.astype(str)
+
+
+def train(config: Config) -> dict[str, Any]:
+    """Train every configured network on every fold, and score the held-out samples.
+
+    Folds that are up to date are skipped, so an interrupted call can be repeated.
+
+    Returns
+    -------
+    dict
+        Network name to the content of its ``scores.json``; also the linear baseline.
+    """
+    space = Workspace(config.output.path)
+    space.begin()
+    samples, samples_inputs = load_samples(config)
+    folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
+    jobs = []
+    for network in config.decoder.networks:
+        for number, fold in enumerate(folds, start=1):
+            inputs = fold_inputs(config, network, number, fold, samples_inputs)
+            folder = space.fold(network, number)
+            outputs = [folder / "weights.safetensors", folder / "predictions.tsv"]
+            if not is_done(folder / "model.json", inputs, outputs):
+                jobs.append((network, number, fold, inputs))
+    for network, number, fold, inputs in tqdm(jobs, desc="Training", unit="fold", disable=not jobs):
+        _train_fold(config, network, number, fold, samples, inputs)
+    for network in config.decoder.networks:
+        _write_scores(config, network, samples, _gather(config, network, folds, samples), len(folds))
+    _write_scores(config, LINEAR, samples, predict_linear(samples, folds), len(folds))
+    return {name: read_json(space.scores(name)) for name in (*config.decoder.networks, LINEAR)}

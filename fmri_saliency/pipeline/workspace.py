@@ -1,0 +1,102 @@
+"""The output folder: where each step's results lie, and whether they are already there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fmri_saliency import __version__
+from fmri_saliency.errors import InputError, StepError
+from fmri_saliency.files import digest, read_json, write_json, write_text
+
+__all__ = ["Workspace", "say"]
+
+IGNORED = (
+    "config.toml", "runs.tsv", "report.html", "samples/", "decoder/", "saliency/", "evidence/", "figures/", "group/",
+    "**/*_timeseries.tsv", "**/*_timeseries.json", "**/*_stat-coverage_bold.tsv", "**/.unfinished-*",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths below the output folder."""
+
+    root: Path
+
+    @property
+    def samples(self) -> Path:
+        """Folder of the samples."""
+        return self.root / "samples"
+
+    def fold(self, network: str, number: int) -> Path:
+        """Folder of one fold's decoder."""
+        return self.root / "decoder" / network / f"fold-{number}"
+
+    def scores(self, network: str) -> Path:
+        """Scores of a network."""
+        return self.root / "decoder" / network / "scores.json"
+
+    def fold_saliency(self, network: str, number: int) -> Path:
+        """Stem of the saliency of one fold's test samples."""
+        return self.root / "saliency" / network / f"fold-{number}"
+
+    def saliency(self, network: str, kind: str) -> Path:
+        """Stem of the saliency of all samples (``samples``) or averaged by class (``classes``)."""
+        return self.root / "saliency" / network / kind
+
+    def begin(self) -> None:
+        """Create the folder with the files that make it a BIDS derivative.
+
+        Raises
+        ------
+        StepError
+            If it cannot be written to.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            description = {
+                "Name": "fMRI task saliency",
+                "BIDSVersion": "1.11.1",
+                "DatasetType": "derivative",
+                "GeneratedBy": [{"Name": "fmri_saliency", "Version": __version__}],
+            }
+            write_json(self.root / "dataset_description.json", description)
+            write_text(self.root / ".bidsignore", "\n".join(IGNORED) + "\n")
+        except OSError as error:
+            raise StepError(f"The output folder {self.root} cannot be written to: {error}. Choose another [output] "
+                            "path.") from None
+
+
+def stamp(*parts: Any) -> str:
+    """Return what identifies a result: a hash of everything that went into it."""
+    return digest(__version__, *parts)
+
+
+def is_done(card: Path, inputs: str, outputs: Iterable[Path] = ()) -> bool:
+    """Return whether `card` was written for the same `inputs` and the `outputs` are there."""
+    if not card.is_file() or not all(path.is_file() for path in outputs):
+        return False
+    try:
+        return read_json(card).get("inputs") == inputs
+    except (InputError, AttributeError):
+        return False
+
+
+def require(path: Path, step: str) -> Path:
+    """Return `path` if it is there, else say which step makes it.
+
+    Raises
+    ------
+    StepError
+    """
+    if not path.is_file():
+        raise StepError(f"{path} is missing: run `fmri-saliency {step} CONFIG.toml` first, or `fmri-saliency run`.")
+    return path
+
+
+def say(text: str) -> None:
+    """Tell the user what happens, on the error stream, where the progress bars are."""
+    print(text, file=sys.stderr, flush=True)

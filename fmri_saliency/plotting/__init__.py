@@ -1,0 +1,8 @@
+"""Figures: take records, return matplotlib figures, read and write nothing."""
+
+from fmri_saliency.plotting.glass import plot_glass, plot_glass_strip
+from fmri_saliency.plotting.heatmap import plot_region_time
+from fmri_saliency.plotting.profile import plot_time_shares
+from fmri_saliency.plotting.scores import plot_confusion
+
+__all__ = ["plot_confusion", "plot_glass", "plot_glass_strip", "plot_region_time", "plot_time_shares"]

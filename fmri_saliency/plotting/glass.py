@@ -1,0 +1,80 @@
+"""Glass brains of one number per region."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from nilearn.plotting import plot_glass_brain
+
+from fmri_saliency.brain import project_labels
+from fmri_saliency.records import Atlas
+
+__all__ = ["plot_glass", "plot_glass_strip"]
+
+SIGNED = "RdBu_r"
+
+
+def _limit(values: np.ndarray) -> float:
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def _draw(values: np.ndarray, atlas: Atlas, figure: Figure, axes: object, limit: float, bar: bool, mode: str) -> None:
+    image = project_labels(np.nan_to_num(values), atlas)
+    plot_glass_brain(
+        image, display_mode=mode, figure=figure, axes=axes, plot_abs=False, cmap=SIGNED, vmin=-limit, vmax=limit,
+        symmetric_cbar=True, colorbar=bar, threshold=None,
+    )  # fmt: skip
+
+
+def plot_glass(values: np.ndarray, atlas: Atlas, title: str = "", unit: str = "") -> Figure:
+    """Draw one signed value per region on a glass brain.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_regions,)
+        NaN is drawn as 0.
+    atlas : Atlas
+    title, unit : str
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(8.6, 3.0))
+    axes = figure.add_axes((0.0, 0.0, 1.0, 0.88))
+    _draw(values, atlas, figure, axes, _limit(values), True, "lyrz")
+    figure.suptitle(f"{title}{f' ({unit})' if unit else ''}", fontsize=11)
+    return figure
+
+
+def plot_glass_strip(
+    values: np.ndarray, atlas: Atlas, t_r: float, times: Sequence[float], title: str = ""
+) -> Figure:
+    """Draw glass brains at several moments, side by side with one range of colours.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_times, n_regions)
+    atlas : Atlas
+    t_r : float
+        Seconds per frame.
+    times : sequence of float
+        Seconds from the first frame of the window.
+    title : str
+
+    Returns
+    -------
+    Figure
+    """
+    frames = [min(len(values) - 1, max(0, round(time / t_r))) for time in times]
+    limit = _limit(values[frames])
+    figure = Figure(figsize=(2.1 * len(frames), 2.5))
+    for position, frame in enumerate(frames):
+        axes = figure.add_axes((position / len(frames), 0.0, 1 / len(frames), 0.78))
+        _draw(values[frame], atlas, figure, axes, limit, False, "z")
+        figure.text((position + 0.5) / len(frames), 0.8, f"{frame * t_r:.1f} s", ha="center", fontsize=9)
+    figure.suptitle(f"{title}, from -{limit:.2g} (blue) to {limit:.2g} (red)", fontsize=10)
+    return figure

@@ -1,0 +1,67 @@
+"""Region by time, with what happened when on top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from fmri_saliency.records import Event
+
+__all__ = ["plot_region_time"]
+
+
+def _mark_events(axes: object, events: Sequence[Event], length: float) -> None:
+    kinds = list(dict.fromkeys(event.trial_type for event in events))
+    colours = colormaps["tab10"]
+    for row, kind in enumerate(kinds):
+        spans = [(e.onset, max(e.duration, length / 200)) for e in events if e.trial_type == kind]
+        axes.broken_barh(spans, (row - 0.4, 0.8), color=colours(row % 10))
+    axes.set_yticks(range(len(kinds)), kinds, fontsize=7)
+    axes.set_ylim(-0.6, max(len(kinds), 1) - 0.4)
+    axes.tick_params(bottom=False, labelbottom=False)
+    for side in ("top", "right", "bottom", "left"):
+        axes.spines[side].set_visible(False)
+
+
+def plot_region_time(
+    values: np.ndarray, names: Sequence[str], t_r: float, events: Sequence[Event] = (), title: str = "", unit: str = ""
+) -> Figure:
+    """Draw signed saliency of every region at every moment, with bars for the events.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_times, n_regions)
+    names : sequence of str
+        Region names; at most 20 are written, those with the largest mean absolute value.
+    t_r : float
+        Seconds per frame.
+    events : sequence of Event
+        In seconds from the window's first frame.
+    title, unit : str
+
+    Returns
+    -------
+    Figure
+    """
+    values = np.nan_to_num(values)
+    length = len(values) * t_r
+    limit = float(np.abs(values).max()) or 1.0
+    n_kinds = len({event.trial_type for event in events})
+    figure = Figure(figsize=(8.6, 4.6), layout="constrained")
+    top, main = figure.subplots(2, 1, sharex=True, height_ratios=(0.3 + 0.15 * max(n_kinds, 1), 4))
+    _mark_events(top, events, length)
+    image = main.imshow(
+        values.T, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest",
+        extent=(0, length, len(names) - 0.5, -0.5),
+    )  # fmt: skip
+    shown = np.sort(np.argsort(-np.abs(values).mean(axis=0))[:20])
+    main.set_yticks(shown, [names[i] for i in shown], fontsize=6)
+    main.set_xlim(0, length)
+    main.set_xlabel("Time (s)")
+    main.set_ylabel("Region")
+    figure.colorbar(image, ax=[top, main], label=f"Saliency ({unit})" if unit else "Saliency", shrink=0.8)
+    figure.suptitle(title, fontsize=11)
+    return figure

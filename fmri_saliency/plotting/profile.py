@@ -1,0 +1,42 @@
+"""Where in time the saliency lies, network beside network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from fmri_saliency.records import Saliency
+
+__all__ = ["plot_time_shares"]
+
+
+def plot_time_shares(saliencies: Mapping[str, Saliency], title: str = "") -> Figure:
+    """Draw each network's share of saliency per time step (mean over samples) and the even share.
+
+    Parameters
+    ----------
+    saliencies : mapping of network name to Saliency
+        Per sample; all of one length.
+    title : str
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(8.6, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for (name, saliency), style in zip(saliencies.items(), ("-", "--", "-.", ":") * len(saliencies), strict=False):
+        shares = saliency.time_share()
+        shares = shares[np.isfinite(shares).all(axis=1)]
+        time = np.arange(shares.shape[1]) * saliency.t_r
+        axes.plot(time, 100 * shares.mean(axis=0), style, label=name)
+    n_times = next(iter(saliencies.values())).values.shape[1]
+    axes.axhline(100 / n_times, color="0.5", linewidth=1, linestyle=(0, (1, 2)), label="even over time")
+    axes.set_xlabel("Time (s)")
+    axes.set_ylabel("Share of saliency (%)")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    axes.set_title(title, fontsize=11)
+    return figure

@@ -1,0 +1,307 @@
+"""The nouns that travel between the rooms: small, frozen, and checked when made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fmri_saliency.errors import InputError
+
+__all__ = ["Atlas", "Event", "Evidence", "RegionSeries", "Run", "Saliency", "Samples"]
+
+
+def _check_shape(what: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
+    fits = array.ndim == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise InputError(f"{what} must have shape ({wanted}); {array.shape} came.")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in the scanner: onset and duration in seconds from the first frame."""
+
+    onset: float
+    duration: float
+    trial_type: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One BOLD file with what belongs to it.
+
+    Attributes
+    ----------
+    subject, task : str
+        Labels without ``sub-`` and ``task-``.
+    bold : Path
+        A 4D image.
+    t_r : float
+        Seconds per frame, as used (an override beats the header).
+    n_times : int
+        Frames.
+    mask, confounds : Path or None
+    events : tuple of Event
+    session, direction, run, family, space : str
+        Empty where unknown. `space` is a BIDS template name.
+    """
+
+    subject: str
+    task: str
+    bold: Path
+    t_r: float
+    n_times: int
+    mask: Path | None = None
+    confounds: Path | None = None
+    events: tuple[Event, ...] = ()
+    session: str = ""
+    direction: str = ""
+    run: str = ""
+    family: str = ""
+    space: str = ""
+
+    @property
+    def entities(self) -> dict[str, str]:
+        """BIDS entities of the run, in BIDS order, without the empty ones."""
+        pairs = {"sub": self.subject, "ses": self.session, "task": self.task, "dir": self.direction, "run": self.run}
+        return {key: value for key, value in pairs.items() if value}
+
+    @property
+    def group(self) -> str:
+        """The family where it is known, else the subject: never split between training and test."""
+        return f"family-{self.family}" if self.family else f"sub-{self.subject}"
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Parcels in a template space.
+
+    Attributes
+    ----------
+    name : str
+        BIDS atlas label.
+    labels : ndarray of int, shape (x, y, z)
+        Region index per voxel; 0 is background.
+    affine : ndarray, shape (4, 4)
+        Voxel to mm.
+    regions : DataFrame
+        One row per region, in the order of every column axis in this package:
+        `index`, `name`, and where known `hemisphere`, `x`, `y`, `z` (mm), `color`.
+    space : str
+        BIDS template name; empty where unknown.
+    scale : str
+        Number of regions as part of the atlas's name; empty where it has none.
+    licence, source : str
+    """
+
+    name: str
+    labels: np.ndarray
+    affine: np.ndarray
+    regions: pd.DataFrame
+    space: str = ""
+    scale: str = ""
+    licence: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        _check_shape("The label image of an atlas", self.labels, (None, None, None))
+        _check_shape("The affine of an atlas", self.affine, (4, 4))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Region names, in order."""
+        return tuple(self.regions["name"].astype(str))
+
+    @property
+    def n_regions(self) -> int:
+        """Number of regions in the table (some may have no voxel)."""
+        return len(self.regions)
+
+    @property
+    def is_mni(self) -> bool:
+        """Whether the space is one of the MNI templates."""
+        return self.space.startswith("MNI")
+
+    @property
+    def entities(self) -> dict[str, str]:
+        """BIDS entities that say which atlas a derivative was made with."""
+        pairs = {"space": self.space, "atlas": self.name, "scale": self.scale}
+        return {key: value for key, value in pairs.items() if value}
+
+
+@dataclass(frozen=True)
+class RegionSeries:
+    """Mean signal of every region of one run.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (n_times, n_regions)
+        NaN where the scan does not cover the region.
+    t_r : float
+        Seconds per frame.
+    names : tuple of str
+        Region names, one per column.
+    coverage : ndarray, shape (n_regions,)
+        Share of the region's voxels that hold data, 0 to 1.
+    history : dict
+        What was done to the signal, ready for JSON.
+    """
+
+    values: np.ndarray
+    t_r: float
+    names: tuple[str, ...]
+    coverage: np.ndarray
+    history: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_shape("Region series", self.values, (None, len(self.names)))
+        _check_shape("Coverage", self.coverage, (len(self.names),))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What the decoder reads: windows of region series, with where they came from.
+
+    Attributes
+    ----------
+    X : ndarray of float32, shape (n_samples, n_times, n_regions)
+    table : DataFrame
+        One row per sample: `run`, `subject`, `session`, `task`, `direction`, `group`,
+        `label`, and `onset`, `start`, `stop` in seconds from the run's first frame.
+    t_r : float
+        Seconds per frame.
+    names : tuple of str
+        Region names.
+    absent : tuple of str
+        Regions that no run covers; their columns are zero.
+    """
+
+    X: np.ndarray
+    table: pd.DataFrame
+    t_r: float
+    names: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_shape("Samples", self.X, (len(self.table), None, len(self.names)))
+
+    @property
+    def y(self) -> np.ndarray:
+        """Label of every sample, shape (n_samples,)."""
+        return self.table["label"].to_numpy(dtype=str)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Family or subject of every sample, shape (n_samples,)."""
+        return self.table["group"].to_numpy(dtype=str)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels, sorted."""
+        return tuple(sorted(set(self.y)))
+
+
+@dataclass(frozen=True)
+class Saliency:
+    """How much every region at every moment spoke for a label.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (n_samples or n_classes, n_times, n_regions)
+        Signed.
+    labels : tuple of str
+        The label of each map.
+    t_r : float
+        Seconds per frame.
+    names : tuple of str
+        Region names.
+    method, target, baseline, unit : str
+        How the numbers were made; `target` says whose logit was explained.
+    seed : int
+    n_averaged : tuple of int
+        How many samples stand behind each map.
+    """
+
+    values: np.ndarray
+    labels: tuple[str, ...]
+    t_r: float
+    names: tuple[str, ...]
+    method: str
+    target: str
+    baseline: str
+    unit: str
+    seed: int
+    n_averaged: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_shape("Saliency", self.values, (len(self.labels), None, len(self.names)))
+
+    def average(self) -> Saliency:
+        """Average the maps of each label, keeping their sign; labels come out sorted."""
+        labels = np.array(self.labels)
+        weights = np.array(self.n_averaged, dtype=float)
+        kinds = sorted(set(self.labels))
+        values = [np.average(self.values[labels == k], axis=0, weights=weights[labels == k]) for k in kinds]
+        counts = [int(weights[labels == k].sum()) for k in kinds]
+        return replace(
+            self, values=np.asarray(values, dtype=np.float32), labels=tuple(kinds), n_averaged=tuple(counts)
+        )
+
+    def threshold(self, share: float) -> Saliency:
+        """Set all but the `share` (0 to 1) of largest absolute values of each map to zero."""
+        if not 0 < share <= 1:
+            raise InputError(f"The share to keep must be above 0 and at most 1; {share} came.")
+        size = np.abs(self.values)
+        limits = np.quantile(size, 1 - share, axis=(1, 2), keepdims=True)
+        return replace(self, values=np.where(size >= limits, self.values, 0).astype(np.float32))
+
+    def over_time(self) -> np.ndarray:
+        """Return the signed mean over time, shape (n_maps, n_regions)."""
+        return self.values.mean(axis=1)
+
+    def peak_time(self) -> np.ndarray:
+        """Return when each region's absolute value is largest, seconds, shape (n_maps, n_regions)."""
+        return np.abs(self.values).argmax(axis=1) * self.t_r
+
+    def time_share(self) -> np.ndarray:
+        """Return each time step's share of the total absolute value, shape (n_maps, n_times)."""
+        mass = np.abs(self.values).sum(axis=2)
+        total = mass.sum(axis=1, keepdims=True)
+        return np.divide(mass, total, out=np.full_like(mass, np.nan), where=total > 0)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a check of a map found.
+
+    Attributes
+    ----------
+    check : str
+        Which check.
+    subject : str
+        What was checked (a class, a network).
+    value : float
+        The figure.
+    null : float
+        What the figure would be if the map said nothing.
+    interval : tuple of float or None
+        95 % interval, where one was computed.
+    on : str
+        Which samples and seeds.
+    verdict : str
+        In plain words.
+    """
+
+    check: str
+    subject: str
+    value: float
+    null: float
+    on: str
+    verdict: str
+    interval: tuple[float, float] | None = None

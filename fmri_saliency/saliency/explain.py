@@ -1,0 +1,132 @@
+"""Ask a trained decoder which regions at which moments spoke for a label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d
+
+from fmri_saliency.attribution import METHODS, attribute, method_names
+from fmri_saliency.decoding import TaskDecoder
+from fmri_saliency.errors import ConfigError, DecoderError, one_of
+from fmri_saliency.records import Saliency
+
+__all__ = ["BASELINES", "TARGETS", "SaliencySettings", "explain_samples", "smooth_over_time"]
+
+TARGETS = ("true", "predicted")
+BASELINES = ("zero", "training-mean")
+
+
+@dataclass(frozen=True)
+class SaliencySettings:
+    """How the decoder is explained.
+
+    Attributes
+    ----------
+    method : str
+        One of :func:`fmri_saliency.attribution.method_names`.
+    target : {"true", "predicted"}
+        Whose logit is explained: that of the sample's label or that of the decoder's answer.
+    baseline : {"zero", "training-mean"}
+        What an absent signal looks like, for methods that need it: the run's mean, or the
+        mean over the fold's training samples at each moment and region.
+    steps : int
+        Points of the integral of integrated gradients.
+    smoothing : float
+        Full width at half maximum, in seconds, of a Gaussian over time applied to the
+        signed saliency of each sample; 0 means none.
+    """
+
+    method: str = "integrated-gradients"
+    target: str = "true"
+    baseline: str = "zero"
+    steps: int = 32
+    smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        one_of(self.method, method_names(), "method in [saliency]", ConfigError)
+        one_of(self.target, TARGETS, "target in [saliency]", ConfigError)
+        one_of(self.baseline, BASELINES, "baseline in [saliency]", ConfigError)
+        if self.steps < 2 or self.smoothing < 0:
+            raise ConfigError("In [saliency], steps must be at least 2 and smoothing at least 0 seconds; "
+                              f"{self.steps} and {self.smoothing} came.")
+
+
+def smooth_over_time(values: np.ndarray, fwhm: float, t_r: float) -> np.ndarray:
+    """Smooth along the time axis of (n, n_times, n_regions) with a Gaussian of `fwhm` seconds.
+
+    The ends are mirrored, so that the sum over time is kept.
+    """
+    if fwhm <= 0:
+        return values
+    sigma = fwhm / t_r / (2 * np.sqrt(2 * np.log(2)))
+    return gaussian_filter1d(values, sigma, axis=1, mode="reflect")
+
+
+def explain_samples(
+    decoder: TaskDecoder,
+    X: np.ndarray,
+    y: Any,
+    t_r: float,
+    names: tuple[str, ...],
+    settings: SaliencySettings | None = None,
+    training_mean: np.ndarray | None = None,
+) -> Saliency:
+    """Explain samples that the decoder was not trained on.
+
+    Parameters
+    ----------
+    decoder : TaskDecoder
+        Fitted.
+    X : array, shape (n_samples, n_times, n_regions)
+    y : sequence of labels
+        Their labels.
+    t_r : float
+        Seconds per frame.
+    names : tuple of str
+        Region names.
+    settings : SaliencySettings, optional
+    training_mean : array, shape (n_times, n_regions), optional
+        Needed for ``baseline = "training-mean"``.
+
+    Returns
+    -------
+    Saliency
+        Signed; one map per sample, labelled by the class whose logit was explained.
+
+    Raises
+    ------
+    DecoderError
+        If a label was unseen in training, or the training mean is missing.
+    """
+    settings = settings or SaliencySettings()
+    y = np.asarray(y, dtype=str) if settings.target == "true" else decoder.predict(X).astype(str)
+    unseen = sorted(set(y.tolist()) - set(decoder.classes_.astype(str).tolist()))
+    if unseen:
+        raise DecoderError(f"The decoder was not trained on class '{unseen[0]}', so it has no logit to explain.")
+    baseline: Any = 0.0
+    if settings.baseline == "training-mean":
+        if training_mean is None:
+            raise DecoderError("baseline 'training-mean' needs the mean of the training samples.")
+        baseline = torch.as_tensor(training_mean, dtype=torch.float32, device=decoder.device)
+    inputs = torch.as_tensor(np.asarray(X, dtype=np.float32), device=decoder.device)
+    targets = torch.as_tensor(np.searchsorted(decoder.classes_.astype(str), y), device=decoder.device)
+    found = attribute(
+        decoder.module_, inputs, targets, settings.method, baseline=baseline, steps=settings.steps
+    ).cpu()
+    method = METHODS[settings.method]
+    return Saliency(
+        values=smooth_over_time(found.numpy(), settings.smoothing, t_r),
+        labels=tuple(y.tolist()),
+        t_r=t_r,
+        names=names,
+        method=settings.method,
+        target=f"logit of the {'sample' if settings.target == 'true' else 'prediction'}'s class",
+        baseline=settings.baseline if method.uses_baseline else "none",
+        unit="logit" if method.multiplied_by_input else "logit per unit of signal",
+        seed=decoder.seed,
+        n_averaged=(1,) * len(y),
+    )

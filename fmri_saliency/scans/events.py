@@ -1,0 +1,108 @@
+"""Read what happened when: BIDS event tables and FSL three-column files."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fmri_saliency.errors import InputError, TimingWarning
+from fmri_saliency.files import read_tsv
+from fmri_saliency.records import Event
+
+__all__ = ["check_timing", "read_bids_events", "read_fsl_events"]
+
+
+def read_bids_events(path: Path) -> tuple[Event, ...]:
+    """Read a table with the columns onset, duration and trial_type (seconds).
+
+    Raises
+    ------
+    InputError
+        If the file, a column or a number is missing.
+    """
+    table = read_tsv(path, "a table of events")
+    for column in ("onset", "duration", "trial_type"):
+        if column not in table:
+            raise InputError(f"The events {path} need the columns onset, duration and trial_type; '{column}' is "
+                             f"missing. It has: {', '.join(map(str, table.columns))}.")
+    try:
+        times = table[["onset", "duration"]].astype(float).to_numpy()
+    except (ValueError, TypeError):
+        raise InputError(f"Onsets and durations of {path} must be numbers, in seconds.") from None
+    if not np.isfinite(times[:, 0]).all():
+        row = int(np.flatnonzero(~np.isfinite(times[:, 0]))[0]) + 2
+        raise InputError(f"The onset in line {row} of {path} is not a number.")
+    lasting = np.nan_to_num(times[:, 1])
+    rows = zip(times[:, 0], lasting, table["trial_type"].astype(str), strict=True)
+    return tuple(sorted((Event(float(o), float(d), t) for o, d, t in rows), key=lambda e: e.onset))
+
+
+def read_fsl_events(paths: Sequence[Path]) -> tuple[Event, ...]:
+    """Read FSL three-column files (onset, duration, amplitude); the file's stem is the trial type.
+
+    Empty files are allowed: a condition that did not occur.
+
+    Raises
+    ------
+    InputError
+        If a line is not three numbers.
+    """
+    events = []
+    for path in paths:
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            fields = line.split()
+            if not fields:
+                continue
+            try:
+                onset, duration = (float(value) for value in fields[:2])
+            except ValueError:
+                raise InputError(f"Expected 'onset duration amplitude' in line {number} of {path}; '{line.strip()}' "
+                                 "came.") from None
+            events.append(Event(onset, duration, Path(path).stem))
+    return tuple(sorted(events, key=lambda e: (e.onset, e.trial_type)))
+
+
+def check_timing(events: Sequence[Event], n_times: int, t_r: float, header_t_r: float, where: str) -> tuple[Event, ...]:
+    """Clip events to the scan, and warn when events and scan do not fit together.
+
+    Returns
+    -------
+    tuple of Event
+        Events that begin within the scan; those that end after it are clipped.
+
+    Warns
+    -----
+    TimingWarning
+        If events begin after the end of the scan, or the last one ends long before it (in
+        the first half): both are signs of a wrong repetition time.
+
+    Raises
+    ------
+    InputError
+        If no event begins within the scan.
+    """
+    if not events:
+        return ()
+    length = n_times * t_r
+    last = max(event.onset + event.duration for event in events)
+    inside = tuple(
+        Event(e.onset, min(e.duration, length - e.onset), e.trial_type) for e in events if 0 <= e.onset < length
+    )
+    scan = f"the scan of {n_times} frames x {t_r:g} s = {length:.1f} s ({where})"
+    source = "" if np.isclose(t_r, header_t_r) else f" (the header says {header_t_r:g} s)"
+    if not inside:
+        raise InputError(f"No event begins within {scan}; the first is at {min(e.onset for e in events):g} s. Onsets "
+                         f"are in seconds, and the repetition time is {t_r:g} s{source}: check both.")
+    remedy = (f"The repetition time used is {t_r:g} s{source}; if that is not the acquisition's, set t_r in [scans] "
+              "or in the table.")
+    outside = len(events) - len(inside)
+    if outside:
+        warnings.warn(f"{outside} of {len(events)} events lie outside {scan}: the last ends at {last:.1f} s, long "
+                      f"after the scan, and they are left out. {remedy}", TimingWarning, stacklevel=2)
+    elif last < 0.5 * length:
+        warnings.warn(f"The last event ends at {last:.1f} s, long before the end of {scan}. {remedy}",
+                      TimingWarning, stacklevel=2)
+    return inside

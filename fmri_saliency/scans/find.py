@@ -1,0 +1,78 @@
+"""One door to the layouts."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from fmri_saliency.errors import InputError, TimingWarning, one_of
+from fmri_saliency.records import Run
+from fmri_saliency.scans.hcp import find_hcp
+from fmri_saliency.scans.table import find_table
+
+__all__ = ["LAYOUTS", "Finding", "find_runs"]
+
+LAYOUTS = ("hcp", "table")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found: the usable runs, a log of every expected one, and notes on timing.
+
+    Attributes
+    ----------
+    runs : tuple of Run
+    log : DataFrame
+        Columns `run`, `status` (``found``, ``missing``, ``unusable``), `message`.
+    notes : tuple of str
+        Timing warnings, one sentence each.
+    """
+
+    runs: tuple[Run, ...]
+    log: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def find_runs(
+    layout: str,
+    path: Path,
+    *,
+    t_r: float | None = None,
+    space: str = "",
+    tasks: Sequence[str] = (),
+    subjects: Sequence[str] = (),
+) -> Finding:
+    """Find runs in a layout: :func:`find_hcp` or :func:`find_table`.
+
+    Raises
+    ------
+    InputError
+        If no run is usable; the message gives the reason of the first.
+    """
+    one_of(layout, LAYOUTS, "The layout in [scans]")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TimingWarning)
+        if layout == "hcp":
+            runs, rows = find_hcp(path, t_r, space, tasks, subjects)
+        else:
+            runs, rows = find_table(path, t_r, space)
+            keep = {t.lower() for t in tasks}
+            people = {s.removeprefix("sub-") for s in subjects}
+            runs = [r for r in runs if (not keep or r.task.lower() in keep) and (not people or r.subject in people)]
+    notes = list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, TimingWarning)))
+    for warning in caught:
+        if not issubclass(warning.category, TimingWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if notes:
+        more = f" ({len(notes) - 1} more runs have such a warning.)" if len(notes) > 1 else ""
+        warnings.warn(notes[0] + more, TimingWarning, stacklevel=2)
+    log = pd.DataFrame(rows)
+    if not runs:
+        problems = log.loc[log["status"] != "found", "message"]
+        reason = f" The first problem: {problems.iloc[0]}" if len(problems) else " None fits [scans] tasks or subjects."
+        raise InputError(f"No usable run of {len(log)} in {path}.{reason}")
+    return Finding(tuple(runs), log, tuple(notes))

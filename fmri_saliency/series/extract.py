@@ -1,0 +1,204 @@
+"""Region time series of one run, by nilearn's masker, with every region in its column."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict, dataclass
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nilearn.maskers import NiftiLabelsMasker
+
+from fmri_saliency.errors import ConfigError, InputError
+from fmri_saliency.records import Atlas, RegionSeries, Run
+
+__all__ = ["HCP_MOVEMENT", "Cleaning", "extract_run", "read_confounds"]
+
+HCP_MOVEMENT = tuple(
+    f"{kind}_{axis}{form}" for form in ("", "_derivative1") for kind in ("trans", "rot") for axis in "xyz"
+)
+"""Names given to the 12 columns of the HCP's Movement_Regressors.txt (rotations in degrees)."""
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """How the signal is cleaned; the names are those of nilearn's masker.
+
+    Attributes
+    ----------
+    detrend : bool
+        Remove a linear trend.
+    high_pass, low_pass : float
+        Cut-off frequencies in Hz; 0 means no filter.
+    standardize : {"zscore_sample", "psc", "none"}
+        Each region of each run: z-score, per cent signal change, or neither.
+    smoothing_fwhm : float
+        Of the image before averaging, in mm; 0 means none.
+    confounds : tuple of str
+        Columns of the run's confound file to regress out; ``("all",)`` takes every column.
+    min_coverage : float
+        A region whose voxels are covered by less than this share is NaN.
+    """
+
+    detrend: bool = True
+    high_pass: float = 0.008
+    low_pass: float = 0.0
+    standardize: str = "zscore_sample"
+    smoothing_fwhm: float = 0.0
+    confounds: tuple[str, ...] = ()
+    min_coverage: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.standardize not in ("zscore_sample", "psc", "none"):
+            raise ConfigError("standardize in [cleaning] must be zscore_sample, psc or none; "
+                              f"'{self.standardize}' came.")
+        for name in ("high_pass", "low_pass", "smoothing_fwhm"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} in [cleaning] must be at least 0; {getattr(self, name)} came.")
+        if self.low_pass and self.high_pass >= self.low_pass:
+            raise ConfigError(f"high_pass ({self.high_pass} Hz) in [cleaning] must be below low_pass "
+                              f"({self.low_pass} Hz).")
+        if not 0 <= self.min_coverage <= 1:
+            raise ConfigError(f"min_coverage in [cleaning] must be between 0 and 1; {self.min_coverage} came.")
+
+
+def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
+    """Read the chosen confound columns of a run, shape (n_times, n_columns).
+
+    Files that end in ``.txt`` are the HCP's movement regressors (12 columns without a
+    header); others are tab-separated with a header. The missing first value of a
+    derivative becomes 0.
+
+    Raises
+    ------
+    InputError
+        If there is no file, a column is missing, or the number of rows is not the number
+        of frames.
+    """
+    if not columns:
+        return None
+    if run.confounds is None:
+        raise InputError(f"[cleaning] confounds asks for {', '.join(columns)}, but {run.bold} has no confound file.")
+    try:
+        if run.confounds.suffix == ".txt":
+            table = pd.read_csv(run.confounds, sep=r"\s+", header=None)
+            if table.shape[1] != len(HCP_MOVEMENT):
+                raise InputError(f"Expected 12 movement columns in {run.confounds}; {table.shape[1]} came.")
+            table.columns = list(HCP_MOVEMENT)
+        else:
+            table = pd.read_csv(run.confounds, sep="\t", na_values=["n/a"])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"The confounds {run.confounds} cannot be read as a table: {error}") from None
+    if columns != ("all",):
+        missing = [column for column in columns if column not in table]
+        if missing:
+            raise InputError(f"The confounds {run.confounds} have no column '{missing[0]}'. They have: "
+                             f"{', '.join(map(str, table.columns))}.")
+        table = table[list(columns)]
+    if len(table) != run.n_times:
+        raise InputError(f"The confounds {run.confounds} have {len(table)} rows; {run.bold} has {run.n_times} frames.")
+    table = table.astype(float)
+    if table.iloc[1:].isna().any(axis=None):
+        raise InputError(f"The confounds {run.confounds} have missing values after the first row.")
+    return table.fillna(0.0)
+
+
+def _load_run(run: Run) -> nib.Nifti1Image:
+    try:
+        image = nib.load(run.bold)
+        values = image.get_fdata(dtype=np.float32)
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(f"{run.bold} breaks off or is damaged: {error}. Copy it again.") from None
+    return nib.Nifti1Image(values, image.affine)
+
+
+def _covered_voxels(image: nib.Nifti1Image, run: Run) -> np.ndarray:
+    """Return which voxels hold data: finite, changing over time, and in the run's mask."""
+    values = image.get_fdata(dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        covered = np.isfinite(values).all(axis=3) & (values.max(axis=3) > values.min(axis=3))
+    if run.mask is not None:
+        mask = nib.load(run.mask)
+        if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
+            raise InputError(f"The mask {run.mask} is on another grid {mask.shape[:3]} than {run.bold} "
+                             f"{image.shape[:3]}. Resample the mask to the run.")
+        covered &= np.asarray(mask.dataobj).reshape(covered.shape) > 0
+    return covered
+
+
+def _region_coverage(atlas: Atlas, covered: np.ndarray) -> np.ndarray:
+    index = atlas.regions["index"].to_numpy()
+    size = np.bincount(atlas.labels.ravel(), minlength=index.max() + 1)[index]
+    inside = np.bincount(atlas.labels[covered], minlength=index.max() + 1)[index]
+    return np.divide(inside, size, out=np.zeros(len(index)), where=size > 0)
+
+
+def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> RegionSeries:
+    """Average each region of a run and clean the signal.
+
+    Only voxels that hold data are averaged (finite, not constant, inside the run's
+    mask), so that a parcel at the edge of the field of view is not diluted by zeros.
+
+    Parameters
+    ----------
+    run : Run
+    atlas : Atlas
+        On the run's grid (see ``brain.resample_atlas``).
+    cleaning : Cleaning, optional
+        The defaults when omitted.
+
+    Returns
+    -------
+    RegionSeries
+        Every region of the atlas has its column; NaN where less than
+        ``cleaning.min_coverage`` of its voxels hold data.
+
+    Raises
+    ------
+    InputError
+        If the image is damaged, atlas or mask are on another grid, the confounds do not
+        fit, or no region is covered.
+    """
+    cleaning = cleaning or Cleaning()
+    image = _load_run(run)
+    if atlas.labels.shape != image.shape[:3] or not np.allclose(atlas.affine, image.affine, atol=1e-3):
+        raise InputError(f"The atlas '{atlas.name}' {atlas.labels.shape} is not on the grid of {run.bold} "
+                         f"{image.shape[:3]}; resample it first.")
+    covered = _covered_voxels(image, run)
+    coverage = _region_coverage(atlas, covered)
+    usable = (coverage > 0) & (coverage >= cleaning.min_coverage)
+    if not usable.any():
+        raise InputError(f"No region of the atlas '{atlas.name}' is covered by {run.bold}. Are both in the same space "
+                         f"(atlas: {atlas.space or 'not stated'}, scan: {run.space or 'not stated'})?")
+    kept = atlas.regions["index"].to_numpy()[usable]
+    labels = np.where(covered & np.isin(atlas.labels, kept), atlas.labels, 0).astype(np.int32)
+    masker = NiftiLabelsMasker(
+        nib.Nifti1Image(labels, image.affine),
+        standardize=None if cleaning.standardize == "none" else cleaning.standardize,
+        detrend=cleaning.detrend,
+        high_pass=cleaning.high_pass or None,
+        low_pass=cleaning.low_pass or None,
+        smoothing_fwhm=cleaning.smoothing_fwhm or None,
+        t_r=run.t_r,
+        resampling_target=None,
+        reports=False,
+    )
+    confounds = read_confounds(run, cleaning.confounds)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*Non-finite values.*")
+        found = masker.fit_transform(_without_gaps(image), confounds=confounds)
+    values = np.full((run.n_times, atlas.n_regions), np.nan, dtype=np.float32)
+    column = {int(label): position for position, label in enumerate(atlas.regions["index"])}
+    ids = [int(label) for key, label in masker.region_ids_.items() if key != "background"]
+    values[:, [column[label] for label in ids]] = found
+    history = {**asdict(cleaning), "confounds_used": [] if confounds is None else list(map(str, confounds.columns))}
+    return RegionSeries(values, run.t_r, atlas.names, coverage, history)
+
+
+def _without_gaps(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Replace NaN by 0: voxels that hold one are in no region, but smoothing would spread it."""
+    values = image.get_fdata(dtype=np.float32)
+    if np.isfinite(values).all():
+        return image
+    return nib.Nifti1Image(np.nan_to_num(values, posinf=0.0, neginf=0.0), image.affine)

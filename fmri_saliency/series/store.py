@@ -1,0 +1,70 @@
+"""Region series as BIDS tables: one TSV with a column per region, one JSON beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fmri_saliency.bids import build_name
+from fmri_saliency.errors import InputError
+from fmri_saliency.files import read_json, read_tsv, write_json, write_tsv
+from fmri_saliency.records import Atlas, RegionSeries, Run
+
+__all__ = ["read_series", "series_name", "write_series"]
+
+
+def series_name(run: Run, atlas: Atlas) -> Path:
+    """Return the path of a run's series below the output folder, without extension."""
+    entities = {**run.entities, **atlas.entities, "stat": "mean"}
+    if run.space:
+        entities["space"] = run.space
+    folder = Path(f"sub-{run.entities['sub']}") / (f"ses-{run.session}" if run.session else "") / "func"
+    return folder / build_name(entities, "timeseries")
+
+
+def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any]) -> None:
+    """Write ``stem.tsv``, the coverage table and, last, ``stem.json``.
+
+    The JSON is written last: where it is, the other two are whole. `extra` goes into it.
+    """
+    stem = Path(stem)
+    write_tsv(stem.with_name(stem.name + ".tsv"), pd.DataFrame(series.values, columns=list(series.names)))
+    coverage = stem.with_name(stem.name.replace("_stat-mean_timeseries", "_stat-coverage_bold") + ".tsv")
+    write_tsv(coverage, pd.DataFrame([series.coverage.round(4)], columns=list(series.names)))
+    absent = [name for name, column in zip(series.names, series.values.T, strict=True) if np.isnan(column).all()]
+    sidecar = {
+        "RepetitionTime": series.t_r,
+        "SamplingFrequency": 1.0 / series.t_r,
+        "Cleaning": series.history,
+        "AbsentRegions": absent,
+        **extra,
+    }
+    write_json(stem.with_name(stem.name + ".json"), sidecar)
+
+
+def read_series(stem: Path) -> RegionSeries:
+    """Read what :func:`write_series` wrote.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    """
+    stem = Path(stem)
+    sidecar = read_json(stem.with_name(stem.name + ".json"))
+    table = read_tsv(stem.with_name(stem.name + ".tsv"), "region series")
+    coverage = read_tsv(
+        stem.with_name(stem.name.replace("_stat-mean_timeseries", "_stat-coverage_bold") + ".tsv"), "coverage"
+    )
+    if list(coverage.columns) != list(table.columns):
+        raise InputError(f"Series and coverage of {stem} name different regions; extract the run again.")
+    return RegionSeries(
+        table.to_numpy(dtype=np.float32),
+        float(sidecar["RepetitionTime"]),
+        tuple(map(str, table.columns)),
+        coverage.to_numpy(dtype=float)[0],
+        sidecar["Cleaning"],
+    )

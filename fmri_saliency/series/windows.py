@@ -1,0 +1,207 @@
+"""Cut region series into samples of one common length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fmri_saliency.errors import ConfigError, InputError, nearest
+from fmri_saliency.files import read_json, read_tsv, write_array, write_json, write_tsv
+from fmri_saliency.records import RegionSeries, Run, Samples
+
+__all__ = ["UNITS", "Windows", "cut_samples", "read_samples", "write_samples"]
+
+UNITS = ("run", "event")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What one sample is.
+
+    Attributes
+    ----------
+    unit : {"run", "event"}
+        ``run``: each run is one sample, labelled by its task. ``event``: a window after
+        each event, labelled by its trial type.
+    length : float
+        Seconds. For ``run`` 0 means the length of the shortest run.
+    offset : float
+        Seconds from the run's first frame, or from the event's onset, to the window.
+    classes : dict
+        For ``event``: class name to the trial types that belong to it. Empty: every
+        trial type is a class of its own.
+    """
+
+    unit: str = "run"
+    length: float = 0.0
+    offset: float = 0.0
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ConfigError(f"unit in [samples] must be run or event; '{self.unit}' came.{nearest(self.unit, UNITS)}")
+        if self.length < 0 or (self.unit == "event" and self.length == 0):
+            raise ConfigError(f"length in [samples] must be {'above 0' if self.unit == 'event' else 'at least 0'} "
+                              f"seconds; {self.length} came.")
+        if self.unit == "run" and self.offset < 0:
+            raise ConfigError(f"offset in [samples] must be at least 0 when a sample is a run; {self.offset} came.")
+        owner: dict[str, str] = {}
+        for name, members in self.classes.items():
+            for member in members:
+                if member in owner:
+                    raise ConfigError(f"In [samples.classes], '{member}' belongs to both '{owner[member]}' and "
+                                      f"'{name}'.")
+                owner[member] = name
+
+
+def _frames(seconds: float, t_r: float) -> int:
+    return round(seconds / t_r)
+
+
+def _check_t_r(series: Sequence[RegionSeries], runs: Sequence[Run]) -> float:
+    times = np.array([s.t_r for s in series])
+    odd = int(np.abs(times - times[0]).argmax())
+    if not np.allclose(times, times[0], rtol=1e-3):
+        raise InputError(f"All runs must have one repetition time; {runs[0].bold} has {times[0]:g} s and "
+                         f"{runs[odd].bold} has {times[odd]:g} s. Decode them apart.")
+    return float(times[0])
+
+
+def _row(run: Run, key: str, label: str, onset: float, start: float, stop: float) -> dict[str, Any]:
+    return {
+        "run": key,
+        "subject": run.subject,
+        "session": run.session,
+        "task": run.task,
+        "direction": run.direction,
+        "group": run.group,
+        "label": label,
+        "onset": round(onset, 6),
+        "start": round(start, 6),
+        "stop": round(stop, 6),
+    }
+
+
+def _cut_runs(series: Sequence[RegionSeries], runs: Sequence[Run], windows: Windows, t_r: float) -> Any:
+    first = _frames(windows.offset, t_r)
+    lengths = [len(s.values) - first for s in series]
+    shortest = int(np.argmin(lengths))
+    n_times = _frames(windows.length, t_r) if windows.length else lengths[shortest]
+    if n_times > lengths[shortest] or n_times < 2:
+        raise InputError(
+            f"[samples] asks for windows of {n_times} frames from frame {first}; the shortest run "
+            f"({runs[shortest].bold}) has {lengths[shortest] + first}. Every run must be cut alike, or its length "
+            "alone would name the task: ask for less."
+        )
+    pieces, rows = [], []
+    for one, run in zip(series, runs, strict=True):
+        pieces.append(one.values[first : first + n_times])
+        rows.append(_row(run, _key(run), run.task, 0.0, first * t_r, (first + n_times) * t_r))
+    return pieces, rows, []
+
+
+def _cut_events(series: Sequence[RegionSeries], runs: Sequence[Run], windows: Windows, t_r: float) -> Any:
+    n_times = _frames(windows.length, t_r)
+    if n_times < 1:
+        raise InputError(f"length in [samples] is {windows.length} s, less than one frame of {t_r:g} s.")
+    owner = {member: name for name, members in windows.classes.items() for member in members}
+    seen = {event.trial_type for run in runs for event in run.events}
+    for member in owner:
+        if member not in seen:
+            raise InputError(f"[samples.classes] names the trial type '{member}', which no run has. They have: "
+                             f"{', '.join(sorted(seen)) or 'no events'}.{nearest(member, seen)}")
+    pieces, rows, left_out = [], [], []
+    for one, run in zip(series, runs, strict=True):
+        for event in run.events:
+            label = owner.get(event.trial_type) if owner else event.trial_type
+            if label is None:
+                continue
+            first = _frames(event.onset + windows.offset, t_r)
+            if first < 0 or first + n_times > len(one.values):
+                left_out.append(f"{_key(run)}: '{event.trial_type}' at {event.onset:g} s, its window leaves the scan")
+                continue
+            pieces.append(one.values[first : first + n_times])
+            rows.append(_row(run, _key(run), label, event.onset, first * t_r, (first + n_times) * t_r))
+    if not rows:
+        raise InputError("No event's window lies within its scan. Check length and offset in [samples], and that the "
+                         "runs have events.")
+    return pieces, rows, left_out
+
+
+def _key(run: Run) -> str:
+    return "_".join(f"{key}-{value}" for key, value in run.entities.items())
+
+
+def cut_samples(
+    series: Sequence[RegionSeries], runs: Sequence[Run], windows: Windows
+) -> tuple[Samples, list[str]]:
+    """Cut series into samples of one common length.
+
+    Values of regions that a run does not cover become 0, which is the mean of a
+    standardised series; the table's column `filled` says how many regions that were.
+
+    Parameters
+    ----------
+    series, runs : sequences of the same length
+        Series and where they came from.
+    windows : Windows
+
+    Returns
+    -------
+    samples : Samples
+    left_out : list of str
+        Events without a sample, each with the reason.
+
+    Raises
+    ------
+    InputError
+        If the repetition times or the regions differ, a window does not fit, or fewer
+        than two classes are left.
+    """
+    t_r = _check_t_r(series, runs)
+    names = series[0].names
+    for one, run in zip(series, runs, strict=True):
+        if one.names != names:
+            raise InputError(f"{run.bold} has other regions than {runs[0].bold}; extract all runs with one atlas.")
+    cut = _cut_runs if windows.unit == "run" else _cut_events
+    pieces, rows, left_out = cut(series, runs, windows, t_r)
+    X = np.stack(pieces).astype(np.float32)
+    gaps = np.isnan(X).any(axis=1)
+    absent = tuple(np.array(names)[np.all([np.isnan(s.values).all(axis=0) for s in series], axis=0)].tolist())
+    table = pd.DataFrame(rows).assign(filled=gaps.sum(axis=1))
+    if table["label"].nunique() < 2:
+        raise InputError(f"Decoding needs at least two classes; all {len(table)} samples are "
+                         f"'{table['label'].iloc[0]}'. Check [scans] tasks, or [samples] unit and classes.")
+    return Samples(np.nan_to_num(X), table, t_r, names, absent), left_out
+
+
+def write_samples(samples: Samples, folder: Path, extra: Mapping[str, Any]) -> None:
+    """Write ``X.npy``, ``samples.tsv`` and, last, ``samples.json``."""
+    folder = Path(folder)
+    write_array(folder / "X.npy", samples.X)
+    write_tsv(folder / "samples.tsv", samples.table)
+    sidecar = {"RepetitionTime": samples.t_r, "Regions": samples.names, "AbsentRegions": samples.absent, **extra}
+    write_json(folder / "samples.json", sidecar)
+
+
+def read_samples(folder: Path) -> Samples:
+    """Read what :func:`write_samples` wrote.
+
+    Raises
+    ------
+    InputError
+        If a file is missing.
+    """
+    folder = Path(folder)
+    sidecar = read_json(folder / "samples.json")
+    text = ("run", "subject", "session", "task", "direction", "group", "label")
+    table = read_tsv(folder / "samples.tsv", "the table of samples", dtype=dict.fromkeys(text, str))
+    table = table.fillna(dict.fromkeys(text, ""))
+    X = np.load(folder / "X.npy", allow_pickle=False)
+    names, absent = tuple(sidecar["Regions"]), tuple(sidecar["AbsentRegions"])
+    return Samples(X, table, float(sidecar["RepetitionTime"]), names, absent)

@@ -1,0 +1,23 @@
+"""Signals with known truth: pure arrays, no images."""
+
+from fmri_saliency.simulation.design import (
+    TASKS,
+    Block,
+    TaskPlan,
+    TaskTiming,
+    plan_tasks,
+)
+from fmri_saliency.simulation.hrf import double_gamma, expected_response
+from fmri_saliency.simulation.noise import autocorrelated_noise, subject_gains
+
+__all__ = [
+    "TASKS",
+    "Block",
+    "TaskPlan",
+    "TaskTiming",
+    "autocorrelated_noise",
+    "double_gamma",
+    "expected_response",
+    "plan_tasks",
+    "subject_gains",
+]
