@@ -36,7 +36,8 @@ def _extract(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline.run import check_log
 
     config = load_config(options.config)
-    check_log(extract(config, options.run or ()), config.output.path)
+    log = extract(config, options.run or ())
+    check_log(log[log["run"].isin(options.run)] if options.run else log, config.output.path)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -150,15 +151,23 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _show_warning(message: object, category: type, *where: object, **more: object) -> None:
-    print(f"Warning: {message}", file=sys.stderr)
+def _warn_once() -> Callable[..., None]:
+    """Return a printer of warnings that says each one once, without file and line."""
+    said: set[str] = set()
+
+    def show(message: object, category: type, *where: object, **more: object) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            print(f"Warning: {message}", file=sys.stderr)
+
+    return show
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 2 for bad input or configuration, 1 for a failed run."""
     options = make_parser().parse_args(argv)
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
+        warnings.showwarning = _warn_once()
         try:
             options.handler(options)
         except KeyboardInterrupt:

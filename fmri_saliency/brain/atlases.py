@@ -160,8 +160,17 @@ def load_atlas(name: str = "Compact", labels: Path | None = None, table: Path | 
     return load_label_atlas(labels, table, "Custom" if name.lower() == "compact" else name, space)
 
 
-def check_space(atlas: Atlas, space: str) -> str:
+def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
     """Compare the atlas's template space with the scans'.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    space : str
+        The scans' template space; empty where unknown.
+    same_grid : bool
+        Whether atlas and scans already share one grid of voxels, in which case a space
+        that is not stated is noted but not warned about.
 
     Returns
     -------
@@ -182,6 +191,8 @@ def check_space(atlas: Atlas, space: str) -> str:
         which = "the atlas" if not atlas.space else "the scans"
         note = (f"The template space of {which} is not stated, so it could not be checked that atlas and scans agree "
                 "(set space in [atlas] and [scans]).")
+        if same_grid:
+            return note + " They share one grid of voxels."
     elif atlas.space == space:
         return f"Atlas and scans are both in {space}."
     elif atlas.space.startswith("MNI") and space.startswith("MNI"):

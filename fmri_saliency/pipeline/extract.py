@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
+import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
@@ -42,7 +43,9 @@ def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
     """Load the configured atlas and say how its space fits the scans'."""
     choice = config.atlas
     atlas = load_atlas(choice.name, choice.labels, choice.table, choice.space)
-    notes = [check_space(atlas, space) for space in sorted({run.space for run in runs})]
+    grids = [nib.load(run.bold) for run in runs[:1]]
+    same = all(g.shape[:3] == atlas.labels.shape and np.allclose(g.affine, atlas.affine, atol=1e-3) for g in grids)
+    notes = [check_space(atlas, space, same) for space in sorted({run.space for run in runs})]
     return atlas, " ".join(notes)
 
 

@@ -78,7 +78,7 @@ def _class_part(
     figures = Workspace(config.output.path).root / "figures"
     stem = clean_label(label)
     length = len(values) * classes.t_r
-    times = np.linspace(0, len(values) - 1, N_MOMENTS) * classes.t_r
+    times = (np.arange(N_MOMENTS) + 0.5) / N_MOMENTS * length
     unit = classes.unit
     glass = plot_glass(values.mean(axis=0), atlas, f"{label}: mean over time", unit)
     strip = plot_glass_strip(values, atlas, classes.t_r, times, f"{label}: {unit}")

@@ -99,9 +99,24 @@ def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: 
     save_decoder(decoder, folder, {"split": config.decoder.split, "fold": number, "inputs": inputs})
 
 
-def _write_scores(config: Config, name: str, samples: Samples, predicted: np.ndarray, n_folds: int) -> None:
-    score = score_predictions(samples.y, predicted, samples.groups, SPLIT_WORDS[config.decoder.split])
-    card = {**asdict(score), "folds": n_folds, "seed": config.decoder.seed}
+def _held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> np.ndarray:
+    """Return what each sample was held out with: its family or subject, its run, or its stretch of time."""
+    if config.decoder.split == "group":
+        return samples.groups
+    if config.decoder.split == "leave-one-run-out":
+        return samples.table["run"].to_numpy(dtype=str)
+    stretch = np.zeros(len(samples.y), dtype=int)
+    for number, fold in enumerate(folds):
+        stretch[fold.test] = number
+    return stretch
+
+
+def _write_scores(
+    config: Config, name: str, samples: Samples, predicted: np.ndarray, folds: Sequence[Fold]
+) -> None:
+    units = _held_out_units(config, samples, folds)
+    score = score_predictions(samples.y, predicted, units, SPLIT_WORDS[config.decoder.split])
+    card = {**asdict(score), "folds": len(folds), "seed": config.decoder.seed}
     write_json(Workspace(config.output.path).scores(name), card)
     low, high = score.interval
     say(f"{name}: accuracy {score.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, chance {score.chance:.3f}) on "
@@ -142,6 +157,6 @@ def train(config: Config) -> dict[str, Any]:
     for network, number, fold, inputs in tqdm(jobs, desc="Training", unit="fold", disable=not jobs):
         _train_fold(config, network, number, fold, samples, inputs)
     for network in config.decoder.networks:
-        _write_scores(config, network, samples, _gather(config, network, folds, samples), len(folds))
-    _write_scores(config, LINEAR, samples, predict_linear(samples, folds), len(folds))
+        _write_scores(config, network, samples, _gather(config, network, folds, samples), folds)
+    _write_scores(config, LINEAR, samples, predict_linear(samples, folds), folds)
     return {name: read_json(space.scores(name)) for name in (*config.decoder.networks, LINEAR)}

@@ -44,7 +44,7 @@ def plot_glass(values: np.ndarray, atlas: Atlas, title: str = "", unit: str = ""
     Figure
     """
     figure = Figure(figsize=(8.6, 3.0))
-    axes = figure.add_axes((0.0, 0.0, 1.0, 0.88))
+    axes = figure.add_axes((0.0, 0.0, 0.93, 0.88))
     _draw(values, atlas, figure, axes, _limit(values), True, "lyrz")
     figure.suptitle(f"{title}{f' ({unit})' if unit else ''}", fontsize=11)
     return figure

@@ -26,6 +26,16 @@ def _mark_events(axes: object, events: Sequence[Event], length: float) -> None:
         axes.spines[side].set_visible(False)
 
 
+def _spread(ranked: np.ndarray, n_regions: int, at_most: int = 12) -> list[int]:
+    """Return the first of `ranked` that lie far enough apart for their names not to overlap."""
+    apart = n_regions / 32
+    shown: list[int] = []
+    for row in ranked:
+        if len(shown) < at_most and all(abs(row - other) >= apart for other in shown):
+            shown.append(int(row))
+    return sorted(shown)
+
+
 def plot_region_time(
     values: np.ndarray, names: Sequence[str], t_r: float, events: Sequence[Event] = (), title: str = "", unit: str = ""
 ) -> Figure:
@@ -35,7 +45,7 @@ def plot_region_time(
     ----------
     values : ndarray, shape (n_times, n_regions)
     names : sequence of str
-        Region names; at most 20 are written, those with the largest mean absolute value.
+        Region names; those with the largest mean absolute value are written, as many as fit.
     t_r : float
         Seconds per frame.
     events : sequence of Event
@@ -57,7 +67,7 @@ def plot_region_time(
         values.T, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest",
         extent=(0, length, len(names) - 0.5, -0.5),
     )  # fmt: skip
-    shown = np.sort(np.argsort(-np.abs(values).mean(axis=0))[:20])
+    shown = _spread(np.argsort(-np.abs(values).mean(axis=0)), len(names))
     main.set_yticks(shown, [names[i] for i in shown], fontsize=6)
     main.set_xlim(0, length)
     main.set_xlabel("Time (s)")
