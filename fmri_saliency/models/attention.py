@@ -18,9 +18,10 @@ def causal_softmax_average(scores: Tensor, x: Tensor, chunk_size: int = 32) -> T
 
     The scores :math:`s_{jk}` of input `j` do not depend on `t`, so the softmax over
     the past is a running one. Time is cut into chunks. What came before a chunk is
-    one vector per hop (its softmax average) with one score (its log-sum-exp), and
-    takes part in the chunk's softmax as one more element. Cost is linear in time,
-    and no exponential of a positive number is ever taken.
+    one vector per hop (its softmax average) with its mass (the sum of exponentials,
+    relative to the largest score so far), and takes part in the chunk's softmax as one
+    more element. Cost is linear in time, and no exponential of a positive number is
+    ever taken.
 
     Parameters
     ----------
@@ -43,28 +44,32 @@ def causal_softmax_average(scores: Tensor, x: Tensor, chunk_size: int = 32) -> T
     Vanishing Saliency of Recurrent Neural Networks, NeurIPS, arXiv:1910.12370. The mean
     over hops is the form of the authors' published code.
     """
-    hops = scores.shape[-1]
-    past_average = past_score = None
     outputs = []
+    past: tuple[Tensor, Tensor, Tensor] | None = None  # per hop: softmax average, its mass, and the mass's exponent
     for begin in range(0, x.shape[1], chunk_size):
         inputs, chunk = x[:, begin : begin + chunk_size], scores[:, begin : begin + chunk_size]
         steps = inputs.shape[1]
         future = torch.ones(steps, steps, dtype=torch.bool, device=x.device).triu(1)
-        # (batch, hops, now, then)
-        logits = chunk.transpose(1, 2).unsqueeze(2).expand(-1, -1, steps, -1)
-        logits = logits.masked_fill(future, -torch.inf)
-        if past_score is not None:
-            carried = past_score[:, :, None, None].expand(-1, -1, steps, 1)
-            logits = torch.cat([carried, logits], dim=-1)
-        weights = logits.softmax(dim=-1)
-        recent = weights if past_score is None else weights[..., 1:]
-        average = recent.mean(dim=1) @ inputs
-        # at the last step of the chunk, hop by hop: what the next chunk will call its past
-        last = recent[:, :, -1] @ inputs
-        if past_average is not None:
-            average = average + weights[..., 0].transpose(1, 2) @ past_average / hops
-            last = last + weights[:, :, -1, :1] * past_average
-        past_average, past_score = last, logits[:, :, -1].logsumexp(dim=-1)
+        # the largest score so far; it cancels from the quotient, so no gradient flows through it
+        peak = chunk.detach().cummax(dim=1).values
+        if past is not None:
+            peak = torch.maximum(peak, past[2].unsqueeze(1))
+        peak = peak.transpose(1, 2)  # (batch, hops, now)
+        exponent = chunk.transpose(1, 2).unsqueeze(2) - peak.unsqueeze(3)  # (batch, hops, now, then)
+        weights = exponent.masked_fill(future, -torch.inf).exp()
+        mass = weights.sum(dim=3)
+        carried = None
+        if past is not None:
+            carried = past[1].unsqueeze(2) * (past[2].unsqueeze(2) - peak).exp()
+            mass = mass + carried
+            carried = carried / mass
+        weights = weights / mass.unsqueeze(3)
+        average = weights.mean(dim=1) @ inputs
+        last = weights[:, :, -1] @ inputs
+        if past is not None and carried is not None:
+            average = average + carried.transpose(1, 2) @ past[0] / scores.shape[2]
+            last = last + carried[:, :, -1:] * past[0]
+        past = last, mass[:, :, -1], peak[:, :, -1]
         outputs.append(average)
     return torch.cat(outputs, dim=1)
 

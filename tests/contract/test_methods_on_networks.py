@@ -1,0 +1,105 @@
+"""Every explanation method on every network, and on functions whose answer is known."""
+
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor
+
+from fmri_saliency.attribution import METHODS, attribute, completeness_gap, method_names
+from fmri_saliency.errors import DecoderError, InputError
+from fmri_saliency.models import make_network, network_names
+from fmri_saliency.models.networks import READOUTS
+
+PAIRS = list(product(method_names(), network_names(), READOUTS))
+WEIGHT = torch.tensor([[1.0, -2.0], [0.0, 3.0], [0.5, 0.0]])  # time x region
+
+
+def linear(x: Tensor) -> Tensor:
+    score = (x * WEIGHT).sum(dim=(1, 2))
+    return torch.stack([score, -score], dim=1)
+
+
+def both(x: Tensor) -> Tensor:
+    """Be on only when region 0 is on at step 0 and region 1 at step 2."""
+    score = x[:, 0, 0] * x[:, 2, 1]
+    return torch.stack([score, torch.zeros_like(score)], dim=1)
+
+
+@pytest.mark.parametrize(("method", "network", "readout"), PAIRS)
+def test_every_method_on_every_network(method: str, network: str, readout: str) -> None:
+    torch.manual_seed(0)
+    net = make_network(network, 6, 3, hidden_size=5, hops=2, attention_size=4, readout=readout).eval()
+    x, target = torch.randn(4, 9, 6), torch.tensor([0, 1, 2, 1])
+    found = attribute(net, x, target, method, batch_size=3)
+    assert found.shape == x.shape
+    assert torch.isfinite(found).all()
+    assert found.abs().sum() > 0
+    assert not found.requires_grad
+    assert x.grad is None
+    assert not x.requires_grad
+    alone = attribute(net, x[1:2], target[1:2], method)
+    torch.testing.assert_close(found[1:2], alone, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("network", network_names())
+def test_integrated_gradients_are_complete(network: str) -> None:
+    torch.manual_seed(1)
+    net = make_network(network, 4, 2, hidden_size=6).eval().double()
+    x, target, baseline = torch.randn(3, 8, 4).double(), torch.tensor([0, 1, 0]), torch.randn(8, 4).double()
+    found = attribute(net, x, target, "integrated-gradients", baseline=baseline, steps=64)
+    assert completeness_gap(net, x, target, found, baseline).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_a_linear_function_is_explained_exactly(method: str) -> None:
+    x = torch.tensor([[[1.0, 2.0], [3.0, -1.0], [4.0, 5.0]]])
+    wanted = WEIGHT * x if METHODS[method].multiplied_by_input else WEIGHT.expand_as(x)
+    torch.testing.assert_close(attribute(linear, x, torch.tensor([0]), method), wanted)
+    torch.testing.assert_close(attribute(linear, x, torch.tensor([1]), method), -wanted)
+
+
+def test_an_and_of_two_cells() -> None:
+    x = torch.full((1, 3, 2), 2.0)
+    # the gradient of ab is (b, a); along the straight path from 0 each cell gets half of ab
+    known = {"gradient": 2.0, "input-x-gradient": 4.0, "integrated-gradients": 2.0}
+    for method in method_names():
+        found = attribute(both, x, torch.tensor([0]), method)[0]
+        assert found[0, 0].item() == pytest.approx(known[method], rel=1e-5)
+        assert found[2, 1].item() == pytest.approx(known[method], rel=1e-5)
+        found[0, 0] = found[2, 1] = 0
+        assert found.abs().max() == 0  # all other cells are ignored by the function
+
+
+def test_the_baseline_moves_integrated_gradients_only() -> None:
+    x = torch.ones(1, 3, 2)
+    for method in method_names():
+        zero = attribute(linear, x, torch.tensor([0]), method)
+        one = attribute(linear, x, torch.tensor([0]), method, baseline=1.0)
+        assert torch.equal(zero, one) == (not METHODS[method].uses_baseline)
+
+
+@pytest.mark.parametrize(("network", "readout"), list(product(network_names(), READOUTS)))
+def test_samples_do_not_influence_each_other(network: str, readout: str) -> None:
+    torch.manual_seed(0)
+    net = make_network(network, 4, 3, readout=readout).eval()
+    x = torch.randn(5, 11, 4)
+    torch.testing.assert_close(net(x)[2:3], net(x[2:3]))
+    assert net(x).shape == (5, 3)
+
+
+def test_the_forget_bias_is_where_torch_has_it() -> None:
+    net = make_network("lstm", 3, 2, hidden_size=4, forget_bias=2.5)
+    total = net.recurrent.bias_ih_l0 + net.recurrent.bias_hh_l0
+    assert total[4:8].tolist() == [2.5] * 4
+
+
+def test_unknown_names_are_named() -> None:
+    with pytest.raises(DecoderError, match="Did you mean 'lstm'"):
+        make_network("lstmm", 3, 2)
+    with pytest.raises(DecoderError, match="read-out must be one of last, mean"):
+        make_network("lstm", 3, 2, readout="first")
+    with pytest.raises(InputError, match="saliency method must be one of gradient"):
+        attribute(linear, torch.ones(1, 3, 2), torch.tensor([0]), "gradients")
+    with pytest.raises(InputError, match="one target per sample"):
+        attribute(linear, torch.ones(2, 3, 2), torch.tensor([0]))

@@ -1,0 +1,121 @@
+"""The HCP layout: real file names, missing runs, events, and the simulated tree."""
+
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from fmri_saliency.cli import main
+from fmri_saliency.errors import InputError, TimingWarning
+from fmri_saliency.scans import find_hcp, find_runs
+from fmri_saliency.series.extract import HCP_MOVEMENT, read_confounds
+from fmri_saliency.simulation import TASKS
+
+
+@pytest.fixture
+def tree(small_scans: Path, tmp_path: Path) -> Path:
+    shutil.copytree(small_scans / "scans", tmp_path / "scans")
+    return tmp_path / "scans"
+
+
+def folder(tree: Path, subject: str = "100101", task: str = "EMOTION", direction: str = "LR") -> Path:
+    return tree / subject / "MNINonLinear" / "Results" / f"tfMRI_{task}_{direction}"
+
+
+def test_all_runs_with_all_that_belongs_to_them(tree: Path) -> None:
+    runs, log = find_hcp(tree)
+    assert len(runs) == 3 * 2 * 2
+    assert {row["status"] for row in log} == {"found"}
+    run = runs[0]
+    assert run.entities == {"sub": "100101", "task": "EMOTION", "dir": "LR"}
+    assert (run.n_times, run.t_r, run.space) == (176, 0.72, "MNI152NLin6Asym")
+    assert run.mask.name == "brainmask_fs.2.nii.gz"
+    assert {event.trial_type for event in run.events} == {"fear", "neut"}  # Sync.txt is not an event file
+    assert read_confounds(run, ("all",)).shape == (176, 12)
+    assert list(read_confounds(run, ("rot_z", "trans_x_derivative1")).columns) == ["rot_z", "trans_x_derivative1"]
+    assert HCP_MOVEMENT[3:6] == ("rot_x", "rot_y", "rot_z")
+
+
+def test_a_missing_run_is_a_row(tree: Path) -> None:
+    shutil.rmtree(folder(tree, task="MOTOR", direction="RL"))
+    runs, log = find_hcp(tree)
+    assert len(runs) == 11
+    (row,) = [row for row in log if row["status"] == "missing"]
+    assert row["run"] == "sub-100101_task-MOTOR_dir-RL"
+    assert "no such file" in row["message"]
+
+
+def test_the_other_mask_name_and_an_empty_event_file(tree: Path) -> None:
+    here = folder(tree)
+    (here / "brainmask_fs.2.nii.gz").rename(here / "brainmask_fs.2.0.nii.gz")
+    (here / "EVs" / "error.txt").write_text("")
+    run = find_hcp(tree)[0][0]
+    assert run.mask.name == "brainmask_fs.2.0.nii.gz"
+    assert "error" not in {event.trial_type for event in run.events}
+
+
+def test_a_block_that_ends_after_the_scan_is_clipped(tree: Path) -> None:
+    (folder(tree) / "EVs" / "fear.txt").write_text("116.4\t18.0\t1\n")  # as in the real EMOTION runs
+    run = find_hcp(tree)[0][0]
+    fear = [event for event in run.events if event.trial_type == "fear"]
+    assert fear[0].duration == pytest.approx(176 * 0.72 - 116.4)
+
+
+def test_a_wrong_event_file_is_a_row_that_names_the_line(tree: Path) -> None:
+    (folder(tree) / "EVs" / "fear.txt").write_text("1 2 1\nsoon 2 1\n")
+    log = find_hcp(tree)[1]
+    assert log[0]["status"] == "unusable"
+    assert "line 2 of" in log[0]["message"]
+    assert "'soon 2 1' came" in log[0]["message"]
+
+
+def test_a_wrong_repetition_time_is_warned_about(tree: Path) -> None:
+    with pytest.warns(TimingWarning, match="5 more runs|11 more runs"):
+        find_runs("hcp", tree, t_r=0.3)
+
+
+def test_tasks_and_subjects_can_be_chosen(tree: Path) -> None:
+    runs, log = find_hcp(tree, tasks=["motor"], subjects=["100101", "999999"])
+    assert [run.task for run in runs] == ["MOTOR", "MOTOR"]
+    assert [row["status"] for row in log] == ["found", "found", "missing", "missing"]
+
+
+def test_a_folder_that_is_no_hcp_download(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no such folder"):
+        find_hcp(tmp_path / "none")
+    with pytest.raises(InputError, match="No <subject>/MNINonLinear/Results below"):
+        find_hcp(tmp_path)
+
+
+def test_simulated_scans_are_what_was_planned(small_scans: Path) -> None:
+    """Average over people and voxels: the planted response must stand out where and when it was planted."""
+    tree = small_scans / "scans"
+    response = pd.read_csv(tree / "truth" / "task-MOTOR_response.tsv", sep="\t")
+    assert response.shape == (TASKS["MOTOR"].n_times, 100)
+    image = nib.load(folder(tree, task="MOTOR") / "tfMRI_MOTOR_LR.nii.gz")
+    assert image.shape[3] == 284
+    assert image.header.get_zooms()[3] == pytest.approx(0.72)
+    assert image.header.get_xyzt_units() == ("mm", "sec")
+    assert int(image.header["sform_code"]) == int(image.header["qform_code"]) == 4
+    values = np.asarray(image.dataobj)
+    assert (values[0, 0, 0] == 0).all()  # exactly 0 outside the mask, as in the HCP's files
+    assert values[values > 0].mean() == pytest.approx(10000, rel=0.01)
+
+
+def test_simulation_can_be_repeated_and_finished_but_not_mixed(small_scans: Path, tmp_path: Path) -> None:
+    call = ["simulate", str(tmp_path / "again"), "--subjects", "1", "--tasks", "EMOTION", "MOTOR", "--seed", "5"]
+    assert main(call) == 0
+    here, there = (folder(root) / "tfMRI_EMOTION_LR.nii.gz" for root in (tmp_path / "again", small_scans / "scans"))
+    assert here.read_bytes() == there.read_bytes()
+    here.unlink()
+    assert main(call) == 0
+    assert here.read_bytes() == there.read_bytes()
+    assert main([*call[:-1], "6"]) == 2
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("x")
+    assert main(["simulate", str(tmp_path / "full")]) == 2
+    assert main(["simulate", str(tmp_path / "none"), "--subjects", "0"]) == 2
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,157 @@
+"""Tables of runs: what is read, and one message for each thing that can be wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from fmri_saliency.errors import InputError, TimingWarning
+from fmri_saliency.records import Event
+from fmri_saliency.scans import find_runs, find_table
+
+Row = dict[str, str]
+EVENTS = "onset\tduration\ttrial_type\n2\t1\tgo\n20\t4\tstop\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path, write_bold: Callable[..., Path]) -> Callable[..., Path]:
+    """Write a table of runs; ``bold.nii.gz`` (40 frames of 0.72 s) and ``events.tsv`` are there."""
+    write_bold(np.zeros((2, 2, 2, 40), dtype=np.int16), np.eye(4))
+    (tmp_path / "events.tsv").write_text(EVENTS)
+
+    def write(*rows: Row) -> Path:
+        rows = rows or ({},)
+        full = [{"subject": "01", "task": "go", "bold": "bold.nii.gz", **row} for row in rows]
+        columns = list(dict.fromkeys(key for row in full for key in row))
+        lines = ["\t".join(columns), *("\t".join(row.get(c, "") for c in columns) for row in full)]
+        path = tmp_path / "runs.tsv"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    return write
+
+
+def reason(path: Path, **options: object) -> str:
+    """Return the message of the only row of the log."""
+    runs, log = find_table(path, **options)
+    assert not runs
+    return log[0]["message"]
+
+
+def test_everything_in_the_table_arrives(table: Callable[..., Path], tmp_path: Path) -> None:
+    for name in ("mask.nii.gz", "confounds.tsv"):
+        (tmp_path / name).write_text("x")
+    row = {"events": "events.tsv", "mask": "mask.nii.gz", "confounds": "confounds.tsv", "direction": "LR",
+           "session": "ses-2", "family": "F1", "run": "run-3", "subject": "sub-09"}  # fmt: skip
+    (run,), log = find_table(table(row), space="MNI152NLin6Asym")
+    assert (run.subject, run.session, run.direction, run.run, run.family) == ("09", "2", "LR", "3", "F1")
+    assert (run.t_r, run.n_times, run.space) == (0.72, 40, "MNI152NLin6Asym")
+    assert run.events == (Event(2.0, 1.0, "go"), Event(20.0, 4.0, "stop"))
+    assert (run.mask, run.confounds) == (tmp_path / "mask.nii.gz", tmp_path / "confounds.tsv")
+    assert log == [{"run": "sub-sub-09_ses-ses-2_task-go_dir-LR_run-run-3", "status": "found", "message": ""}]
+
+
+def test_the_repetition_time_of_the_call_beats_the_table_beats_the_header(table: Callable[..., Path]) -> None:
+    assert find_table(table())[0][0].t_r == 0.72
+    assert find_table(table({"t_r": "2"}))[0][0].t_r == 2.0
+    assert find_table(table({"t_r": "2"}), t_r=2.4)[0][0].t_r == 2.4
+
+
+def test_milliseconds_in_the_header_are_seconds(table: Callable[..., Path], tmp_path: Path) -> None:
+    image = nib.Nifti1Image(np.zeros((2, 2, 2, 40), dtype=np.int16), np.eye(4))
+    image.header.set_xyzt_units("mm", "msec")
+    image.header.set_zooms((1, 1, 1, 2000.0))
+    nib.save(image, tmp_path / "bold.nii.gz")
+    assert find_table(table())[0][0].t_r == 2.0
+
+
+def test_repeated_runs_are_numbered(table: Callable[..., Path]) -> None:
+    runs, _ = find_table(table({}, {}, {"task": "other"}))
+    assert [(run.task, run.run) for run in runs] == [("go", "1"), ("go", "2"), ("other", "")]
+
+
+def test_a_missing_run_is_a_row_not_a_crash(table: Callable[..., Path]) -> None:
+    runs, log = find_table(table({}, {"subject": "02", "bold": "nowhere.nii.gz"}))
+    assert len(runs) == 1
+    assert [row["status"] for row in log] == ["found", "missing"]
+    assert "line 3 of runs.tsv: Expected a BOLD image at" in log[1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"bold": "events.tsv"}, "it is not an image"),
+        ({"bold": "flat.nii.gz"}, r"it is 3D, shape (2, 2, 2). Is it a mean image or a map?"),
+        ({"bold": "short.nii.gz"}, "at least 2 frames"),
+        ({"bold": "still.nii.gz"}, "The repetition time of"),
+        ({"bold": "still.nii.gz"}, "is 0 s; a positive number is needed. Set t_r in [scans]"),
+        ({"t_r": "0"}, "is 0 s; a positive number is needed"),
+        ({"t_r": "two"}, "The column t_r must hold seconds; 'two' came"),
+        ({"events": "none.tsv"}, "The column events names"),
+        ({"mask": "none.nii"}, "The column mask names"),
+        ({"events": "late.tsv"}, "No event begins within the scan of 40 frames x 0.72 s = 28.8 s"),
+        ({"events": "nameless.tsv"}, "'trial_type' is missing. It has: onset, duration"),
+        ({"events": "words.tsv"}, "must be numbers, in seconds"),
+        ({"events": "gap.tsv"}, "The onset in line 2 of"),
+        ({"task": ""}, "The column task is empty"),
+    ],
+)
+def test_one_message_for_each_wrong_row(
+    table: Callable[..., Path], tmp_path: Path, write_bold: Callable[..., Path], row: Row, words: str
+) -> None:
+    write_bold(np.zeros((2, 2, 2), dtype=np.int16), np.eye(4), "flat.nii.gz")
+    write_bold(np.zeros((2, 2, 2, 1), dtype=np.int16), np.eye(4), "short.nii.gz")
+    write_bold(np.zeros((2, 2, 2, 9), dtype=np.int16), np.eye(4), "still.nii.gz", t_r=0.0)
+    header = "onset\tduration\ttrial_type\n"
+    (tmp_path / "late.tsv").write_text(header + "29\t1\tgo\n")
+    (tmp_path / "nameless.tsv").write_text("onset\tduration\n1\t1\n")
+    (tmp_path / "words.tsv").write_text(header + "soon\t1\tgo\n")
+    (tmp_path / "gap.tsv").write_text(header + "n/a\t1\tgo\n")
+    message = reason(table(row))
+    assert words in message
+    assert "line 2 of runs.tsv" in message
+
+
+def test_a_damaged_gzip_is_not_an_image(table: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "bold.nii.gz").write_bytes((tmp_path / "bold.nii.gz").read_bytes()[:20])
+    assert "it is not an image" in reason(table())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("subject\ttask\n01\tgo\n", "'bold' is missing. It has: subject, task"),
+        ("subject\ttask\tbold\tevent\n1\tg\tb\te\n", "unknown column 'event'.* Did you mean 'events'"),
+        ("subject\ttask\tbold\n", "lists no run"),
+        ("", "it cannot be read"),
+    ],
+)
+def test_one_message_for_each_wrong_table(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "runs.tsv").write_text(text)
+    with pytest.raises(InputError, match=words):
+        find_table(tmp_path / "runs.tsv")
+
+
+def test_events_outside_the_scan_are_warned_about_and_left_out(table: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "events.tsv").write_text(EVENTS + "27\t5\tgo\n40\t1\tgo\n")
+    with pytest.warns(TimingWarning, match=r"1 of 4 events lie outside .* the last ends at 41.0 s, long after"):
+        finding = find_runs("table", table({"events": "events.tsv"}))
+    assert finding.runs[0].events[-1] == Event(27.0, pytest.approx(1.8), "go")  # clipped at 28.8 s
+    assert "the last ends at 41.0 s" in finding.notes[0]
+
+
+def test_events_that_end_long_before_the_scan_are_warned_about(table: Callable[..., Path]) -> None:
+    with pytest.warns(TimingWarning, match="long before the end .* is 2.4 s .the header says 0.72 s."):
+        find_runs("table", table({"events": "events.tsv"}), t_r=2.4)
+
+
+def test_subjects_and_tasks_can_be_chosen(table: Callable[..., Path]) -> None:
+    path = table({}, {"subject": "02"}, {"task": "rest"})
+    assert len(find_runs("table", path, subjects=("sub-02",)).runs) == 1
+    assert len(find_runs("table", path, tasks=("REST",)).runs) == 1
+    with pytest.raises(InputError, match="None fits"):
+        find_runs("table", path, tasks=("sleep",))
+    with pytest.raises(InputError, match=r"layout in \[scans\] must be one of hcp, table"):
+        find_runs("tabel", path)

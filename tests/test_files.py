@@ -1,0 +1,112 @@
+"""Files are whole or absent, names are BIDS names, package data are found."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fmri_saliency import files, places
+from fmri_saliency.bids import build_name, clean_label
+from fmri_saliency.errors import FmriSaliencyError, InputError, nearest, one_of
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "x.txt"
+    files.write_text(path, "old")
+
+    def fail() -> None:
+        with files.atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_text() == "old"
+    assert os.listdir(path.parent) == ["x.txt"]
+
+
+def test_temporary_images_keep_both_suffixes(tmp_path: Path) -> None:
+    with files.atomic_path(tmp_path / "a_b.nii.gz") as temporary:
+        assert temporary.name.endswith(".nii.gz")
+        temporary.write_bytes(b"x")
+    assert (tmp_path / "a_b.nii.gz").stat().st_mode & 0o044
+
+
+def test_only_the_leftovers_of_dead_processes_are_cleared(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from fmri_saliency.files import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as t: os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "sub" / "y.tsv")], check=False)
+    assert len(list((tmp_path / "sub").iterdir())) == 1
+    with files.atomic_path(tmp_path / "mine.txt") as mine:
+        assert files.clear_unfinished(tmp_path) == 1
+        assert mine.exists()
+    assert not list((tmp_path / "sub").iterdir())
+
+
+def test_json_and_tables_come_back(tmp_path: Path) -> None:
+    content = {"a": np.float32(1.5), "b": np.arange(2), "p": Path("x/y"), "t": ("u",)}
+    files.write_json(tmp_path / "a.json", content)
+    assert files.read_json(tmp_path / "a.json") == {"a": 1.5, "b": [0, 1], "p": "x/y", "t": ["u"]}
+    with pytest.raises(TypeError, match="Cannot write set"):
+        files.write_json(tmp_path / "b.json", {"a": {1}})
+    assert not (tmp_path / "b.json").exists()
+    table = pd.DataFrame({"x": [1.0, np.nan], "name": ["NA", ""]})
+    files.write_tsv(tmp_path / "a.tsv", table)
+    assert "n/a" in (tmp_path / "a.tsv").read_text()
+    assert files.read_tsv(tmp_path / "a.tsv", "a table")["name"].iloc[0] == "NA"
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    (tmp_path / "empty.tsv").write_text("")
+    with pytest.raises(InputError, match=r"bad\.json is not readable JSON"):
+        files.read_json(tmp_path / "bad.json")
+    with pytest.raises(InputError, match="there is none"):
+        files.read_json(tmp_path / "none.json")
+    with pytest.raises(InputError, match=r"Expected a table .* at .*empty\.tsv; it cannot be read"):
+        files.read_tsv(tmp_path / "empty.tsv", "a table")
+    with pytest.raises(InputError, match="no such file"):
+        files.read_tsv(tmp_path / "none.tsv", "a table")
+
+
+def test_hashes_follow_content_only(tmp_path: Path) -> None:
+    a = np.arange(6.0)
+    assert files.digest(a, {"x": 1, "y": 2}) == files.digest(a.copy(), {"y": 2, "x": 1})
+    assert files.digest(a) != files.digest(a.reshape(2, 3)) != files.digest(a.astype(np.float32))
+    path = tmp_path / "f"
+    path.write_text("1")
+    before = files.fingerprint(path)
+    path.write_text("12")
+    assert files.fingerprint(path) != before
+    assert files.fingerprint(None) is None
+
+
+def test_names_are_in_bids_order_with_desc_last() -> None:
+    entities = {"desc": "ig", "atlas": "A-1", "sub": "01", "space": "MNI", "scale": 100, "stat": "mean", "task": "w m"}
+    name = build_name(entities, "timeseries", ".tsv")
+    assert name == "sub-01_task-wm_space-MNI_atlas-A1_scale-100_stat-mean_desc-ig_timeseries.tsv"
+    with pytest.raises(InputError, match="No BIDS entity 'subject'"):
+        build_name({"subject": "01"})
+    with pytest.raises(InputError, match="holds no letter or digit"):
+        clean_label("--")
+
+
+def test_suggestions() -> None:
+    assert nearest("tasc", ["task", "space"]) == " Did you mean 'task'?"
+    assert nearest("zzz", ["task"]) == ""
+    with pytest.raises(InputError, match=r"Colour must be one of red, blue; 'bleu' came. Did you mean 'blue'\?"):
+        one_of("bleu", ["red", "blue"], "Colour")
+
+
+def test_package_data_are_found() -> None:
+    card = places.data_folder("atlases") / "atlas-Compact_description.json"
+    assert {"Name", "License"} <= set(json.loads(card.read_text()))
+    with pytest.raises(FmriSaliencyError, match="'nothing' is missing"):
+        places.data_folder("nothing")
