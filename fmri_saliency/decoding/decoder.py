@@ -217,6 +217,7 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the label with the largest logit, shape (n_samples,)."""
+        check_is_fitted(self)
         return self.classes_[self.decision_function(X).argmax(axis=1)]
 
 

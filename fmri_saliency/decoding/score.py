@@ -52,7 +52,7 @@ def survey_interval(correct: np.ndarray, groups: np.ndarray, level: float = 0.95
 
     .. math:: n_e = n / \max(1, v_g / v_0), \quad
         v_g = \frac{G}{G-1} \sum_g \left(\frac{\sum_{i \in g} (c_i - p)}{n}\right)^2, \quad
-        v_0 = p (1 - p) / n
+        v_0 = p (1 - p) / (n - 1)
 
     so that samples of one person that succeed or fail together do not count as many
     (Dean & Pagano 2015, doi:10.1093/jssam/smv024; design effect after Kish).
@@ -60,7 +60,7 @@ def survey_interval(correct: np.ndarray, groups: np.ndarray, level: float = 0.95
     correct = np.asarray(correct, dtype=float)
     n, p = len(correct), float(np.mean(correct))
     names, member = np.unique(np.asarray(groups), return_inverse=True)
-    plain = p * (1 - p) / n
+    plain = p * (1 - p) / max(1, n - 1)
     if len(names) > 1 and plain > 0:
         sums = np.bincount(member, weights=correct - p)
         clustered = len(names) / (len(names) - 1) * float(np.sum((sums / n) ** 2))
@@ -68,7 +68,8 @@ def survey_interval(correct: np.ndarray, groups: np.ndarray, level: float = 0.95
     z = float(norm.ppf(0.5 + level / 2))
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    return (0.0 if p == 0 else low), (1.0 if p == 1 else high)
 
 
 def score_predictions(y: Any, predicted: Any, groups: Any, split: str) -> Score:

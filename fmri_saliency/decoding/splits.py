@@ -83,24 +83,25 @@ def _far_from(samples: Samples, chosen: np.ndarray) -> np.ndarray:
 def split_contiguous(samples: Samples, n_folds: int, seed: int) -> list[Fold]:
     """Hold out stretches of time, with a gap as long as a window on each side: for a single run.
 
-    The next stretch is stopped on; there is a gap around it, too.
+    Of the longer side that is left, the fifth (of all that is left) nearest to the stretch is
+    stopped on, with a gap around it, too.
     """
     order = np.lexsort((samples.table["start"].to_numpy(float), samples.table["run"].to_numpy(dtype=str)))
-    stretches = np.array_split(order, n_folds)
-    if min(map(len, stretches)) < 1:
+    if n_folds > len(order):
         raise DecoderError(f"{n_folds} stretches of time need at least {n_folds} samples; {len(order)} came.")
     folds = []
-    for number, test in enumerate(stretches):
-        valid = stretches[(number + 1) % n_folds]
-        valid = valid[_far_from(samples, test)[valid]]
+    for number, place in enumerate(np.array_split(np.arange(len(order)), n_folds), start=1):
+        test = order[place]
         free = _far_from(samples, test)
-        if len(valid):
-            free &= _far_from(samples, valid)
-        train = np.flatnonzero(free)
-        if not len(train) or not len(valid):
-            raise DecoderError(f"With {n_folds} stretches of time and a gap of one window around each, fold "
-                               f"{number + 1} has {len(train)} samples to train on and {len(valid)} to stop on. "
-                               "Ask for fewer folds or shorter windows.")
+        before, after = order[: place[0]][::-1], order[place[-1] + 1 :]
+        sides = [side[free[side]] for side in (after, before)]
+        n_rest = sum(map(len, sides))
+        valid = max(sides, key=len)[: max(1, n_rest // 5)]
+        train = np.flatnonzero(free & _far_from(samples, valid)) if len(valid) else valid
+        if not len(train):
+            raise DecoderError(f"With {n_folds} stretches of time and a gap of one window around each, fold {number} "
+                               f"has no sample to train on ({n_rest} are far enough from those it is tested on). "
+                               "Ask for more folds or shorter windows.")
         folds.append(Fold(train, np.sort(valid), np.sort(test)))
     return folds
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from fmri_saliency import __version__
 from fmri_saliency.bids import build_name, clean_label
 from fmri_saliency.brain import project_labels, save_map
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
-from fmri_saliency.errors import InputError
+from fmri_saliency.errors import StepError
 from fmri_saliency.files import read_json, write_tsv
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
@@ -24,7 +24,7 @@ from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, s
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
 from fmri_saliency.saliency import explain_samples, read_saliency, write_saliency
 
-__all__ = ["class_atlas", "class_entities", "explain", "region_table"]
+__all__ = ["check_explained", "class_atlas", "class_entities", "explain", "region_table"]
 
 
 def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
@@ -152,6 +152,54 @@ def region_table(classes: Saliency, atlas: Atlas, absent: Sequence[str] = ()) ->
     return pd.DataFrame(rows)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """The folds, and what identifies the decoder and the saliency of each, by network."""
+
+    samples: Samples
+    folds: list[Fold]
+    trained: dict[str, list[str]]
+    explained: dict[str, list[str]]
+
+
+def _plan(config: Config) -> _Plan:
+    samples, samples_inputs = load_samples(config)
+    folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
+    trained = {
+        network: [fold_inputs(config, network, number, fold, samples_inputs) for number, fold in enumerate(folds, 1)]
+        for network in config.decoder.networks
+    }
+    settings = to_plain(config.saliency)
+    explained = {network: [stamp(one, settings) for one in every] for network, every in trained.items()}
+    return _Plan(samples, folds, trained, explained)
+
+
+def check_explained(config: Config) -> str:
+    """Return what identifies the maps of all networks, after checking that they are up to date.
+
+    Raises
+    ------
+    StepError
+        If maps are missing, or were made with other settings.
+    """
+    plan = _plan(config)
+    for network in config.decoder.networks:
+        card = require(Workspace(config.output.path).saliency(network, "classes").with_name("classes.json"), "explain")
+        if read_json(card)["inputs"] != stamp(plan.explained[network]):
+            raise StepError(f"{card} was made with other settings or samples: run `fmri-saliency explain CONFIG.toml` "
+                            "again.")
+    return stamp(plan.explained)
+
+
+def _check_trained(config: Config, plan: _Plan) -> None:
+    for network, every in plan.trained.items():
+        for number, expected in enumerate(every, 1):
+            card = require(Workspace(config.output.path).fold(network, number) / "model.json", "train")
+            if read_json(card)["inputs"] != expected:
+                raise StepError(f"{card} was trained with other settings or samples: run `fmri-saliency train "
+                                "CONFIG.toml` again.")
+
+
 def explain(config: Config) -> None:
     """Explain the held-out samples of every network; write class maps of the main one.
 
@@ -161,32 +209,26 @@ def explain(config: Config) -> None:
         If the decoders are missing or out of date.
     """
     space = Workspace(config.output.path)
-    samples, samples_inputs = load_samples(config)
-    folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
-    jobs, stamps = [], {}
-    for network in config.decoder.networks:
-        for number, fold in enumerate(folds, start=1):
-            card = require(space.fold(network, number) / "model.json", "train")
-            expected = fold_inputs(config, network, number, fold, samples_inputs)
-            if read_json(card)["inputs"] != expected:
-                raise InputError(f"{card} was trained with other settings or samples: run `fmri-saliency train "
-                                 "CONFIG.toml` again.")
-            inputs = stamp(expected, to_plain(config.saliency))
-            stamps.setdefault(network, []).append(inputs)
+    plan = _plan(config)
+    _check_trained(config, plan)
+    jobs = []
+    for network, every in plan.explained.items():
+        for number, inputs in enumerate(every, 1):
             stem = space.fold_saliency(network, number)
             if not is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")]):
-                jobs.append((network, number, fold, inputs))
+                jobs.append((network, number, plan.folds[number - 1], inputs))
     for network, number, fold, inputs in tqdm(jobs, desc="Explaining", unit="fold", disable=not jobs):
-        _explain_fold(config, network, number, fold, samples, inputs)
-    for network in config.decoder.networks:
-        classes = _join_folds(config, network, folds, stamp(stamps[network]))
-        if network == config.decoder.network:
-            written = _write_maps(config, classes, samples)
-            atlas, _, _ = class_atlas(config)
-            table = space.root / "group" / f"desc-{clean_label(classes.method)}_regions.tsv"
-            write_tsv(table, region_table(classes, atlas, samples.absent))
-            _remove_others(space.root / "group", [*written, table])
-            say(f"Maps: {len(classes.labels)} classes in {space.root / 'group'}.")
+        _explain_fold(config, network, number, fold, plan.samples, inputs)
+    classes = {
+        network: _join_folds(config, network, plan.folds, stamp(every)) for network, every in plan.explained.items()
+    }
+    main = classes[config.decoder.network]
+    written = _write_maps(config, main, plan.samples)
+    atlas, _, _ = class_atlas(config)
+    table = space.root / "group" / f"desc-{clean_label(main.method)}_regions.tsv"
+    write_tsv(table, region_table(main, atlas, plan.samples.absent))
+    _remove_others(space.root / "group", [*written, table])
+    say(f"Maps: {len(main.labels)} classes in {space.root / 'group'}.")
 
 
 def _remove_others(folder: Path, keep: Sequence[Path]) -> None:

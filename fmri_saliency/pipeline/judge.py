@@ -11,8 +11,9 @@ from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import edge_shares, recover
 from fmri_saliency.files import read_json, read_tsv, write_json
 from fmri_saliency.pipeline.config import Config
+from fmri_saliency.pipeline.explain import check_explained
 from fmri_saliency.pipeline.train import load_samples
-from fmri_saliency.pipeline.workspace import Workspace, require, say
+from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Evidence, Samples
 from fmri_saliency.saliency import read_saliency
 
@@ -52,11 +53,10 @@ def judge(config: Config) -> list[Evidence]:
     """
     space = Workspace(config.output.path)
     samples, _ = load_samples(config)
+    inputs = check_explained(config)
     found: list[Evidence] = []
     for network in config.decoder.networks:
-        stem = space.saliency(network, "samples")
-        require(stem.with_name(stem.name + ".npy"), "explain")
-        found += edge_shares(read_saliency(stem), network)
+        found += edge_shares(read_saliency(space.saliency(network, "samples")), network)
     if config.scans.truth is not None and config.samples.unit == "run":
         truth = read_truth(config.scans.truth, samples, config.samples.offset)
         classes = read_saliency(space.saliency(config.decoder.network, "classes"))
@@ -67,5 +67,6 @@ def judge(config: Config) -> list[Evidence]:
             nulls = [item.null for item in results if item.check == check]
             say(f"{check}: AUROC {np.mean(values):.3f} on average over classes, lowest {min(values):.3f} (random maps "
                 f"{np.mean(nulls):.3f}).")
-    write_json(space.root / "evidence" / "evidence.json", [asdict(item) for item in found])
+    card = {"inputs": inputs, "evidence": [asdict(item) for item in found]}
+    write_json(space.root / "evidence" / "evidence.json", card)
     return found

@@ -17,9 +17,10 @@ from tqdm.auto import tqdm
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
+from fmri_saliency.errors import StepError
 from fmri_saliency.files import atomic_path, read_json, read_tsv, write_text
 from fmri_saliency.pipeline.config import Config, write_config
-from fmri_saliency.pipeline.explain import class_atlas
+from fmri_saliency.pipeline.explain import check_explained, class_atlas
 from fmri_saliency.pipeline.extract import find
 from fmri_saliency.pipeline.train import LINEAR
 from fmri_saliency.pipeline.workspace import Workspace, require, say
@@ -159,10 +160,10 @@ def _versions() -> str:
 
 def _scans_part(log: pd.DataFrame, notes: Sequence[str], runs: Sequence[Run]) -> dict[str, Any]:
     counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())
-    problems = log[log["status"] != "done"].fillna("")
+    problems = log.loc[log["status"] != "done", ["run", "status", "message"]].astype(str)
     return {
         "scans": f"{len(log)} runs expected ({counts}), {len({run.subject for run in runs})} subjects.",
-        "problems": problems[["run", "status", "message"]].to_dict("records"),
+        "problems": problems.to_dict("records"),
         "notes": list(notes),
     }
 
@@ -183,8 +184,10 @@ def report(config: Config) -> Path:
     space = Workspace(config.output.path)
     network = config.decoder.network
     stem = space.saliency(network, "classes")
-    require(stem.with_name("classes.json"), "explain")
+    inputs = check_explained(config)
     evidence = read_json(require(space.root / "evidence" / "evidence.json", "judge"))
+    if evidence["inputs"] != inputs:
+        raise StepError("The checks were made of other maps: run `fmri-saliency judge CONFIG.toml` again.")
     classes = read_saliency(stem)
     names = (*config.decoder.networks, LINEAR)
     scores = [{"name": name, **read_json(require(space.scores(name), "train"))} for name in names]
@@ -210,7 +213,7 @@ def report(config: Config) -> Path:
         "classes": parts,
         "profile": _picture(profile, space.root / "figures" / "time_share.png",
                             "Share of absolute saliency per time step, mean over held-out samples."),
-        "evidence": evidence,
+        "evidence": evidence["evidence"],
         "caution": CAUTION,
         **_scans_part(log, find(config).notes, runs),
         "files": _files(config),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from nilearn.maskers import NiftiLabelsMasker
 
-from fmri_saliency.errors import ConfigError, InputError
+from fmri_saliency.errors import ConfigError, InputError, one_of
 from fmri_saliency.records import Atlas, RegionSeries, Run
 
 __all__ = ["HCP_MOVEMENT", "Cleaning", "extract_run", "read_confounds"]
@@ -31,6 +31,9 @@ class Cleaning:
         Remove a linear trend.
     high_pass, low_pass : float
         Cut-off frequencies in Hz; 0 means no filter.
+    filter : {"cosine", "butterworth"}
+        How slow drift is removed: by regressing out cosines, as SPM and fMRIPrep do, or by
+        a Butterworth filter, which `low_pass` needs and which leaves trends in short runs.
     standardize : {"zscore_sample", "psc", "none"}
         Each region of each run: z-score, per cent signal change, or neither.
     smoothing_fwhm : float
@@ -44,15 +47,17 @@ class Cleaning:
     detrend: bool = True
     high_pass: float = 0.008
     low_pass: float = 0.0
+    filter: str = "cosine"
     standardize: str = "zscore_sample"
     smoothing_fwhm: float = 0.0
     confounds: tuple[str, ...] = ()
     min_coverage: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.standardize not in ("zscore_sample", "psc", "none"):
-            raise ConfigError("standardize in [cleaning] must be zscore_sample, psc or none; "
-                              f"'{self.standardize}' came.")
+        one_of(self.standardize, ("zscore_sample", "psc", "none"), "standardize in [cleaning]", ConfigError)
+        one_of(self.filter, ("cosine", "butterworth"), "filter in [cleaning]", ConfigError)
+        if self.low_pass and self.filter == "cosine":
+            raise ConfigError('low_pass in [cleaning] needs filter = "butterworth": cosines remove slow drift only.')
         for name in ("high_pass", "low_pass", "smoothing_fwhm"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} in [cleaning] must be at least 0; {getattr(self, name)} came.")
@@ -183,10 +188,12 @@ def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> Reg
         t_r=run.t_r,
         resampling_target=None,
         reports=False,
+        clean_args={"filter": cleaning.filter if cleaning.high_pass or cleaning.low_pass else False},
     )
     confounds = read_confounds(run, cleaning.confounds)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*Non-finite values.*")
+        # a run shorter than half the filter's period has no slow cosine to remove
+        warnings.filterwarnings("ignore", message="Cosine filter was not created")
         found = masker.fit_transform(_without_gaps(image), confounds=confounds)
     values = np.full((run.n_times, atlas.n_regions), np.nan, dtype=np.float32)
     column = {int(label): position for position, label in enumerate(atlas.regions["index"])}

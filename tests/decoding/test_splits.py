@@ -1,0 +1,135 @@
+"""Who is held out, and scores by hand."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import make_samples
+
+from fmri_saliency.decoding import Fold, make_folds, score_predictions
+from fmri_saliency.decoding.baseline import predict_linear
+from fmri_saliency.decoding.score import survey_interval
+from fmri_saliency.errors import DecoderError
+from fmri_saliency.records import Samples
+
+
+def one_run(n: int = 40, spacing: float = 4.0, length: float = 6.0) -> Samples:
+    """Return overlapping windows of a single run, as events of one person give."""
+    whole = make_samples(n_subjects=1, per_subject=n)
+    start = np.arange(n) * spacing
+    return replace(whole, table=whole.table.assign(run="sub-00", start=start, stop=start + length))
+
+
+def check(folds: list[Fold], n_samples: int) -> None:
+    tested = np.concatenate([fold.test for fold in folds])
+    assert sorted(tested.tolist()) == list(range(n_samples))
+    for fold in folds:
+        parts = [set(p.tolist()) for p in (fold.train, fold.valid, fold.test)]
+        assert all(parts)
+        assert not parts[0] & parts[1]
+        assert not (parts[0] | parts[1]) & parts[2]
+
+
+@given(st.integers(5, 12), st.integers(2, 5), st.integers(0, 99))
+def test_groups_are_never_split(n_subjects: int, n_folds: int, seed: int) -> None:
+    samples = make_samples(n_subjects)
+    folds = make_folds(samples, "group", n_folds, seed)
+    check(folds, len(samples.y))
+    for fold in folds:
+        owners = [set(samples.groups[p].tolist()) for p in (fold.train, fold.valid, fold.test)]
+        assert not owners[0] & owners[1]
+        assert not (owners[0] | owners[1]) & owners[2]
+
+
+def test_families_stay_together() -> None:
+    samples = make_samples(8)
+    families = np.repeat([f"family-{i}" for i in range(4)], 8)  # two subjects each
+    samples = replace(samples, table=samples.table.assign(group=families))
+    for fold in make_folds(samples, "group", 4):
+        assert set(samples.table["subject"].iloc[fold.test]).isdisjoint(samples.table["subject"].iloc[fold.train])
+        assert len(fold.test) == 8
+
+
+def test_one_run_is_left_out_at_a_time() -> None:
+    samples = make_samples(5)
+    folds = make_folds(samples, "leave-one-run-out")
+    check(folds, 20)
+    assert len(folds) == 5
+    for fold in folds:
+        assert samples.table["run"].iloc[fold.test].nunique() == 1
+        assert samples.table["run"].iloc[fold.valid].nunique() == 1
+
+
+@given(st.integers(2, 5), st.floats(1.0, 5.0), st.floats(2.0, 8.0))
+def test_stretches_of_time_keep_a_gap_as_long_as_a_window(n_folds: int, spacing: float, length: float) -> None:
+    samples = one_run(60, spacing, length)
+    folds = make_folds(samples, "contiguous", n_folds)
+    check(folds, 60)
+    start, stop = samples.table["start"].to_numpy(), samples.table["stop"].to_numpy()
+    for fold in folds:
+        assert (np.diff(fold.test) == 1).all()
+        for one, other in ((fold.train, fold.test), (fold.valid, fold.test), (fold.train, fold.valid)):
+            gaps = np.maximum(start[one][:, None] - stop[other], start[other] - stop[one][:, None])
+            assert gaps.min() >= length - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("make", "split", "n_folds", "words"),
+    [
+        (lambda: make_samples(3), "group", 5, "5 folds by subject or family need at least 5"),
+        (lambda: make_samples(2), "group", 2, "the samples come from 2"),
+        (lambda: make_samples(2), "leave-one-run-out", 2, "at least 3 runs"),
+        (lambda: make_samples(8), "group", 1, "at least 2 folds"),
+        (lambda: one_run(6, 1.0, 6.0), "contiguous", 3, "no sample to train on"),
+        (lambda: one_run(4), "contiguous", 5, "at least 5 samples"),
+        (lambda: make_samples(8), "subject", 3, "split in .* must be one of group"),
+    ],
+)
+def test_one_message_for_each_impossible_split(
+    make: Callable[[], Samples], split: str, n_folds: int, words: str
+) -> None:
+    with pytest.raises(DecoderError, match=words):
+        make_folds(make(), split, n_folds)
+
+
+def test_a_class_that_is_never_trained_on_is_named() -> None:
+    samples = one_run(40)
+    labels = ["a"] * 20 + ["b"] * 20
+    with pytest.raises(DecoderError, match="Fold 1 of split 'contiguous' has no training sample of class 'a'"):
+        make_folds(replace(samples, table=samples.table.assign(label=labels)), "contiguous", 2)
+
+
+def test_scores_by_hand() -> None:
+    y, predicted = list("aaaabb"), list("aaabbb")
+    score = score_predictions(y, predicted, [1, 1, 2, 2, 3, 3], "held-out people")
+    assert score.accuracy == pytest.approx(5 / 6)
+    assert score.balanced_accuracy == pytest.approx((3 / 4 + 1) / 2)
+    assert (score.chance, score.majority) == (0.5, pytest.approx(4 / 6))
+    assert score.confusion == [[3, 1], [0, 2]]
+    assert (score.n_samples, score.n_groups, score.classes) == (6, 3, ("a", "b"))
+
+
+def test_intervals_against_published_ones() -> None:
+    # Wilson's interval for 8 of 10, independent samples: 0.490 to 0.943 (Brown, Cai & DasGupta 2001)
+    correct = np.array([1] * 8 + [0] * 2)
+    low, high = survey_interval(correct, np.arange(10))
+    assert (low, high) == (pytest.approx(0.490, abs=1e-3), pytest.approx(0.943, abs=1e-3))
+    assert survey_interval(np.ones(10), np.arange(10)) == (pytest.approx(0.722, abs=1e-3), 1.0)
+
+
+def test_people_who_fail_together_widen_the_interval() -> None:
+    correct = np.repeat([1, 1, 1, 0], 25)
+    alone = survey_interval(correct, np.arange(100))
+    together = survey_interval(correct, np.repeat(np.arange(4), 25))
+    assert together[1] - together[0] > 2 * (alone[1] - alone[0])
+
+
+def test_the_linear_baseline_learns_and_never_sees_its_test_samples() -> None:
+    samples = make_samples(8, effect=3.0)
+    folds = make_folds(samples, "group", 4)
+    assert np.mean(predict_linear(samples, folds) == samples.y) > 0.8
+    noise = make_samples(30, effect=0.0)
+    assert np.mean(predict_linear(noise, make_folds(noise, "group", 5)) == noise.y) < 0.65

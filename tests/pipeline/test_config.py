@@ -1,0 +1,114 @@
+"""The configuration: strict, documented, and written back."""
+
+import re
+import tomllib
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from fmri_saliency.errors import ConfigError
+from fmri_saliency.pipeline import Config, load_config, write_config
+from fmri_saliency.pipeline.config import to_plain
+from fmri_saliency.places import data_folder
+
+MINIMAL = '[scans]\nlayout = "hcp"\npath = "scans"\n[output]\npath = "out"\n'
+
+
+def load(tmp_path: Path, text: str) -> Config:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    return load_config(path)
+
+
+def test_defaults_and_paths_beside_the_file(tmp_path: Path) -> None:
+    config = load(tmp_path, MINIMAL)
+    assert config.scans.path == tmp_path / "scans"
+    assert config.decoder.networks == ("input-cell-lstm", "lstm")
+    assert config.samples.unit == "run"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MINIMAL + "[decoder]\nfoldz = 3\n", "Unknown key 'foldz' in [decoder]; known are network, compare"),
+        (MINIMAL + "[decoder]\nfoldz = 3\n", "Did you mean 'folds'?"),
+        (MINIMAL + "[decoders]\n", "Unknown key 'decoders' in the configuration"),
+        (MINIMAL + "[decoder.training]\nepochs = 3\n", "in [decoder.training]"),
+        ('[scans]\nlayout = "hcp"\npath = "x"\n', "the configuration needs a section [output]"),
+        (MINIMAL.replace('layout = "hcp"\n', ""), "[scans] needs the key 'layout'"),
+        (MINIMAL.replace('"hcp"', '"hpc"'), "layout in [scans] must be one of hcp, table; 'hpc' came. Did you mean"),
+        (MINIMAL.replace('"scans"', "3"), "path in [scans] must be a path in quotes; 3 came"),
+        (MINIMAL + "[decoder]\nfolds = 2.5\n", "folds in [decoder] must be a whole number; 2.5 came"),
+        (MINIMAL + "[decoder]\nfolds = 1\n", "folds in [decoder] must be at least 2"),
+        (MINIMAL + "[decoder]\nfolds = true\n", "must be a whole number; True came"),
+        (MINIMAL + '[decoder]\ncompare = "lstm"\n', 'compare in [decoder] must be a list of texts, such as ["a", "b"]'),
+        (MINIMAL + '[decoder]\nnetwork = "lstn"\n', "A network in [decoder] must be one of"),
+        (MINIMAL + '[decoder]\ntraining = "hard"\n', "must be a section [decoder.training]"),
+        (MINIMAL + '[samples]\nclasses = ["a"]\n', "must be a section [samples.classes]"),
+        (MINIMAL + '[samples.classes]\na = "x"\n', "a in [samples.classes] must be a list of texts"),
+        (MINIMAL + "[cleaning]\ndetrend = 1\n", "detrend in [cleaning] must be true or false"),
+        (MINIMAL + "[saliency]\nsmoothing = -1\n", "smoothing at least 0 seconds"),
+        (MINIMAL.replace("[output]", "t_r = 0\n[output]"), "t_r in [scans] must be above 0 seconds"),
+        (MINIMAL + "n_jobs = 0\n", "n_jobs in [output] must not be 0"),
+        ("[scans\n", "is not valid TOML"),
+    ],
+)
+def test_one_message_for_each_mistake(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, text)
+    assert words in str(error.value)
+    assert str(error.value).startswith(str(tmp_path / "config.toml"))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml; there is none"):
+        load_config(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path)
+
+
+def test_the_resolved_configuration_can_be_run_again(tmp_path: Path) -> None:
+    text = MINIMAL + '[samples]\nunit = "event"\nlength = 3\n[samples.classes]\na = ["x", "y"]\n'
+    text += '[atlas]\nlabels = "l.nii"\n'
+    config = load(tmp_path, text)
+    (tmp_path / "deep").mkdir()
+    write_config(config, tmp_path / "deep" / "again.toml")
+    assert load_config(tmp_path / "deep" / "again.toml") == config
+    assert tomllib.loads((tmp_path / "deep" / "again.toml").read_text()) == to_plain(config)
+
+
+@pytest.mark.parametrize("name", ["demo", "hcp", "table"])
+def test_the_annotated_files_are_valid(name: str) -> None:
+    assert load_config(data_folder("workflows") / f"{name}.toml").scans.layout in ("hcp", "table")
+
+
+def documented(kind: type, prefix: str = "") -> set[str]:
+    """Return every key that a configuration may have, as section.key."""
+    names: set[str] = set()
+    for item in fields(kind):
+        hint = get_type_hints(kind)[item.name]
+        names |= documented(hint, f"{prefix}{item.name}.") if is_dataclass(hint) else {f"{prefix}{item.name}"}
+    return names
+
+
+def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
+    text = (data_folder("workflows") / "hcp.toml").read_text()
+    shown, section = {}, ""
+    for line in text.splitlines():
+        if match := re.match(r"(?:# )?\[([a-z.]+)\]", line):
+            section = match[1]
+        elif match := re.match(r"(# )?([a-z_]+) = (.+?)(?:  +#.*)?$", line):
+            shown[f"{section}.{match[2]}"] = (match[1] is not None, match[3])
+    missing = documented(Config) - set(shown) - {"samples.classes"}
+    assert not missing
+    assert "[samples.classes]" in text
+    examples = {"atlas.labels", "atlas.table", "scans.truth", "scans.t_r"}  # they have no default to show
+    plain = to_plain(load(tmp_path, MINIMAL))
+    for key, (commented, value) in shown.items():
+        if commented and key not in examples:
+            wanted = plain
+            for part in key.split("."):
+                wanted = wanted[part]
+            assert tomllib.loads(f"x = {value}")["x"] == wanted, key

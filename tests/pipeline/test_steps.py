@@ -1,0 +1,201 @@
+"""The steps: each skips what is done, redoes what changed, and survives being killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from fmri_saliency.brain import load_atlas
+from fmri_saliency.pipeline import load_config
+from fmri_saliency.pipeline.demo import coarse_atlas
+from fmri_saliency.pipeline.explain import region_table
+from fmri_saliency.records import Saliency
+from fmri_saliency.saliency import read_saliency
+
+
+def times(root: Path) -> dict[str, int]:
+    return {str(p.relative_to(root)): p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file()}
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_the_steps_one_by_one(cli: Callable, small_config: Path) -> None:
+    out = small_config.parent / "results"
+    early = cli("train", small_config)
+    assert (early.code, "run `fmri-saliency extract CONFIG.toml` first" in early.err) == (1, True)
+    assert cli("extract", small_config).code == 0
+    early = cli("explain", small_config)
+    assert (early.code, "run `fmri-saliency train CONFIG.toml` first" in early.err) == (1, True)
+    assert cli("train", small_config).code == 0
+    assert "run `fmri-saliency explain CONFIG.toml` first" in cli("judge", small_config).err
+    assert cli("explain", small_config).code == 0
+    done = cli("report", small_config)
+    assert done.code == 0
+    assert done.out.strip() == str(out / "report.html")
+    log = pd.read_csv(out / "runs.tsv", sep="\t")
+    assert (log["status"] == "done").all()
+    assert len(log) == 12
+
+
+def test_what_is_done_is_skipped_and_what_changed_is_redone(cli: Callable, small_config: Path) -> None:
+    out = small_config.parent / "results"
+    assert cli("run", small_config).code == 0
+    before = times(out)
+    again = cli("run", small_config)
+    assert "0 extracted, 12 up to date" in again.err
+    after = times(out)
+    network = "input-cell-lstm/fold-"
+    kept = [n for n in before if n.startswith(("sub-", "samples/", f"decoder/{network}", f"saliency/{network}"))]
+    assert len(kept) == 12 * 3 + 3 + 3 * 3 + 3 * 2
+    assert all(before[n] == after[n] for n in kept)
+
+    text = small_config.read_text()
+    small_config.write_text(text.replace('method = "input-x-gradient"', 'method = "gradient"'))
+    stale = cli("report", small_config)  # maps of another method must not be shown under the new name
+    assert (stale.code, "classes.json was made with other settings" in stale.err) == (1, True)
+    assert cli("run", small_config).code == 0
+    model = "decoder/input-cell-lstm/fold-1/model.json"
+    assert times(out)[model] == before[model]
+    assert not list((out / "group").glob("*inputxgradient*"))
+    assert len(list((out / "group").glob("*desc-gradient_boldmap.nii.gz"))) == 6
+
+    small_config.write_text(text.replace("max_epochs = 3", "max_epochs = 2"))
+    assert "was trained with other settings" in cli("explain", small_config).err
+    small_config.write_text(text + "[cleaning]\ndetrend = false\n")
+    assert "12 extracted, 0 up to date" in cli("extract", small_config).err
+
+
+def test_one_run_at_a_time(cli: Callable, small_config: Path) -> None:
+    keys = cli("runs", small_config, "--keys").out.split()
+    assert len(keys) == 12
+    assert cli("extract", small_config, "--run", keys[3]).code == 0
+    log = pd.read_csv(small_config.parent / "results" / "runs.tsv", sep="\t").set_index("run")
+    assert log.at[keys[3], "status"] == "done"
+    assert (log["status"] == "found").sum() == 11
+    assert cli("runs", small_config).out.startswith("run\tstatus\tmessage")
+    wrong = cli("extract", small_config, "--run", keys[3] + "x")
+    assert (wrong.code, f"Did you mean '{keys[3]}'" in wrong.err) == (2, True)
+
+
+def test_a_bad_run_is_left_out_and_said_at_the_end(cli: Callable, small_config: Path, small_scans: Path) -> None:
+    rows = ["subject\ttask\tbold"]
+    for subject in ("100101", "100201", "100301"):
+        for task in ("EMOTION", "MOTOR"):
+            for direction in ("LR", "RL"):
+                folder = small_scans / "scans" / subject / "MNINonLinear" / "Results" / f"tfMRI_{task}_{direction}"
+                rows.append(f"{subject}\t{task}\t{folder / (folder.name + '.nii.gz')}")
+    (small_config.parent / "broken.nii.gz").write_bytes(Path(rows[1].split("\t")[2]).read_bytes()[:100_000])
+    rows += ["100401\tMOTOR\tbroken.nii.gz", "100401\tEMOTION\tgone.nii.gz", f"100401\tOTHER\t{small_config.name}"]
+    (small_config.parent / "runs.tsv").write_text("\n".join(rows) + "\n")
+    text = small_config.read_text().split("[decoder]", 1)[1]
+    scans = '[scans]\nlayout = "table"\npath = "runs.tsv"\nspace = "MNI152NLin2009aSym"\n'
+    small_config.write_text(scans + "[decoder]" + text)
+    done = cli("run", small_config)
+    assert done.code == 1
+    assert "2 of 15 runs could not be used" in done.err
+    assert "broken.nii.gz breaks off or is damaged" in done.err
+    log = pd.read_csv(small_config.parent / "results" / "runs.tsv", sep="\t").set_index("run")["status"]
+    assert log["sub-100401_task-MOTOR"] == "failed"
+    assert log["sub-100401_task-EMOTION"] == "missing"
+    assert log["sub-100401_task-OTHER"] == "unusable"
+    page = (small_config.parent / "results" / "report.html").read_text()
+    assert "sub-100401_task-EMOTION" in page
+
+
+MOMENTS = ("sub-*/func/*_timeseries.json", "decoder/*/fold-1/model.json", "saliency/*/fold-2.json", "group/*.nii.gz")
+
+
+def kill_at(config: Path, pattern: str) -> bool:
+    """Start the whole job, kill it when a file appears, and say whether it was still running."""
+    call = [sys.executable, "-m", "fmri_saliency.cli", "run", str(config)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(call, start_new_session=True, **quiet) as process:
+        before = set((config.parent / "results").glob(pattern))
+        while process.poll() is None and set((config.parent / "results").glob(pattern)) == before:
+            time.sleep(0.001)
+        running = process.poll() is None
+        if running:
+            os.killpg(process.pid, signal.SIGKILL)
+    return running
+
+
+def test_killed_and_run_again_it_ends_with_the_same_files(cli: Callable, small_config: Path) -> None:
+    out = small_config.parent / "results"
+    assert cli("run", small_config).code == 0
+    wanted = contents(out)
+    out.rename(out.with_name("first"))
+    for pattern in MOMENTS:
+        assert kill_at(small_config, pattern), f"the job ended before {pattern} appeared"
+    assert cli("run", small_config).code == 0
+    found = contents(out)
+    assert sorted(found) == sorted(wanted)
+    assert [name for name in wanted if wanted[name] != found[name]] == []
+
+
+def test_without_an_output_folder_nothing_is_lost(cli: Callable, small_config: Path) -> None:
+    (small_config.parent / "results").write_text("a file where the folder should be")
+    stopped = cli("run", small_config)
+    assert stopped.code == 1
+    assert "cannot be written to" in stopped.err
+
+
+def test_the_coarse_atlas_keeps_every_region() -> None:
+    atlas = coarse_atlas()
+    assert set(np.unique(atlas.labels)) == {0, *range(1, 101)}
+
+
+def test_the_region_table_ranks_by_what_speaks_for_the_class(saliency: Saliency) -> None:
+    atlas = load_atlas()
+    few = replace(atlas, regions=atlas.regions.iloc[:3].assign(name=["r1", "r2", "r3"]))
+    table = region_table(saliency.average(), few, absent=["r2"])
+    assert table["region"].tolist() == ["r1", "r2", "r3", "r1", "r2", "r3"]
+    assert table["mean"].tolist() == [0.6, 0, 0, 0, 0, -0.4]
+    assert table["peak_s"].tolist()[5] == 8.0
+    assert table["absent"].tolist() == [False, True, False] * 2
+    gradient = region_table(replace(saliency, unit="logit per unit of signal").average(), few)
+    assert gradient[gradient["class"] == "b"]["region"].iloc[0] == "r3"  # the sign of a slope is no vote
+
+
+def test_every_sample_is_explained_by_the_fold_that_did_not_see_it(cli: Callable, small_config: Path) -> None:
+    assert cli("run", small_config).code == 0
+    out = small_config.parent / "results"
+    table = pd.read_csv(out / "samples" / "samples.tsv", sep="\t")
+    seen = []
+    for number in (1, 2, 3):
+        card = json.loads((out / "saliency" / "input-cell-lstm" / f"fold-{number}.json").read_text())
+        tested = pd.read_csv(out / "decoder" / "input-cell-lstm" / f"fold-{number}" / "predictions.tsv", sep="\t")
+        assert card["samples"] == tested["sample"].tolist()
+        assert table.loc[card["samples"], "group"].nunique() == 1
+        seen += card["samples"]
+    assert sorted(seen) == list(range(12))
+    whole = read_saliency(out / "saliency" / "input-cell-lstm" / "samples")
+    part = read_saliency(out / "saliency" / "input-cell-lstm" / "fold-2")
+    numbers = json.loads((out / "saliency" / "input-cell-lstm" / "fold-2.json").read_text())["samples"]
+    np.testing.assert_array_equal(whole.values[numbers], part.values)
+    assert whole.labels == tuple(table["label"])
+
+
+def test_maps_hold_the_class_averages(cli: Callable, small_config: Path) -> None:
+    assert cli("run", small_config).code == 0
+    out = small_config.parent / "results"
+    classes = read_saliency(out / "saliency" / "input-cell-lstm" / "classes")
+    (path,) = (out / "group").glob("task-MOTOR_*stat-saliency_*.nii.gz")
+    image = nib.load(path)
+    atlas = coarse_atlas()
+    assert image.shape == (*atlas.labels.shape, classes.values.shape[1])
+    voxel = tuple(np.argwhere(atlas.labels == 42)[0])
+    np.testing.assert_array_equal(image.get_fdata(dtype=np.float32)[voxel], classes.values[1, :, 41])
+    sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+    assert (sidecar["Class"], sidecar["Units"], sidecar["RepetitionTime"]) == ("MOTOR", "logit", 0.72)
+    assert load_config(out / "config.toml").output.path == out

@@ -1,0 +1,68 @@
+"""Figures show what they were given: numbers are read back from the drawn artists."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from fmri_saliency.plotting import plot_confusion, plot_glass, plot_glass_strip, plot_region_time, plot_time_shares
+from fmri_saliency.records import Atlas, Event, Saliency
+
+
+def test_heat_map_has_units_events_and_a_symmetric_range() -> None:
+    values = np.zeros((10, 4))
+    values[3, 2] = -2.0
+    events = [Event(0.0, 4.0, "go"), Event(10.0, 4.0, "go"), Event(6.0, 0.0, "cue")]
+    figure = plot_region_time(values, list("wxyz"), 2.0, events, "Title", "logit")
+    top, main = figure.axes[:2]
+    image = main.images[0]
+    assert image.get_array().shape == (4, 10)
+    assert image.get_array()[2, 3] == -2.0
+    assert image.get_clim() == (-2.0, 2.0)
+    assert main.get_xlabel() == "Time (s)"
+    assert main.get_xlim() == (0.0, 20.0)
+    assert [label.get_text() for label in top.get_yticklabels()] == ["go", "cue"]
+    assert len(top.collections) == 2
+    assert "z" not in [label.get_text() for label in main.get_yticklabels()] or len(main.get_yticks()) <= 12
+    assert plot_region_time(values, list("wxyz"), 2.0).axes[1].images
+
+
+def test_names_on_the_heat_map_do_not_overlap() -> None:
+    values = np.random.default_rng(0).standard_normal((5, 400))
+    rows = plot_region_time(values, [str(i) for i in range(400)], 1.0).axes[1].get_yticks()
+    assert len(rows) == 12
+    assert np.diff(rows).min() >= 400 / 32
+
+
+def test_time_shares_add_up_to_a_hundred(saliency: Saliency) -> None:
+    figure = plot_time_shares({"one": saliency, "two": saliency}, "Title")
+    axes = figure.axes[0]
+    one = axes.lines[0]
+    assert one.get_ydata().sum() == pytest.approx(100.0)
+    assert one.get_xdata().tolist() == [0, 2, 4, 6, 8]
+    assert axes.lines[2].get_ydata()[0] == pytest.approx(20.0)
+    assert axes.get_ylabel() == "Share of saliency (%)"
+
+
+def test_confusion_shows_counts() -> None:
+    figure = plot_confusion([[3, 1], [0, 2]], ["a", "b"], "net")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["3", "1", "0", "2"]
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array(), [[0.75, 0.25], [0, 1]])
+
+
+def test_glass_brains_keep_the_sign(atlas: Atlas) -> None:
+    values = np.array([1.0, -3.0, 0.5, 0.0, np.nan, 2.0])
+    figure = plot_glass(values, atlas, "Title", "logit")
+    assert isinstance(figure, Figure)
+    drawn = [image for axes in figure.axes for image in axes.images]
+    assert drawn
+    assert all(image.get_clim() == (-3.0, 3.0) for image in drawn)
+    assert min(float(np.min(image.get_array())) for image in drawn) == pytest.approx(-3.0)
+    assert figure.get_suptitle() == "Title (logit)"
+
+
+def test_a_strip_has_one_brain_per_moment(atlas: Atlas) -> None:
+    values = np.tile(np.arange(8.0)[:, None], (1, 6))
+    figure = plot_glass_strip(values, atlas, 2.0, [0.0, 6.0, 99.0], "Title")
+    assert [text.get_text() for text in figure.texts if text.get_text().endswith(" s")] == ["0.0 s", "6.0 s", "14.0 s"]
+    assert "from -7 (blue) to 7 (red)" in figure.get_suptitle()
+    assert plot_glass_strip(0 * values, atlas, 2.0, [0.0])

@@ -1,0 +1,97 @@
+"""Explaining a decoder: what is explained, with which sign, and how it is kept."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fmri_saliency.attribution import attribute, completeness_gap
+from fmri_saliency.decoding import Architecture, TaskDecoder, Training
+from fmri_saliency.errors import ConfigError, DecoderError, InputError
+from fmri_saliency.records import Saliency, Samples
+from fmri_saliency.saliency import SaliencySettings, explain_samples, read_saliency, write_saliency
+from fmri_saliency.saliency.explain import smooth_over_time
+
+
+@pytest.fixture(scope="module")
+def decoder() -> TaskDecoder:
+    from making import make_samples
+
+    samples = make_samples()
+    model = TaskDecoder(architecture=Architecture(hidden_size=6), training=Training(max_epochs=30))
+    return model.fit(samples.X, samples.y, samples.groups)
+
+
+def explain(decoder: TaskDecoder, samples: Samples, mean: np.ndarray | None = None, **settings: object) -> Saliency:
+    return explain_samples(
+        decoder, samples.X, samples.y, samples.t_r, samples.names, SaliencySettings(**settings), mean
+    )
+
+
+def test_it_is_the_attribution_of_the_samples_own_class(decoder: TaskDecoder, samples: Samples) -> None:
+    found = explain(decoder, samples, method="gradient")
+    target = torch.tensor([0 if y == "a" else 1 for y in samples.y])
+    wanted = attribute(decoder.module_, torch.from_numpy(samples.X), target, "gradient")
+    np.testing.assert_array_equal(found.values, wanted.numpy())
+    assert found.labels == tuple(samples.y)
+    assert (found.unit, found.baseline) == ("logit per unit of signal", "none")
+    assert found.target == "logit of the sample's class"
+
+
+def test_the_predicted_class_can_be_explained(decoder: TaskDecoder, samples: Samples) -> None:
+    found = explain(decoder, samples, target="predicted", method="input-x-gradient")
+    assert found.labels == tuple(decoder.predict(samples.X))
+    assert (found.target, found.unit) == ("logit of the prediction's class", "logit")
+
+
+@pytest.mark.parametrize("baseline", ["zero", "training-mean"])
+def test_integrated_gradients_sum_to_the_change_of_the_logit(
+    decoder: TaskDecoder, samples: Samples, baseline: str
+) -> None:
+    mean = samples.X.mean(axis=0)
+    found = explain(decoder, samples, mean, baseline=baseline, steps=64)
+    reference = torch.from_numpy(mean) if baseline == "training-mean" else 0.0
+    gap = completeness_gap(
+        decoder.module_, torch.from_numpy(samples.X), torch.tensor([int(y == "b") for y in samples.y]),
+        torch.from_numpy(found.values), reference,
+    )  # fmt: skip
+    assert gap.abs().max() < 1e-3
+    assert found.baseline == baseline
+
+
+def test_smoothing_keeps_the_sum_and_has_the_asked_width() -> None:
+    values = np.zeros((1, 101, 2))
+    values[0, 50, 0] = values[0, 2, 1] = 1.0
+    smooth = smooth_over_time(values, fwhm=10.0, t_r=0.5)
+    np.testing.assert_allclose(smooth.sum(axis=1), 1, rtol=1e-6)
+    profile = smooth[0, :, 0]
+    assert profile[40] == pytest.approx(profile[50] / 2, rel=0.02)  # half the height at half the width: 5 s, 10 frames
+    assert smooth_over_time(values, 0.0, 0.5) is values
+
+
+def test_what_cannot_be_explained(decoder: TaskDecoder, samples: Samples) -> None:
+    strange = replace(samples, table=samples.table.assign(label="c"))
+    with pytest.raises(DecoderError, match="not trained on class 'c'"):
+        explain(decoder, strange)
+    with pytest.raises(DecoderError, match="needs the mean of the training samples"):
+        explain(decoder, samples, baseline="training-mean")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"method": "lrp"}, {"target": "all"}, {"baseline": "one"}, {"steps": 1}, {"smoothing": -1.0}]
+)
+def test_wrong_settings(settings: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=rf"{next(iter(settings))}"):
+        SaliencySettings(**settings)
+
+
+def test_it_comes_back_from_disk(saliency: Saliency, tmp_path: Path) -> None:
+    write_saliency(saliency, tmp_path / "deep" / "fold-1", {"inputs": "x"})
+    again = read_saliency(tmp_path / "deep" / "fold-1")
+    np.testing.assert_array_equal(again.values, saliency.values)
+    assert replace(again, values=saliency.values) == saliency
+    (tmp_path / "deep" / "fold-1.npy").write_bytes(b"x")
+    with pytest.raises(InputError, match="missing or damaged"):
+        read_saliency(tmp_path / "deep" / "fold-1")
