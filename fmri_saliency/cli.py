@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fmri_saliency import __version__
-from fmri_saliency.errors import FmriSaliencyError
+from fmri_saliency.errors import FmriSaliencyError, SpaceMismatchWarning, TimingWarning
 from fmri_saliency.places import data_folder
 
 __all__ = ["main", "make_parser"]
@@ -113,7 +113,7 @@ def _add_simulation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", nargs="+", metavar="TASK",
                         help="HCP task names (default EMOTION GAMBLING MOTOR RELATIONAL)")
     parser.add_argument("--seed", type=int, help="of everything random (default 0)")
-    parser.add_argument("--effect", type=float, help="peak of the response in per cent (default 1.5; 0 is pure noise)")
+    parser.add_argument("--effect", type=float, help="peak of the response in per cent (default 1.0; 0 is pure noise)")
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -123,7 +123,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fmri-saliency",
         description="Which brain regions, at which moments, told the network what task it was?",
-        epilog=f"Annotated configurations to start from: {data_folder('workflows')}",
+        epilog=f"Annotated configurations to start from:\n{data_folder('workflows')}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"fmri-saliency {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -168,6 +169,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(argv)
     with warnings.catch_warnings():
         warnings.showwarning = _warn_once()
+        for category in (SpaceMismatchWarning, TimingWarning):
+            warnings.simplefilter("always", category)
         try:
             options.handler(options)
         except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from making import T_R, make_atlas, make_samples
 from fmri_saliency.cli import main
 from fmri_saliency.records import Atlas, RegionSeries, Run, Saliency, Samples
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 settings.register_profile(
     "tests", deadline=None, max_examples=25, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -4,6 +4,7 @@ from fmri_saliency.decoding.decoder import TaskDecoder
 from fmri_saliency.decoding.score import Score, score_predictions
 from fmri_saliency.decoding.settings import Architecture, Training
 from fmri_saliency.decoding.splits import SPLITS, Fold, make_folds
+from fmri_saliency.decoding.threads import limited_threads
 from fmri_saliency.decoding.weights import load_decoder, save_decoder
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Score",
     "TaskDecoder",
     "Training",
+    "limited_threads",
     "load_decoder",
     "make_folds",
     "save_decoder",

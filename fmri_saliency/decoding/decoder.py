@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 
 from fmri_saliency.decoding.settings import Architecture, Training
+from fmri_saliency.decoding.threads import limited_threads
 from fmri_saliency.errors import DecoderError
 from fmri_saliency.models import make_network
 
@@ -37,6 +37,8 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         Initial weights, order of batches, dropout and the choice of held-out groups.
     device : str
         As PyTorch names it.
+    threads : int
+        Threads that PyTorch may use; 0 leaves its own setting. See :func:`limited_threads`.
 
     Attributes
     ----------
@@ -65,12 +67,14 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         training: Training | None = None,
         seed: int = 0,
         device: str = "cpu",
+        threads: int = 1,
     ) -> None:
         self.network = network
         self.architecture = architecture
         self.training = training
         self.seed = seed
         self.device = device
+        self.threads = threads
 
     def fit(
         self, X: np.ndarray, y: Sequence[Any], groups: Sequence[Any] | None = None, validation: Any = None
@@ -167,8 +171,7 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
 
     def _train(self, X: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> None:
         valid = Dataset(X[held_out], target[held_out]) if held_out.any() else None
-        with torch.random.fork_rng(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*lazy.*", category=UserWarning)
+        with torch.random.fork_rng(), limited_threads(self.threads):
             torch.manual_seed(self.seed)
             net = self._make_net(self.build_module(), valid)
             net.fit(X[~held_out], target[~held_out])
@@ -203,7 +206,7 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
             raise DecoderError(f"The decoder was trained on {self.n_regions_in_} regions; samples with {X.shape[2]} "
                                "came. Extract them with the same atlas.")
         size = (self.training or Training()).batch_size
-        with torch.no_grad():
+        with torch.no_grad(), limited_threads(self.threads):
             parts = [
                 self.module_(torch.from_numpy(X[begin : begin + size]).to(self.device)).cpu().numpy()
                 for begin in range(0, len(X), size)

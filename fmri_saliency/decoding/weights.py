@@ -43,7 +43,7 @@ def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | Non
     write_json(folder / "model.json", card)
 
 
-def load_decoder(folder: Path, device: str = "cpu") -> TaskDecoder:
+def load_decoder(folder: Path, device: str = "cpu", threads: int = 1) -> TaskDecoder:
     """Read what :func:`save_decoder` wrote, ready to predict.
 
     Raises
@@ -53,9 +53,8 @@ def load_decoder(folder: Path, device: str = "cpu") -> TaskDecoder:
     """
     folder = Path(folder)
     card = read_json(folder / "model.json")
-    decoder = TaskDecoder(
-        card["network"], Architecture(**card["architecture"]), Training(**card["training"]), card["seed"], device
-    )
+    settings = Architecture(**card["architecture"]), Training(**card["training"])
+    decoder = TaskDecoder(card["network"], *settings, card["seed"], device, threads)
     decoder.classes_ = np.array(card["classes"])
     decoder.n_regions_in_, decoder.n_times_in_ = card["n_regions"], card["n_times"]
     decoder.history_, decoder.stopped_by_ = card["history"], card["stopped_by"]

@@ -79,6 +79,8 @@ class Decoder:
     split : {"group", "leave-one-run-out", "contiguous"}
     folds, seed : int
     device : str
+    threads : int
+        Threads that PyTorch may use; 0 leaves its own setting.
     architecture : Architecture
     training : Training
     """
@@ -89,6 +91,7 @@ class Decoder:
     folds: int = 5
     seed: int = 0
     device: str = "cpu"
+    threads: int = 1
     architecture: Architecture = field(default_factory=Architecture)
     training: Training = field(default_factory=Training)
 
@@ -98,6 +101,8 @@ class Decoder:
         one_of(self.split, SPLITS, "split in [decoder]", ConfigError)
         if self.folds < 2:
             raise ConfigError(f"folds in [decoder] must be at least 2; {self.folds} came.")
+        if self.threads < 0:
+            raise ConfigError(f"threads in [decoder] must be at least 0; {self.threads} came.")
 
     @property
     def networks(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from fmri_saliency.scans import SimulationSettings, simulate_hcp
 
 __all__ = ["coarse_atlas", "run_demo", "simulate"]
 
+PROCESSES = 2
 VOXEL_MM = 8.0
 FIRST_VOXEL_MM = (-80.0, -112.0, -72.0)
 GRID = (21, 25, 23)
@@ -32,7 +33,7 @@ def coarse_atlas() -> Atlas:
 
 def simulate(out: Path, settings: SimulationSettings) -> Path:
     """Write a simulated HCP-like data set; see :func:`fmri_saliency.scans.simulate_hcp`."""
-    return simulate_hcp(out, coarse_atlas(), settings, progress=True)
+    return simulate_hcp(out, coarse_atlas(), settings, progress=True, n_jobs=PROCESSES)
 
 
 def run_demo(out: Path, settings: SimulationSettings | None = None) -> Path:

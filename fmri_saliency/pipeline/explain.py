@@ -19,6 +19,7 @@ from fmri_saliency.errors import StepError
 from fmri_saliency.files import read_json, write_tsv
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
+from fmri_saliency.pipeline.jobs import run_jobs
 from fmri_saliency.pipeline.train import fold_inputs, load_samples
 from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
@@ -29,7 +30,7 @@ __all__ = ["check_explained", "class_atlas", "class_entities", "explain", "regio
 
 def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
     space = Workspace(config.output.path)
-    decoder = load_decoder(space.fold(network, number), config.decoder.device)
+    decoder = load_decoder(space.fold(network, number), config.decoder.device, config.decoder.threads)
     saliency = explain_samples(
         decoder,
         samples.X[fold.test],
@@ -216,9 +217,8 @@ def explain(config: Config) -> None:
         for number, inputs in enumerate(every, 1):
             stem = space.fold_saliency(network, number)
             if not is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")]):
-                jobs.append((network, number, plan.folds[number - 1], inputs))
-    for network, number, fold, inputs in tqdm(jobs, desc="Explaining", unit="fold", disable=not jobs):
-        _explain_fold(config, network, number, fold, plan.samples, inputs)
+                jobs.append((config, network, number, plan.folds[number - 1], plan.samples, inputs))
+    run_jobs(_explain_fold, jobs, config.output.n_jobs, "Explaining", "fold")
     classes = {
         network: _join_folds(config, network, plan.folds, stamp(every)) for network, every in plan.explained.items()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,12 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from tqdm.auto import tqdm
 
 from fmri_saliency.brain import check_space, load_atlas, resample_atlas
 from fmri_saliency.errors import ConfigError, InputError, nearest
 from fmri_saliency.files import digest, fingerprint, read_json, write_tsv
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.jobs import run_jobs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.scans import find_runs
@@ -81,12 +80,6 @@ def _extract_one(job: _Job, atlas: Atlas, cleaning: Cleaning, space_note: str) -
     return run_key(job.run), ""
 
 
-def _work(jobs: Sequence[_Job], atlas: Atlas, config: Config, note: str) -> Iterator[tuple[str, str]]:
-    tasks = (delayed(_extract_one)(job, atlas, config.cleaning, note) for job in jobs)
-    pool = Parallel(n_jobs=min(config.output.n_jobs, len(jobs)), return_as="generator_unordered")
-    yield from tqdm(pool(tasks), total=len(jobs), desc="Extracting", unit="run")
-
-
 def _choose_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
     known = {run_key(run): run for run in runs}
     for key in keys:
@@ -142,7 +135,8 @@ def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
         outputs = [stem.with_name(stem.name + ".tsv")]
         if not is_done(stem.with_name(stem.name + ".json"), inputs, outputs):
             jobs.append(_Job(run, stem, inputs))
-    failures = dict(_work(jobs, atlas, config, note)) if jobs else {}
+    work = [(job, atlas, config.cleaning, note) for job in jobs]
+    failures = dict(run_jobs(_extract_one, work, config.output.n_jobs, "Extracting", "run"))
     runs = {run_key(run): run for run in finding.runs}
     rows = [
         _log_row(row, runs.get(row["run"]), stems.get(row["run"]), failures.get(row["run"], ""))

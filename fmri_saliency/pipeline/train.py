@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from fmri_saliency.decoding import Fold, TaskDecoder, make_folds, save_decoder, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
@@ -17,6 +16,7 @@ from fmri_saliency.errors import StepError
 from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, find
+from fmri_saliency.pipeline.jobs import run_jobs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Run, Samples
 from fmri_saliency.series import cut_samples, read_samples, read_series, series_name, write_samples
@@ -86,6 +86,7 @@ def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: 
         config.decoder.training,
         seed=config.decoder.seed + number,
         device=config.decoder.device,
+        threads=config.decoder.threads,
     )
     seen = np.sort(np.concatenate([fold.train, fold.valid]))
     decoder.fit(samples.X[seen], samples.y[seen], validation=np.isin(seen, fold.valid))
@@ -153,9 +154,8 @@ def train(config: Config) -> dict[str, Any]:
             folder = space.fold(network, number)
             outputs = [folder / "weights.safetensors", folder / "predictions.tsv"]
             if not is_done(folder / "model.json", inputs, outputs):
-                jobs.append((network, number, fold, inputs))
-    for network, number, fold, inputs in tqdm(jobs, desc="Training", unit="fold", disable=not jobs):
-        _train_fold(config, network, number, fold, samples, inputs)
+                jobs.append((config, network, number, fold, samples, inputs))
+    run_jobs(_train_fold, jobs, config.output.n_jobs, "Training", "fold")
     for network in config.decoder.networks:
         _write_scores(config, network, samples, _gather(config, network, folds, samples), folds)
     _write_scores(config, LINEAR, samples, predict_linear(samples, folds), folds)

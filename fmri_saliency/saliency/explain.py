@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from fmri_saliency.attribution import METHODS, attribute, method_names
-from fmri_saliency.decoding import TaskDecoder
+from fmri_saliency.decoding import TaskDecoder, limited_threads
 from fmri_saliency.errors import ConfigError, DecoderError, one_of
 from fmri_saliency.records import Saliency
 
@@ -114,9 +114,10 @@ def explain_samples(
         baseline = torch.as_tensor(training_mean, dtype=torch.float32, device=decoder.device)
     inputs = torch.as_tensor(np.asarray(X, dtype=np.float32), device=decoder.device)
     targets = torch.as_tensor(np.searchsorted(decoder.classes_.astype(str), y), device=decoder.device)
-    found = attribute(
-        decoder.module_, inputs, targets, settings.method, baseline=baseline, steps=settings.steps
-    ).cpu()
+    with limited_threads(decoder.threads):
+        found = attribute(
+            decoder.module_, inputs, targets, settings.method, baseline=baseline, steps=settings.steps
+        ).cpu()
     method = METHODS[settings.method]
     return Saliency(
         values=smooth_over_time(found.numpy(), settings.smoothing, t_r),

@@ -10,12 +10,14 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from scipy.ndimage import binary_dilation
 from tqdm.auto import tqdm
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import atomic_path, read_json, write_json, write_text, write_tsv
 from fmri_saliency.records import Atlas
+from fmri_saliency.scans.hcp import DIRECTIONS
 from fmri_saliency.simulation import TaskPlan, autocorrelated_noise, plan_tasks, subject_gains
 
 __all__ = ["DEMO_TASKS", "SimulationSettings", "simulate_hcp", "subject_names"]
@@ -49,7 +51,7 @@ class SimulationSettings:
     subjects: int = 16
     tasks: tuple[str, ...] = DEMO_TASKS
     seed: int = 0
-    effect: float = 1.5
+    effect: float = 1.0
     noise: float = 1.0
     drift: float = 0.5
     shared_noise: float = 0.2
@@ -121,6 +123,17 @@ def _write_run(folder: Path, plan: TaskPlan, atlas: Atlas, gains: np.ndarray, se
     _save_image(bold, atlas, folder / f"{folder.name}.nii.gz", settings.t_r)
 
 
+def _simulate_run(out: Path, plan: TaskPlan, atlas: Atlas, settings: Any, place: tuple[int, int, int]) -> None:
+    """Write the run of subject, task and direction number `place`, unless it is there."""
+    subject, task, direction = place
+    name = f"tfMRI_{settings.tasks[task]}_{DIRECTIONS[direction]}"
+    folder = out / subject_names(settings.subjects)[subject] / "MNINonLinear" / "Results" / name
+    if (folder / f"{name}.nii.gz").is_file():
+        return
+    gains = subject_gains(atlas.n_regions, np.random.default_rng([settings.seed, 2, subject]), settings.gain_spread)
+    _write_run(folder, plan, atlas, gains, settings, np.random.default_rng([settings.seed, 3, *place]))
+
+
 def _write_truth(folder: Path, plans: dict[str, TaskPlan], names: Sequence[str], settings: Any) -> None:
     for task, plan in plans.items():
         for kind, values in (("response", plan.expected), ("shared", plan.shared)):
@@ -132,7 +145,9 @@ def _write_truth(folder: Path, plans: dict[str, TaskPlan], names: Sequence[str],
     write_json(folder / "truth.json", {"threshold": 0.5, "regions": regions, "settings": asdict(settings)})
 
 
-def simulate_hcp(out: Path, atlas: Atlas, settings: SimulationSettings, progress: bool = False) -> Path:
+def simulate_hcp(
+    out: Path, atlas: Atlas, settings: SimulationSettings, progress: bool = False, n_jobs: int = 1
+) -> Path:
     """Write task runs of several subjects in the HCP S1200 layout, and their truth.
 
     Every task drives its own regions; half of them in the blocks of one condition, half
@@ -150,6 +165,8 @@ def simulate_hcp(out: Path, atlas: Atlas, settings: SimulationSettings, progress
     settings : SimulationSettings
     progress : bool
         Show a progress bar.
+    n_jobs : int
+        Processes; the files do not depend on it.
 
     Returns
     -------
@@ -174,16 +191,13 @@ def simulate_hcp(out: Path, atlas: Atlas, settings: SimulationSettings, progress
     else:
         _write_truth(card.parent, plans, atlas.names, settings)
     jobs = [
-        (s, subject, t, task, d, direction)
-        for s, subject in enumerate(subject_names(settings.subjects))
+        (out, plans[task], atlas, settings, (s, t, d))
+        for s in range(settings.subjects)
         for t, task in enumerate(settings.tasks)
-        for d, direction in enumerate(("LR", "RL"))
+        for d in range(len(DIRECTIONS))
     ]
-    for s, subject, t, task, d, direction in tqdm(jobs, desc="Simulating", unit="run", disable=not progress):
-        folder = out / subject / "MNINonLinear" / "Results" / f"tfMRI_{task}_{direction}"
-        if (folder / f"{folder.name}.nii.gz").is_file():
-            continue
-        gains = subject_gains(atlas.n_regions, np.random.default_rng([settings.seed, 2, s]), settings.gain_spread)
-        rng = np.random.default_rng([settings.seed, 3, s, t, d])
-        _write_run(folder, plans[task], atlas, gains, settings, rng)
+    pool = Parallel(n_jobs=n_jobs, return_as="generator")
+    done = pool(delayed(_simulate_run)(*job) for job in jobs)
+    for _ in tqdm(done, total=len(jobs), desc="Simulating", unit="run", disable=not progress):
+        pass
     return out

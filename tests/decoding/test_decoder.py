@@ -50,6 +50,24 @@ def test_the_same_seed_gives_the_same_answer_and_leaves_the_generator_alone(
     assert not np.array_equal(first, other)
 
 
+def test_threads_are_limited_while_it_works_and_given_back(decoder: TaskDecoder, samples: Samples) -> None:
+    before = torch.get_num_threads()
+    seen = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(torch.get_num_threads())
+            return torch.zeros(len(x), 2)
+
+    decoder.set_params(threads=before + 1).fit(samples.X, samples.y, samples.groups)
+    decoder.module_ = Spy()
+    decoder.predict(samples.X)
+    decoder.set_params(threads=0).predict(samples.X[:1])
+    assert set(seen[:-1]) == {before + 1}
+    assert seen[-1] == before
+    assert torch.get_num_threads() == before
+
+
 def test_answers_are_labels_and_probabilities(fitted: TaskDecoder, samples: Samples) -> None:
     assert fitted.classes_.tolist() == ["a", "b"]
     probability = fitted.predict_proba(samples.X)
