@@ -1,6 +1,6 @@
 """Make the README's picture from the demo's results.
 
-    make demo && .venv/bin/python docs/make_images.py demo-output/results
+Call it as ``make demo && .venv/bin/python docs/make_images.py demo-output/results``.
 """
 
 import sys
