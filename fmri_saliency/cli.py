@@ -68,11 +68,11 @@ def _report(options: argparse.Namespace) -> None:
 
 def _runs(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.extract import find, run_key
+    from fmri_saliency.pipeline.extract import find
 
     finding = find(load_config(options.config))
     if options.keys:
-        print("\n".join(run_key(run) for run in finding.runs))
+        print("\n".join(run.key for run in finding.runs))
     else:
         print(finding.log.to_csv(sep="\t", index=False), end="")
 

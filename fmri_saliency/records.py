@@ -73,6 +73,11 @@ class Run:
         return {key: value for key, value in pairs.items() if value}
 
     @property
+    def key(self) -> str:
+        """Name of the run: its entities, ``sub-01_task-motor_dir-LR``."""
+        return "_".join(f"{key}-{value}" for key, value in self.entities.items())
+
+    @property
     def group(self) -> str:
         """The family where it is known, else the subject: never split between training and test."""
         return f"family-{self.family}" if self.family else f"sub-{self.subject}"

@@ -55,7 +55,7 @@ def project_labels(
     place[index] = np.arange(1, len(index) + 1)
     table = np.concatenate([np.zeros((1, *values.T.shape[1:]), dtype=np.float32), values.T])
     image = nib.Nifti1Image(table[place[atlas.labels]], atlas.affine)
-    image.header.set_xyzt_units("mm", "sec" if values.ndim == 2 else "unknown")
+    image.header.set_xyzt_units("mm", "sec")
     if values.ndim == 2:
         image.header.set_zooms((*image.header.get_zooms()[:3], float(t_r)))
     code = 4 if atlas.is_mni else 2

@@ -14,7 +14,7 @@ import pandas as pd
 from fmri_saliency.brain import check_space, load_atlas, resample_atlas
 from fmri_saliency.errors import ConfigError, InputError, nearest
 from fmri_saliency.files import digest, fingerprint, read_json, write_tsv
-from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.jobs import run_jobs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Atlas, Run
@@ -22,12 +22,7 @@ from fmri_saliency.scans import find_runs
 from fmri_saliency.scans.find import Finding
 from fmri_saliency.series import Cleaning, extract_run, series_name, write_series
 
-__all__ = ["extract", "find", "grid_atlas", "run_key", "series_inputs"]
-
-
-def run_key(run: Run) -> str:
-    """Return the name of a run: its BIDS entities."""
-    return "_".join(f"{key}-{value}" for key, value in run.entities.items())
+__all__ = ["extract", "find", "grid_atlas", "series_inputs"]
 
 
 def find(config: Config) -> Finding:
@@ -66,22 +61,34 @@ class _Job:
     run: Run
     stem: Path
     inputs: str
+    grid: tuple[tuple[int, ...], bytes]
+
+
+def _grid(run: Run) -> tuple[tuple[int, ...], bytes]:
+    """Return what two runs share when they lie on one grid of voxels: shape and affine."""
+    image = nib.load(run.bold)
+    return image.shape[:3], image.affine.round(4).tobytes()
+
+
+def _grid_atlases(atlas: Atlas, jobs: Sequence[_Job]) -> dict[tuple, Atlas]:
+    """Resample the atlas once for every grid that occurs."""
+    return {grid: grid_atlas(atlas, next(j.run for j in jobs if j.grid == grid)) for grid in {j.grid for j in jobs}}
 
 
 def _extract_one(job: _Job, atlas: Atlas, cleaning: Cleaning, space_note: str) -> tuple[str, str]:
     """Extract and write one run; return its key and what went wrong, if anything did."""
     try:
-        series = extract_run(job.run, grid_atlas(atlas, job.run), cleaning)
+        series = extract_run(job.run, atlas, cleaning)
         sources = [path.as_posix() for path in (job.run.bold, job.run.mask, job.run.confounds) if path]
         extra = {"Sources": sources, "Atlas": atlas.name, "SpaceNote": space_note, "inputs": job.inputs}
         write_series(series, job.stem, extra)
     except (InputError, OSError) as error:
-        return run_key(job.run), str(error)
-    return run_key(job.run), ""
+        return job.run.key, str(error)
+    return job.run.key, ""
 
 
 def _choose_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
-    known = {run_key(run): run for run in runs}
+    known = {run.key: run for run in runs}
     for key in keys:
         if key not in known:
             raise ConfigError(f"No run '{key}' was found.{nearest(key, known)} `fmri-saliency runs CONFIG.toml` lists "
@@ -123,21 +130,23 @@ def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
     finding = find(config)
     atlas, note = choose_atlas(config, finding.runs)
     space.begin()
+    write_config(config, space.root / "config.toml")
     chosen = _choose_runs(finding.runs, keys)
-    stems = {run_key(run): space.root / series_name(run, atlas) for run in finding.runs}
+    stems = {run.key: space.root / series_name(run, atlas) for run in finding.runs}
     if len(set(stems.values())) < len(finding.runs):
         raise InputError("Two runs would have the same file name; tell them apart by session, direction or run in "
                          f"{config.scans.path}.")
     jobs = []
     for run in chosen:
-        stem = stems[run_key(run)]
+        stem = stems[run.key]
         inputs = series_inputs(run, atlas, config.cleaning)
         outputs = [stem.with_name(stem.name + ".tsv")]
         if not is_done(stem.with_name(stem.name + ".json"), inputs, outputs):
-            jobs.append(_Job(run, stem, inputs))
-    work = [(job, atlas, config.cleaning, note) for job in jobs]
+            jobs.append(_Job(run, stem, inputs, _grid(run)))
+    atlases = _grid_atlases(atlas, jobs)
+    work = [(job, atlases[job.grid], config.cleaning, note) for job in jobs]
     failures = dict(run_jobs(_extract_one, work, config.output.n_jobs, "Extracting", "run"))
-    runs = {run_key(run): run for run in finding.runs}
+    runs = {run.key: run for run in finding.runs}
     rows = [
         _log_row(row, runs.get(row["run"]), stems.get(row["run"]), failures.get(row["run"], ""))
         for row in finding.log.to_dict("records")

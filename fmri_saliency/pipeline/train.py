@@ -14,7 +14,7 @@ from fmri_saliency.decoding import Fold, TaskDecoder, make_folds, save_decoder, 
 from fmri_saliency.decoding.baseline import predict_linear
 from fmri_saliency.errors import StepError
 from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
-from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.extract import choose_atlas, find
 from fmri_saliency.pipeline.jobs import run_jobs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
@@ -145,6 +145,7 @@ def train(config: Config) -> dict[str, Any]:
     """
     space = Workspace(config.output.path)
     space.begin()
+    write_config(config, space.root / "config.toml")
     samples, samples_inputs = load_samples(config)
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
     jobs = []

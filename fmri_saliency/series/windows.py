@@ -72,9 +72,9 @@ def _check_t_r(series: Sequence[RegionSeries], runs: Sequence[Run]) -> float:
     return float(times[0])
 
 
-def _row(run: Run, key: str, label: str, onset: float, start: float, stop: float) -> dict[str, Any]:
+def _row(run: Run, label: str, onset: float, start: float, stop: float) -> dict[str, Any]:
     return {
-        "run": key,
+        "run": run.key,
         "subject": run.subject,
         "session": run.session,
         "task": run.task,
@@ -101,7 +101,7 @@ def _cut_runs(series: Sequence[RegionSeries], runs: Sequence[Run], windows: Wind
     pieces, rows = [], []
     for one, run in zip(series, runs, strict=True):
         pieces.append(one.values[first : first + n_times])
-        rows.append(_row(run, _key(run), run.task, 0.0, first * t_r, (first + n_times) * t_r))
+        rows.append(_row(run, run.task, 0.0, first * t_r, (first + n_times) * t_r))
     return pieces, rows, []
 
 
@@ -123,18 +123,14 @@ def _cut_events(series: Sequence[RegionSeries], runs: Sequence[Run], windows: Wi
                 continue
             first = _frames(event.onset + windows.offset, t_r)
             if first < 0 or first + n_times > len(one.values):
-                left_out.append(f"{_key(run)}: '{event.trial_type}' at {event.onset:g} s, its window leaves the scan")
+                left_out.append(f"{run.key}: '{event.trial_type}' at {event.onset:g} s, its window leaves the scan")
                 continue
             pieces.append(one.values[first : first + n_times])
-            rows.append(_row(run, _key(run), label, event.onset, first * t_r, (first + n_times) * t_r))
+            rows.append(_row(run, label, event.onset, first * t_r, (first + n_times) * t_r))
     if not rows:
         raise InputError("No event's window lies within its scan. Check length and offset in [samples], and that the "
                          "runs have events.")
     return pieces, rows, left_out
-
-
-def _key(run: Run) -> str:
-    return "_".join(f"{key}-{value}" for key, value in run.entities.items())
 
 
 def cut_samples(
