@@ -17,9 +17,9 @@ from fmri_saliency.brain import project_labels, save_map
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
 from fmri_saliency.errors import StepError
 from fmri_saliency.files import read_json, write_tsv
+from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
-from fmri_saliency.pipeline.jobs import run_jobs
 from fmri_saliency.pipeline.train import fold_inputs, load_samples
 from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Atlas, Run, Saliency, Samples

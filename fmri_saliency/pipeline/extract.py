@@ -14,8 +14,8 @@ import pandas as pd
 from fmri_saliency.brain import check_space, load_atlas, resample_atlas
 from fmri_saliency.errors import ConfigError, InputError, nearest
 from fmri_saliency.files import digest, fingerprint, read_json, write_tsv
+from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
-from fmri_saliency.pipeline.jobs import run_jobs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.scans import find_runs

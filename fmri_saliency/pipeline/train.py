@@ -14,9 +14,9 @@ from fmri_saliency.decoding import Fold, TaskDecoder, make_folds, save_decoder, 
 from fmri_saliency.decoding.baseline import predict_linear
 from fmri_saliency.errors import StepError
 from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
+from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.extract import choose_atlas, find
-from fmri_saliency.pipeline.jobs import run_jobs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Run, Samples
 from fmri_saliency.series import cut_samples, read_samples, read_series, series_name, write_samples

@@ -10,12 +10,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from scipy.ndimage import binary_dilation
-from tqdm.auto import tqdm
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import atomic_path, read_json, write_json, write_text, write_tsv
+from fmri_saliency.jobs import run_jobs
 from fmri_saliency.records import Atlas
 from fmri_saliency.scans.hcp import DIRECTIONS
 from fmri_saliency.simulation import TaskPlan, autocorrelated_noise, plan_tasks, subject_gains
@@ -196,8 +195,5 @@ def simulate_hcp(
         for t, task in enumerate(settings.tasks)
         for d in range(len(DIRECTIONS))
     ]
-    pool = Parallel(n_jobs=n_jobs, return_as="generator")
-    done = pool(delayed(_simulate_run)(*job) for job in jobs)
-    for _ in tqdm(done, total=len(jobs), desc="Simulating", unit="run", disable=not progress):
-        pass
+    run_jobs(_simulate_run, jobs, n_jobs, "Simulating", "run", progress)
     return out
