@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fmri_saliency import __version__
-from fmri_saliency.errors import FmriSaliencyError, SpaceMismatchWarning, TimingWarning
+from fmri_saliency.errors import CoverageWarning, FmriSaliencyError, SpaceMismatchWarning, TimingWarning
 from fmri_saliency.places import data_folder
 
 __all__ = ["main", "make_parser"]
 
+DEBUG = "show the traceback of an error"
 STEPS = {
     "run": "the whole job: extract, train, explain, judge, report",
     "extract": "step 1: region time series of every run",
@@ -72,7 +73,7 @@ def _runs(options: argparse.Namespace) -> None:
 
     finding = find(load_config(options.config))
     if options.keys:
-        print("\n".join(run.key for run in finding.runs))
+        print("\n".join(f"{run.key}\t{run.bold}" for run in finding.runs))
     else:
         print(finding.log.to_csv(sep="\t", index=False), end="")
 
@@ -119,13 +120,14 @@ def _add_simulation(parser: argparse.ArgumentParser) -> None:
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of ``fmri-saliency``."""
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=DEBUG)
     parser = argparse.ArgumentParser(
         prog="fmri-saliency",
         description="Which brain regions, at which moments, told the network what task it was?",
         epilog=f"Annotated configurations to start from:\n{data_folder('workflows')}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--debug", action="store_true", help=DEBUG)
     parser.add_argument("--version", action="version", version=f"fmri-saliency {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
@@ -146,7 +148,7 @@ def make_parser() -> argparse.ArgumentParser:
                                  help="only this run (repeatable); `fmri-saliency runs` lists the keys")
     command = add("runs", "list the runs that a configuration finds", _runs)
     command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
-    command.add_argument("--keys", action="store_true", help="only the keys of the usable runs")
+    command.add_argument("--keys", action="store_true", help="only the usable runs: key and scan, tab-separated")
     _add_simulation(add("simulate", "write an HCP-like data set with known truth", _simulate))
     add("atlases", "list the atlases that can be chosen", _atlases)
     return parser
@@ -169,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(argv)
     with warnings.catch_warnings():
         warnings.showwarning = _warn_once()
-        for category in (SpaceMismatchWarning, TimingWarning):
+        for category in (CoverageWarning, SpaceMismatchWarning, TimingWarning):
             warnings.simplefilter("always", category)
         try:
             options.handler(options)
@@ -181,6 +183,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                 traceback.print_exc()
             print(f"Error: {error}", file=sys.stderr)
             return error.exit_code
+        except OSError as error:
+            if options.debug:
+                traceback.print_exc()
+            print(f"Error: a file or folder cannot be read or written: {error}. What is done is kept; mend this and "
+                  "run the same command again.", file=sys.stderr)
+            return 1
         except Exception as error:  # the edge: whatever went wrong becomes one message
             if options.debug:
                 traceback.print_exc()

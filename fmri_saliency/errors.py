@@ -11,6 +11,7 @@ from collections.abc import Iterable
 __all__ = [
     "AtlasError",
     "ConfigError",
+    "CoverageWarning",
     "DecoderError",
     "FmriSaliencyError",
     "InputError",
@@ -56,6 +57,10 @@ class StepError(FmriSaliencyError):
 
 class TimingWarning(UserWarning):
     """Events and scan do not fit together in time."""
+
+
+class CoverageWarning(UserWarning):
+    """Regions are absent from some runs in a way that could mislead."""
 
 
 class SpaceMismatchWarning(UserWarning):

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,8 +127,10 @@ def read_tsv(path: Path, what: str, **options: Any) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"Expected {what} at {path}; there is no such file.")
     try:
-        return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, **options)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more fields than the header
+            return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, index_col=False, **options)
+    except (pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"Expected {what} (tab-separated text) at {path}; it cannot be read: {error}") from None
 
 

@@ -50,9 +50,10 @@ def test_errors_are_one_message_on_stderr(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Error: Expected a configuration file at")
     assert done.stderr.count("\n") == 1
-    debug = fresh("run", str(tmp_path / "none.toml"), "--debug")
-    assert debug.returncode == 2
-    assert "Traceback" in debug.stderr
+    for words in (("run", str(tmp_path / "none.toml"), "--debug"), ("--debug", "run", str(tmp_path / "none.toml"))):
+        debug = fresh(*words)
+        assert debug.returncode == 2
+        assert "Traceback" in debug.stderr
 
 
 def test_atlases_say_what_one_needs_to_know(cli: Callable) -> None:
@@ -96,7 +97,9 @@ def test_an_unwritable_folder(cli: Callable, tmp_path: Path) -> None:
     else:
         target = tmp_path / "locked"
         target.mkdir(mode=0o500)
-    assert cli("simulate", target / "x", "--subjects", "1").code == 1
+    done = cli("simulate", target / "x", "--subjects", "1")
+    assert done.code == 1
+    assert done.err.startswith("Error: a file or folder cannot be read or written")
 
 
 def test_main_returns_what_the_shell_sees(tmp_path: Path) -> None:

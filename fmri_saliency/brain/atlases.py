@@ -9,11 +9,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from nibabel.filebasedimages import ImageFileError
 from nilearn.image import resample_img
 
-from fmri_saliency.errors import AtlasError, SpaceMismatchWarning, one_of
+from fmri_saliency.errors import AtlasError, InputError, SpaceMismatchWarning, one_of
 from fmri_saliency.files import read_json, read_tsv
+from fmri_saliency.images import DAMAGE, open_image, read_voxels
 from fmri_saliency.places import data_folder
 from fmri_saliency.records import Atlas
 
@@ -51,13 +51,13 @@ def atlas_cards() -> pd.DataFrame:
 
 
 def _read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    if not Path(path).is_file():
-        raise AtlasError(f"Expected a label image at {path}; there is no such file. Correct [atlas] labels.")
     try:
-        image = nib.load(path)
-        values = np.asarray(image.dataobj)
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
-        raise AtlasError(f"{path} is not an image that can be read as labels: {error}") from None
+        image = open_image(path, "a label image")
+        values = np.asarray(image.dataobj) if image.get_data_dtype().kind in "iu" else read_voxels(image, path)
+    except InputError as error:
+        raise AtlasError(f"{error} Correct [atlas] labels.") from None
+    except DAMAGE as error:
+        raise AtlasError(f"{path} breaks off or is damaged: {error}. Copy it again.") from None
     if values.ndim == 4 and values.shape[3] == 1:
         values = values[..., 0]
     if values.ndim != 3:

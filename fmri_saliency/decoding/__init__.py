@@ -2,7 +2,7 @@
 
 from fmri_saliency.decoding.decoder import TaskDecoder
 from fmri_saliency.decoding.score import Score, score_predictions
-from fmri_saliency.decoding.settings import Architecture, Training
+from fmri_saliency.decoding.settings import Architecture, Training, check_device
 from fmri_saliency.decoding.splits import SPLITS, Fold, make_folds
 from fmri_saliency.decoding.threads import limited_threads
 from fmri_saliency.decoding.weights import load_decoder, save_decoder
@@ -14,6 +14,7 @@ __all__ = [
     "Score",
     "TaskDecoder",
     "Training",
+    "check_device",
     "limited_threads",
     "load_decoder",
     "make_folds",

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from fmri_saliency.errors import ConfigError, one_of
 from fmri_saliency.models.networks import READOUTS
 
-__all__ = ["Architecture", "Training"]
+__all__ = ["Architecture", "Training", "check_device"]
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that PyTorch does not know or that is not there.
+
+    Raises
+    ------
+    ConfigError
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device in [decoder] must be one that PyTorch can use here, such as cpu; '{device}' came: "
+                          f"{str(error).splitlines()[0]}") from None
 
 
 def _above(name: str, value: float, limit: float = 0, section: str = "decoder") -> None:

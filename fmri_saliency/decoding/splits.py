@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,7 +29,10 @@ class Fold:
 
 def _folds_by(owner: np.ndarray, y: np.ndarray, n_folds: int, seed: int) -> list[np.ndarray]:
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    return [test for _, test in splitter.split(y, y, owner)]
+    with warnings.catch_warnings():
+        # fewer groups of a class than folds: some folds test on other classes only, which a small study cannot help
+        warnings.filterwarnings("ignore", message="The least populated class")
+        return [test for _, test in splitter.split(y, y, owner)]
 
 
 def _split_owners(owner: np.ndarray, what: str, samples: Samples, n_folds: int, seed: int) -> list[Fold]:
@@ -38,10 +42,18 @@ def _split_owners(owner: np.ndarray, what: str, samples: Samples, n_folds: int, 
         raise DecoderError(f"{n_folds} folds by {what} need at least {max(3, n_folds)} of them (some to train on, to "
                            f"stop on and to test on); the samples come from {n_owners}. Ask for fewer folds in "
                            "[decoder], or another split.")
+    smallest = int(np.unique(samples.y, return_counts=True)[1].min())
+    if n_folds > smallest:
+        raise DecoderError(f"{n_folds} folds by {what} need at least {n_folds} samples of every class; one has "
+                           f"{smallest}. Ask for fewer folds in [decoder].")
     folds = []
     for number, test in enumerate(_folds_by(owner, samples.y, n_folds, seed)):
         rest = np.setdiff1d(np.arange(len(owner)), test)
-        inner = min(5, len(set(owner[rest].tolist())))
+        most = int(np.unique(samples.y[rest], return_counts=True)[1].min())
+        inner = max(2, min(5, len(set(owner[rest].tolist())), most))
+        if len(set(owner[rest].tolist())) < 2 or most < 2:
+            raise DecoderError(f"Fold {number + 1} by {what} leaves too little to train on and to stop on; a class has "
+                               f"{most} samples in it. Ask for more folds, or another split.")
         valid = rest[_folds_by(owner[rest], samples.y[rest], inner, seed + number)[0]]
         folds.append(Fold(np.setdiff1d(rest, valid), valid, test))
     return folds

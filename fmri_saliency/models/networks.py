@@ -79,7 +79,7 @@ def make_network(
     hops: int = 10,
     attention_size: int = 50,
     readout: str = "last",
-    dropout: float = 0.1,
+    dropout: float = 0.5,
     forget_bias: float = 1.0,
 ) -> SequenceClassifier:
     """Build a network that maps (batch, time, region) to logits (batch, class).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 import types
 import typing
@@ -12,7 +13,7 @@ from typing import Any
 
 import tomli_w
 
-from fmri_saliency.decoding import SPLITS, Architecture, Training
+from fmri_saliency.decoding import SPLITS, Architecture, Training, check_device
 from fmri_saliency.errors import ConfigError, nearest, one_of
 from fmri_saliency.files import write_text
 from fmri_saliency.models import network_names
@@ -38,6 +39,8 @@ class Scans:
         BIDS name of the scans' template space.
     tasks, subjects : tuple of str
         Which to take; all when empty.
+    families : Path, optional
+        For HCP: the restricted table with Subject and Family_ID.
     truth : Path, optional
         For simulated scans: the folder that holds ``truth.json``.
     """
@@ -48,12 +51,15 @@ class Scans:
     space: str = ""
     tasks: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+    families: Path | None = None
     truth: Path | None = None
 
     def __post_init__(self) -> None:
         one_of(self.layout, LAYOUTS, "layout in [scans]", ConfigError)
         if self.t_r is not None and not self.t_r > 0:
             raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
+        if self.families is not None and self.layout != "hcp":
+            raise ConfigError("families in [scans] is for the hcp layout; a table of runs has the column family.")
 
 
 @dataclass(frozen=True)
@@ -101,8 +107,10 @@ class Decoder:
         one_of(self.split, SPLITS, "split in [decoder]", ConfigError)
         if self.folds < 2:
             raise ConfigError(f"folds in [decoder] must be at least 2; {self.folds} came.")
-        if self.threads < 0:
-            raise ConfigError(f"threads in [decoder] must be at least 0; {self.threads} came.")
+        for name in ("threads", "seed"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} in [decoder] must be at least 0; {getattr(self, name)} came.")
+        check_device(self.device)
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -141,12 +149,12 @@ def _wrong(section: str, key: str, expected: str, value: Any) -> ConfigError:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 PLAIN = {
     bool: ("true or false", lambda value: isinstance(value, bool)),
-    float: ("a number", _is_number),
+    float: ("a finite number", _is_number),
     int: ("a whole number", lambda value: _is_number(value) and isinstance(value, int)),
     str: ("a text in quotes", lambda value: isinstance(value, str)),
 }

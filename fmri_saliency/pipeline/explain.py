@@ -20,7 +20,7 @@ from fmri_saliency.files import read_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
-from fmri_saliency.pipeline.train import fold_inputs, load_samples
+from fmri_saliency.pipeline.train import SPLIT_WORDS, fold_inputs, load_samples, score_inputs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
 from fmri_saliency.saliency import explain_samples, read_saliency, write_saliency
@@ -67,7 +67,8 @@ def class_atlas(config: Config) -> tuple[Atlas, str, list[Run]]:
     """Return the atlas on the grid of the first run, the note on spaces, and the runs."""
     finding = find(config)
     atlas, note = choose_atlas(config, finding.runs)
-    return grid_atlas(atlas, finding.runs[0]), note, list(finding.runs)
+    run = finding.runs[0]
+    return replace(grid_atlas(atlas, run), space=run.space or atlas.space), note, list(finding.runs)
 
 
 def class_entities(config: Config, label: str, atlas: Atlas, run: Run) -> dict[str, str]:
@@ -109,6 +110,7 @@ def _write_maps(config: Config, classes: Saliency, samples: Samples) -> list[Pat
 def _sidecar(
     config: Config, classes: Saliency, position: int, unit: str, what: str, note: str, samples: Samples
 ) -> dict[str, Any]:
+    stem = Workspace(config.output.path).saliency(config.decoder.network, "classes")
     return {
         "Description": f"{what}, class '{classes.labels[position]}'",
         "Class": classes.labels[position],
@@ -121,8 +123,11 @@ def _sidecar(
         "Units": unit,
         "RepetitionTime": classes.t_r,
         "SamplesAveraged": classes.n_averaged[position],
-        "HeldOut": f"every sample was explained by a decoder that did not see its {config.decoder.split}",
+        "IntegrationSteps": config.saliency.steps if classes.method == "integrated-gradients" else None,
+        "Samples": to_plain(config.samples),
+        "HeldOut": f"every sample was explained by a decoder tested on it: {SPLIT_WORDS[config.decoder.split]}",
         "Seed": classes.seed,
+        "inputs": read_json(stem.with_name("classes.json"))["inputs"],
         "AbsentRegions": list(samples.absent),
         "AbsentRegionsValue": "NaN",
         "OutsideRegionsValue": 0,
@@ -159,6 +164,7 @@ class _Plan:
 
     samples: Samples
     folds: list[Fold]
+    scores: dict[str, str]
     trained: dict[str, list[str]]
     explained: dict[str, list[str]]
 
@@ -172,18 +178,22 @@ def _plan(config: Config) -> _Plan:
     }
     settings = to_plain(config.saliency)
     explained = {network: [stamp(one, settings) for one in every] for network, every in trained.items()}
-    return _Plan(samples, folds, trained, explained)
+    return _Plan(samples, folds, score_inputs(config, folds, samples_inputs), trained, explained)
 
 
 def check_explained(config: Config) -> str:
-    """Return what identifies the maps of all networks, after checking that they are up to date.
+    """Return what identifies the maps of all networks, after checking that scores and maps are up to date.
 
     Raises
     ------
     StepError
-        If maps are missing, or were made with other settings.
+        If scores or maps are missing, or were made with other settings.
     """
     plan = _plan(config)
+    for network, expected in plan.scores.items():
+        card = require(Workspace(config.output.path).scores(network), "train")
+        if read_json(card).get("inputs") != expected:
+            raise StepError(f"{card} is out of date: run `fmri-saliency train CONFIG.toml` again.")
     for network in config.decoder.networks:
         card = require(Workspace(config.output.path).saliency(network, "classes").with_name("classes.json"), "explain")
         if read_json(card)["inputs"] != stamp(plan.explained[network]):

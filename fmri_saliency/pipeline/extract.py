@@ -20,7 +20,7 @@ from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.scans import find_runs
 from fmri_saliency.scans.find import Finding
-from fmri_saliency.series import Cleaning, extract_run, series_name, write_series
+from fmri_saliency.series import Cleaning, coverage_path, extract_run, series_name, write_series
 
 __all__ = ["extract", "find", "grid_atlas", "series_inputs"]
 
@@ -29,7 +29,13 @@ def find(config: Config) -> Finding:
     """Find the configured runs."""
     scans = config.scans
     return find_runs(
-        scans.layout, scans.path, t_r=scans.t_r, space=scans.space, tasks=scans.tasks, subjects=scans.subjects
+        scans.layout,
+        scans.path,
+        t_r=scans.t_r,
+        space=scans.space,
+        tasks=scans.tasks,
+        subjects=scans.subjects,
+        families=scans.families,
     )
 
 
@@ -83,6 +89,8 @@ def _extract_one(job: _Job, atlas: Atlas, cleaning: Cleaning, space_note: str) -
         extra = {"Sources": sources, "Atlas": atlas.name, "SpaceNote": space_note, "inputs": job.inputs}
         write_series(series, job.stem, extra)
     except (InputError, OSError) as error:
+        # an older series of this run is out of date: without its card nothing will use it
+        job.stem.with_name(job.stem.name + ".json").unlink(missing_ok=True)
         return job.run.key, str(error)
     return job.run.key, ""
 
@@ -140,7 +148,7 @@ def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
     for run in chosen:
         stem = stems[run.key]
         inputs = series_inputs(run, atlas, config.cleaning)
-        outputs = [stem.with_name(stem.name + ".tsv")]
+        outputs = [stem.with_name(stem.name + ".tsv"), coverage_path(stem)]
         if not is_done(stem.with_name(stem.name + ".json"), inputs, outputs):
             jobs.append(_Job(run, stem, inputs, _grid(run)))
     atlases = _grid_atlases(atlas, jobs)

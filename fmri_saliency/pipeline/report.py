@@ -32,6 +32,10 @@ from fmri_saliency.saliency import read_saliency
 __all__ = ["report"]
 
 N_LEADING = 8
+NOT_MNI = (
+    "The scans are not stated to be in an MNI space ([scans] space). Glass brains are drawn as if they were; the maps "
+    "themselves are in the scans' own space."
+)
 N_MOMENTS = 5
 LIBRARIES = ("torch", "captum", "nilearn", "nibabel", "scikit-learn", "skorch", "numpy", "pandas")
 
@@ -119,11 +123,13 @@ def _methods(config: Config, card: dict[str, Any], classes: Saliency, atlas: Atl
 
 def _summary(config: Config, card: dict[str, Any]) -> str:
     low, high = card["interval"]
-    verdict = "above" if low > card["chance"] else "not distinguishable from"
+    bar = max(card["chance"], card["majority"])
+    verdict = "above" if low > bar else "not distinguishable from"
+    majority = f"; always answering the most frequent class gives {card['majority']:.3f}"
     return (
         f"{config.decoder.network} tells {len(card['classes'])} classes apart with an accuracy of "
         f"{card['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}) on {card['split']}: {verdict} chance "
-        f"({card['chance']:.3f})." + ("" if low > card["chance"] else " Maps of a decoder at chance mean nothing.")
+        f"({card['chance']:.3f}{majority})." + ("" if low > bar else " Maps of a decoder at chance mean nothing.")
     )
 
 
@@ -164,7 +170,7 @@ def _scans_part(log: pd.DataFrame, notes: Sequence[str], runs: Sequence[Run]) ->
     return {
         "scans": f"{len(log)} runs expected ({counts}), {len({run.subject for run in runs})} subjects.",
         "problems": problems.to_dict("records"),
-        "notes": list(notes),
+        "notes": [*notes, *([] if all(run.space.startswith("MNI") for run in runs) else [NOT_MNI])],
     }
 
 

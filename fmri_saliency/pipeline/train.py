@@ -16,7 +16,7 @@ from fmri_saliency.errors import StepError
 from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
-from fmri_saliency.pipeline.extract import choose_atlas, find
+from fmri_saliency.pipeline.extract import choose_atlas, find, series_inputs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Run, Samples
 from fmri_saliency.series import cut_samples, read_samples, read_series, series_name, write_samples
@@ -38,9 +38,14 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path]]:
     runs, stems = [], []
     for run in finding.runs:
         stem = config.output.path / series_name(run, atlas)
-        if stem.with_name(stem.name + ".json").is_file():
-            runs.append(run)
-            stems.append(stem)
+        card = stem.with_name(stem.name + ".json")
+        if not card.is_file():
+            continue
+        if read_json(card)["inputs"] != series_inputs(run, atlas, config.cleaning):
+            raise StepError(f"{card} was made from another scan, atlas or [cleaning]: run `fmri-saliency extract "
+                            "CONFIG.toml` again.")
+        runs.append(run)
+        stems.append(stem)
     if not runs:
         raise StepError(f"There are no series in {config.output.path}: run `fmri-saliency extract CONFIG.toml` first, "
                         "or `fmri-saliency run`.")
@@ -79,6 +84,15 @@ def fold_inputs(config: Config, network: str, number: int, fold: Fold, samples_i
     return stamp(samples_inputs, network, number, digest(fold.train, fold.valid, fold.test), used)
 
 
+def score_inputs(config: Config, folds: Sequence[Fold], samples_inputs: str) -> dict[str, str]:
+    """Return what identifies the scores of every network, and of the linear baseline."""
+    stamps = {
+        network: stamp([fold_inputs(config, network, k, fold, samples_inputs) for k, fold in enumerate(folds, 1)])
+        for network in config.decoder.networks
+    }
+    return {**stamps, LINEAR: stamp(LINEAR, samples_inputs, [fold.test for fold in folds])}
+
+
 def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
     decoder = TaskDecoder(
         network,
@@ -113,11 +127,11 @@ def _held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> 
 
 
 def _write_scores(
-    config: Config, name: str, samples: Samples, predicted: np.ndarray, folds: Sequence[Fold]
+    config: Config, name: str, samples: Samples, predicted: np.ndarray, folds: Sequence[Fold], inputs: str
 ) -> None:
     units = _held_out_units(config, samples, folds)
     score = score_predictions(samples.y, predicted, units, SPLIT_WORDS[config.decoder.split])
-    card = {**asdict(score), "folds": len(folds), "seed": config.decoder.seed}
+    card = {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs}
     write_json(Workspace(config.output.path).scores(name), card)
     low, high = score.interval
     say(f"{name}: accuracy {score.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, chance {score.chance:.3f}) on "
@@ -148,7 +162,7 @@ def train(config: Config) -> dict[str, Any]:
     write_config(config, space.root / "config.toml")
     samples, samples_inputs = load_samples(config)
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
-    jobs = []
+    jobs, stamps = [], score_inputs(config, folds, samples_inputs)
     for network in config.decoder.networks:
         for number, fold in enumerate(folds, start=1):
             inputs = fold_inputs(config, network, number, fold, samples_inputs)
@@ -158,6 +172,7 @@ def train(config: Config) -> dict[str, Any]:
                 jobs.append((config, network, number, fold, samples, inputs))
     run_jobs(_train_fold, jobs, config.output.n_jobs, "Training", "fold")
     for network in config.decoder.networks:
-        _write_scores(config, network, samples, _gather(config, network, folds, samples), folds)
-    _write_scores(config, LINEAR, samples, predict_linear(samples, folds), folds)
+        _write_scores(config, network, samples, _gather(config, network, folds, samples), folds, stamps[network])
+    if not is_done(space.scores(LINEAR), stamps[LINEAR]):
+        _write_scores(config, LINEAR, samples, predict_linear(samples, folds), folds, stamps[LINEAR])
     return {name: read_json(space.scores(name)) for name in (*config.decoder.networks, LINEAR)}

@@ -53,8 +53,9 @@ class Workspace:
         Raises
         ------
         StepError
-            If it cannot be written to.
+            If it cannot be written to, or holds files that are not this package's.
         """
+        self._check_owner()
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             description = {
@@ -68,6 +69,20 @@ class Workspace:
         except OSError as error:
             raise StepError(f"The output folder {self.root} cannot be written to: {error}. Choose another [output] "
                             "path.") from None
+
+    def _check_owner(self) -> None:
+        """Refuse to write among somebody else's files."""
+        card = self.root / "dataset_description.json"
+        if not self.root.is_dir():
+            return
+        if card.is_file():
+            makers = read_json(card).get("GeneratedBy") or [{}]
+            mine = isinstance(makers, list) and makers[0].get("Name") == "fmri_saliency"
+        else:
+            mine = all(path.name.startswith(".") for path in self.root.iterdir())
+        if not mine:
+            raise StepError(f"The output folder {self.root} holds files that fmri_saliency did not write; they could "
+                            'be overwritten. Choose a folder of its own in [output], for example path = "results".')
 
 
 def stamp(*parts: Any) -> str:

@@ -19,6 +19,7 @@ FIELDS = ("labels", "t_r", "names", "method", "target", "baseline", "unit", "see
 def write_saliency(saliency: Saliency, stem: Path, extra: dict[str, Any] | None = None) -> None:
     """Write ``stem.npy`` (maps x time x region) and, last, ``stem.json``."""
     stem = Path(stem)
+    stem.with_name(stem.name + ".json").unlink(missing_ok=True)
     write_array(stem.with_name(stem.name + ".npy"), saliency.values)
     card = {name: getattr(saliency, name) for name in FIELDS}
     write_json(stem.with_name(stem.name + ".json"), {**card, **(extra or {})})

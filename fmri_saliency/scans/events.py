@@ -16,14 +16,14 @@ __all__ = ["check_timing", "read_bids_events", "read_fsl_events"]
 
 
 def read_bids_events(path: Path) -> tuple[Event, ...]:
-    """Read a table with the columns onset, duration and trial_type (seconds).
+    """Read a table with the columns onset, duration and trial_type (seconds); rows without a type are left out.
 
     Raises
     ------
     InputError
         If the file, a column or a number is missing.
     """
-    table = read_tsv(path, "a table of events")
+    table = read_tsv(path, "a table of events", dtype={"trial_type": str})
     for column in ("onset", "duration", "trial_type"):
         if column not in table:
             raise InputError(f"The events {path} need the columns onset, duration and trial_type; '{column}' is "
@@ -36,8 +36,8 @@ def read_bids_events(path: Path) -> tuple[Event, ...]:
         row = int(np.flatnonzero(~np.isfinite(times[:, 0]))[0]) + 2
         raise InputError(f"The onset in line {row} of {path} is not a number.")
     lasting = np.nan_to_num(times[:, 1])
-    rows = zip(times[:, 0], lasting, table["trial_type"].astype(str), strict=True)
-    return tuple(sorted((Event(float(o), float(d), t) for o, d, t in rows), key=lambda e: e.onset))
+    rows = zip(times[:, 0], lasting, table["trial_type"], table["trial_type"].notna(), strict=True)
+    return tuple(sorted((Event(float(o), float(d), t) for o, d, t, named in rows if named), key=lambda e: e.onset))
 
 
 def read_fsl_events(paths: Sequence[Path]) -> tuple[Event, ...]:
@@ -98,10 +98,13 @@ def check_timing(events: Sequence[Event], n_times: int, t_r: float, header_t_r: 
                          f"are in seconds, and the repetition time is {t_r:g} s{source}: check both.")
     remedy = (f"The repetition time used is {t_r:g} s{source}; if that is not the acquisition's, set t_r in [scans] "
               "or in the table.")
-    outside = len(events) - len(inside)
-    if outside:
-        warnings.warn(f"{outside} of {len(events)} events lie outside {scan}: the last ends at {last:.1f} s, long "
-                      f"after the scan, and they are left out. {remedy}", TimingWarning, stacklevel=2)
+    late, early = sum(e.onset >= length for e in events), sum(e.onset < 0 for e in events)
+    if early:
+        warnings.warn(f"{early} of {len(events)} events begin before the first frame of {scan} and are left out. "
+                      "Onsets are in seconds from the first frame.", TimingWarning, stacklevel=2)
+    if late:
+        warnings.warn(f"{late} of {len(events)} events lie outside {scan}: the last ends at {last:.1f} s, long after "
+                      f"the scan, and they are left out. {remedy}", TimingWarning, stacklevel=2)
     elif last < 0.5 * length:
         warnings.warn(f"The last event ends at {last:.1f} s, long before the end of {scan}. {remedy}",
                       TimingWarning, stacklevel=2)

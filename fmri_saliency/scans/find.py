@@ -37,6 +37,16 @@ class Finding:
     notes: tuple[str, ...]
 
 
+def _select(
+    runs: list[Run], rows: list[dict[str, str]], tasks: Sequence[str], subjects: Sequence[str]
+) -> tuple[list[Run], list[dict[str, str]]]:
+    """Keep the runs of the chosen tasks and people, and the rows that are not about others."""
+    keep, people = {task.lower() for task in tasks}, {subject.removeprefix("sub-") for subject in subjects}
+    chosen = [r for r in runs if (not keep or r.task.lower() in keep) and (not people or r.subject in people)]
+    others = {run.key for run in runs} - {run.key for run in chosen}
+    return chosen, [row for row in rows if row["run"] not in others]
+
+
 def find_runs(
     layout: str,
     path: Path,
@@ -45,6 +55,7 @@ def find_runs(
     space: str = "",
     tasks: Sequence[str] = (),
     subjects: Sequence[str] = (),
+    families: Path | None = None,
 ) -> Finding:
     """Find runs in a layout: :func:`find_hcp` or :func:`find_table`.
 
@@ -57,12 +68,10 @@ def find_runs(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TimingWarning)
         if layout == "hcp":
-            runs, rows = find_hcp(path, t_r, space, tasks, subjects)
+            runs, rows = find_hcp(path, t_r, space, tasks, subjects, families)
         else:
             runs, rows = find_table(path, t_r, space)
-            keep = {t.lower() for t in tasks}
-            people = {s.removeprefix("sub-") for s in subjects}
-            runs = [r for r in runs if (not keep or r.task.lower() in keep) and (not people or r.subject in people)]
+            runs, rows = _select(runs, rows, tasks, subjects)
     notes = list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, TimingWarning)))
     for warning in caught:
         if not issubclass(warning.category, TimingWarning):
@@ -72,7 +81,7 @@ def find_runs(
         warnings.warn(notes[0] + more, TimingWarning, stacklevel=2)
     log = pd.DataFrame(rows)
     if not runs:
-        problems = log.loc[log["status"] != "found", "message"]
+        problems = log.loc[log["status"] != "found", "message"] if len(log) else []
         reason = f" The first problem: {problems.iloc[0]}" if len(problems) else " None fits [scans] tasks or subjects."
         raise InputError(f"No usable run of {len(log)} in {path}.{reason}")
     return Finding(tuple(runs), log, tuple(notes))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Run
@@ -19,6 +22,19 @@ HCP_SPACE = "MNI152NLin6Asym"
 MASKS = ("brainmask_fs.2.nii.gz", "brainmask_fs.2.0.nii.gz")
 
 
+def _read_families(path: Path) -> dict[str, str]:
+    """Read the columns Subject and Family_ID of the HCP's restricted table."""
+    try:
+        table = pd.read_csv(path, dtype=str)
+    except (OSError, ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"The families {path} cannot be read as a table (CSV): {error}") from None
+    for column in ("Subject", "Family_ID"):
+        if column not in table:
+            raise InputError(f"The families {path} need the columns Subject and Family_ID; '{column}' is missing.")
+    table = table.dropna(subset=["Subject", "Family_ID"])
+    return dict(zip(table["Subject"], table["Family_ID"], strict=True))
+
+
 def _read_run(folder: Path, subject: str, task: str, direction: str, t_r: float | None, space: str) -> Run:
     bold = folder / f"{folder.name}.nii.gz"
     n_times, used, header_t_r = read_bold_header(bold, t_r)
@@ -28,7 +44,8 @@ def _read_run(folder: Path, subject: str, task: str, direction: str, t_r: float 
     movement = folder / "Movement_Regressors.txt"
     return Run(
         subject=subject,
-        task=task,
+        task=task.lower(),
+        run="1",
         bold=bold,
         t_r=used,
         n_times=n_times,
@@ -46,11 +63,13 @@ def find_hcp(
     space: str = "",
     tasks: Sequence[str] = (),
     subjects: Sequence[str] = (),
+    families: Path | None = None,
 ) -> tuple[list[Run], list[dict[str, Any]]]:
     """Find the task runs below an HCP S1200 folder.
 
     ``<subject>/MNINonLinear/Results/tfMRI_<TASK>_<LR|RL>/tfMRI_<TASK>_<LR|RL>.nii.gz``
-    with ``EVs/``, the brain mask and ``Movement_Regressors.txt`` beside it.
+    with ``EVs/``, the brain mask and ``Movement_Regressors.txt`` beside it. Task labels come out
+    in lower case, as in BIDS names.
 
     Parameters
     ----------
@@ -62,6 +81,9 @@ def find_hcp(
         BIDS name of the template space; the HCP's own when empty.
     tasks, subjects : sequence of str
         Which to take; all that occur when empty.
+    families : Path, optional
+        The HCP's restricted table (CSV with Subject and Family_ID): people of one family
+        are never split between training and test.
 
     Returns
     -------
@@ -90,14 +112,17 @@ def find_hcp(
         if folder.name.count("_") == 2
     }
     wanted = [task.upper() for task in tasks] or sorted(occurring)
+    family = _read_families(families) if families else {}
     runs, log = [], []
     for subject in chosen:
         for task in wanted:
             for direction in DIRECTIONS:
                 folder = path / subject / "MNINonLinear" / "Results" / f"tfMRI_{task}_{direction}"
-                row = {"run": f"sub-{subject}_task-{task}_dir-{direction}", "status": "found", "message": ""}
+                key = f"sub-{subject}_task-{task.lower()}_dir-{direction}_run-1"
+                row = {"run": key, "status": "found", "message": ""}
                 try:
-                    runs.append(_read_run(folder, subject, task, direction, t_r, space or HCP_SPACE))
+                    run = _read_run(folder, subject, task, direction, t_r, space or HCP_SPACE)
+                    runs.append(replace(run, family=family.get(subject, "")))
                 except InputError as error:
                     missing = not (folder / f"{folder.name}.nii.gz").exists()
                     row.update(status="missing" if missing else "unusable", message=str(error))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 
 from fmri_saliency.errors import InputError
+from fmri_saliency.images import open_image
 
 __all__ = ["read_bold_header"]
 
@@ -38,13 +37,7 @@ def read_bold_header(path: Path, t_r: float | None = None) -> tuple[int, float, 
         If there is no file, it is not an image, not 4D, has fewer than 2 frames, or its
         repetition time is not a positive number.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"Expected a BOLD image at {path}; there is no such file.")
-    try:
-        image = nib.load(path)
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
-        raise InputError(f"Expected a BOLD image (NIfTI) at {path}; it is not an image: {error}") from None
+    image = open_image(path, "a BOLD image")
     if len(image.shape) != 4:
         raise InputError(f"Expected a 4D image (x, y, z, time) at {path}; it is {len(image.shape)}D, shape "
                          f"{image.shape}. Is it a mean image or a map?")

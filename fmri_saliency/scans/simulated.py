@@ -60,6 +60,8 @@ class SimulationSettings:
     def __post_init__(self) -> None:
         if self.subjects < 1:
             raise InputError(f"At least 1 subject is needed; {self.subjects} came.")
+        if self.seed < 0:
+            raise InputError(f"The seed must be at least 0; {self.seed} came.")
         if len(set(self.tasks)) != len(self.tasks) or not self.tasks:
             raise InputError(f"Tasks must be given once each; {', '.join(self.tasks) or 'none'} came.")
 
@@ -136,9 +138,9 @@ def _simulate_run(out: Path, plan: TaskPlan, atlas: Atlas, settings: Any, place:
 def _write_truth(folder: Path, plans: dict[str, TaskPlan], names: Sequence[str], settings: Any) -> None:
     for task, plan in plans.items():
         for kind, values in (("response", plan.expected), ("shared", plan.shared)):
-            write_tsv(folder / f"task-{task}_{kind}.tsv", pd.DataFrame(values.round(4), columns=list(names)))
+            write_tsv(folder / f"task-{task.lower()}_{kind}.tsv", pd.DataFrame(values.round(4), columns=list(names)))
     regions = {
-        task: {condition: [names[i] for i in members] for condition, members in plan.regions.items()}
+        task.lower(): {condition: [names[i] for i in members] for condition, members in plan.regions.items()}
         for task, plan in plans.items()
     }
     write_json(folder / "truth.json", {"threshold": 0.5, "regions": regions, "settings": asdict(settings)})

@@ -36,6 +36,8 @@ def _read_rows(path: Path) -> pd.DataFrame:
     for column in COLUMNS:
         if column not in table:
             table[column] = ""
+    for column, prefix in (("subject", "sub-"), ("task", "task-"), ("session", "ses-"), ("run", "run-")):
+        table[column] = table[column].str.removeprefix(prefix)
     return table
 
 
@@ -69,17 +71,17 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) ->
     events_path = _optional_file(row, "events", folder)
     events = read_bids_events(events_path) if events_path else ()
     return Run(
-        subject=row["subject"].removeprefix("sub-"),
-        task=row["task"].removeprefix("task-"),
+        subject=row["subject"],
+        task=row["task"],
         bold=bold,
         t_r=used,
         n_times=n_times,
         mask=_optional_file(row, "mask", folder),
         confounds=_optional_file(row, "confounds", folder),
         events=check_timing(events, n_times, used, header_t_r, str(bold)),
-        session=row["session"].removeprefix("ses-"),
+        session=row["session"],
         direction=row["direction"],
-        run=row["run"].removeprefix("run-"),
+        run=row["run"],
         family=row["family"],
         space=space,
     )
@@ -111,7 +113,7 @@ def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[l
         If the table itself cannot be used.
     """
     table = _number_repeats(_read_rows(Path(path)))
-    runs, log = [], []
+    runs, log, lines = [], [], {}
     for number, row in enumerate(table.to_dict("records"), start=2):
         where = f"line {number} of {Path(path).name}"
         entities = {"sub": row["subject"], "ses": row["session"], "task": row["task"], "dir": row["direction"],
@@ -121,6 +123,10 @@ def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[l
             for column in REQUIRED:
                 if not row[column]:
                     raise InputError(f"The column {column} is empty.")
+            first = lines.setdefault((Path(path).parent / row["bold"]).resolve(), number)
+            if first != number:
+                raise InputError(f"The scan {row['bold']} is already listed in line {first}: it would be both trained "
+                                 "and tested on.")
             runs.append(_to_run(row, Path(path).parent, t_r, space))
             log.append({"run": label, "status": "found", "message": ""})
         except InputError as error:

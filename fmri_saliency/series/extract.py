@@ -11,6 +11,7 @@ import pandas as pd
 from nilearn.maskers import NiftiLabelsMasker
 
 from fmri_saliency.errors import ConfigError, InputError, one_of
+from fmri_saliency.images import open_image, read_voxels
 from fmri_saliency.records import Atlas, RegionSeries, Run
 
 __all__ = ["HCP_MOVEMENT", "Cleaning", "extract_run", "read_confounds"]
@@ -103,19 +104,18 @@ def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
         table = table[list(columns)]
     if len(table) != run.n_times:
         raise InputError(f"The confounds {run.confounds} have {len(table)} rows; {run.bold} has {run.n_times} frames.")
-    table = table.astype(float)
-    if table.iloc[1:].isna().any(axis=None):
-        raise InputError(f"The confounds {run.confounds} have missing values after the first row.")
+    try:
+        table = table.astype(float)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"The confounds {run.confounds} must be numbers: {error}.") from None
+    if not np.isfinite(table.iloc[1:].to_numpy()).all() or np.isinf(table.iloc[:1].to_numpy()).any():
+        raise InputError(f"The confounds {run.confounds} have missing or infinite values after the first row.")
     return table.fillna(0.0)
 
 
 def _load_run(run: Run) -> nib.Nifti1Image:
-    try:
-        image = nib.load(run.bold)
-        values = image.get_fdata(dtype=np.float32)
-    except (OSError, EOFError, ValueError) as error:
-        raise InputError(f"{run.bold} breaks off or is damaged: {error}. Copy it again.") from None
-    return nib.Nifti1Image(values, image.affine)
+    image = open_image(run.bold, "a BOLD image")
+    return nib.Nifti1Image(read_voxels(image, run.bold), image.affine)
 
 
 def _covered_voxels(image: nib.Nifti1Image, run: Run) -> np.ndarray:
@@ -124,11 +124,14 @@ def _covered_voxels(image: nib.Nifti1Image, run: Run) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         covered = np.isfinite(values).all(axis=3) & (values.max(axis=3) > values.min(axis=3))
     if run.mask is not None:
-        mask = nib.load(run.mask)
+        mask = open_image(run.mask, "a brain mask")
         if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
             raise InputError(f"The mask {run.mask} is on another grid {mask.shape[:3]} than {run.bold} "
                              f"{image.shape[:3]}. Resample the mask to the run.")
-        covered &= np.asarray(mask.dataobj).reshape(covered.shape) > 0
+        inside = read_voxels(mask, run.mask)
+        if inside.size != covered.size:
+            raise InputError(f"Expected a 3D mask at {run.mask}; its shape is {mask.shape}.")
+        covered &= inside.reshape(covered.shape) > 0
     return covered
 
 
@@ -166,6 +169,9 @@ def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> Reg
         fit, or no region is covered.
     """
     cleaning = cleaning or Cleaning()
+    if max(cleaning.high_pass, cleaning.low_pass) >= 0.5 / run.t_r:
+        raise InputError(f"The filters in [cleaning] must lie below {0.5 / run.t_r:g} Hz, half the sampling rate of "
+                         f"{run.bold}; {max(cleaning.high_pass, cleaning.low_pass):g} Hz came.")
     image = _load_run(run)
     if atlas.labels.shape != image.shape[:3] or not np.allclose(atlas.affine, image.affine, atol=1e-3):
         raise InputError(f"The atlas '{atlas.name}' {atlas.labels.shape} is not on the grid of {run.bold} "

@@ -13,7 +13,7 @@ from fmri_saliency.errors import InputError
 from fmri_saliency.files import read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.records import Atlas, RegionSeries, Run
 
-__all__ = ["read_series", "series_name", "write_series"]
+__all__ = ["coverage_path", "read_series", "series_name", "write_series"]
 
 
 def series_name(run: Run, atlas: Atlas) -> Path:
@@ -25,15 +25,20 @@ def series_name(run: Run, atlas: Atlas) -> Path:
     return folder / build_name(entities, "timeseries")
 
 
+def coverage_path(stem: Path) -> Path:
+    """Return where the coverage of the regions of a series lies."""
+    return stem.with_name(stem.name.replace("_stat-mean_timeseries", "_stat-coverage_bold") + ".tsv")
+
+
 def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any]) -> None:
     """Write ``stem.tsv``, the coverage table and, last, ``stem.json``.
 
     The JSON is written last: where it is, the other two are whole. `extra` goes into it.
     """
     stem = Path(stem)
+    stem.with_name(stem.name + ".json").unlink(missing_ok=True)
     write_tsv(stem.with_name(stem.name + ".tsv"), pd.DataFrame(series.values, columns=list(series.names)))
-    coverage = stem.with_name(stem.name.replace("_stat-mean_timeseries", "_stat-coverage_bold") + ".tsv")
-    write_tsv(coverage, pd.DataFrame([series.coverage.round(4)], columns=list(series.names)))
+    write_tsv(coverage_path(stem), pd.DataFrame([series.coverage.round(4)], columns=list(series.names)))
     absent = [name for name, column in zip(series.names, series.values.T, strict=True) if np.isnan(column).all()]
     sidecar = {
         "RepetitionTime": series.t_r,
@@ -56,9 +61,7 @@ def read_series(stem: Path) -> RegionSeries:
     stem = Path(stem)
     sidecar = read_json(stem.with_name(stem.name + ".json"))
     table = read_tsv(stem.with_name(stem.name + ".tsv"), "region series")
-    coverage = read_tsv(
-        stem.with_name(stem.name.replace("_stat-mean_timeseries", "_stat-coverage_bold") + ".tsv"), "coverage"
-    )
+    coverage = read_tsv(coverage_path(stem), "the coverage of regions")
     if list(coverage.columns) != list(table.columns):
         raise InputError(f"Series and coverage of {stem} name different regions; extract the run again.")
     return RegionSeries(

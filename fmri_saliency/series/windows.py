@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.errors import ConfigError, InputError, nearest
+from fmri_saliency.bids import clean_label
+from fmri_saliency.errors import ConfigError, CoverageWarning, InputError, nearest
 from fmri_saliency.files import read_json, read_tsv, write_array, write_json, write_tsv
 from fmri_saliency.records import RegionSeries, Run, Samples
 
@@ -45,6 +48,11 @@ class Windows:
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
             raise ConfigError(f"unit in [samples] must be run or event; '{self.unit}' came.{nearest(self.unit, UNITS)}")
+        if not (math.isfinite(self.length) and math.isfinite(self.offset)):
+            raise ConfigError(f"length and offset in [samples] must be finite; {self.length}, {self.offset} came.")
+        for name, members in self.classes.items():
+            if not members:
+                raise ConfigError(f"The class '{name}' in [samples.classes] has no trial type.")
         if self.length < 0 or (self.unit == "event" and self.length == 0):
             raise ConfigError(f"length in [samples] must be {'above 0' if self.unit == 'event' else 'at least 0'} "
                               f"seconds; {self.length} came.")
@@ -60,7 +68,8 @@ class Windows:
 
 
 def _frames(seconds: float, t_r: float) -> int:
-    return round(seconds / t_r)
+    """Return the nearest whole number of frames, halves up (Python's round would go to the even one)."""
+    return math.floor(seconds / t_r + 0.5 + 1e-9)
 
 
 def _check_t_r(series: Sequence[RegionSeries], runs: Sequence[Run]) -> float:
@@ -133,6 +142,30 @@ def _cut_events(series: Sequence[RegionSeries], runs: Sequence[Run], windows: Wi
     return pieces, rows, left_out
 
 
+def _check_labels(labels: pd.Series) -> None:
+    """Refuse labels that would share one file name."""
+    owner: dict[str, str] = {}
+    for label in sorted(set(labels)):
+        other = owner.setdefault(clean_label(label), label)
+        if other != label:
+            raise InputError(f"The classes '{other}' and '{label}' would have the same file names (letters and digits "
+                             f"only: '{clean_label(label)}'). Rename one in [samples.classes] or in the events.")
+
+
+def _check_gaps(gaps: np.ndarray, labels: np.ndarray, names: Sequence[str], series: Sequence[RegionSeries]) -> None:
+    """Refuse to fill gaps with 0 where 0 is not the mean; warn when gaps could name the class."""
+    if gaps.any() and any(one.history.get("standardize", "zscore_sample") != "zscore_sample" for one in series):
+        region = names[int(np.flatnonzero(gaps.any(axis=0))[0])]
+        raise InputError(f"Region '{region}' is absent from some runs. It can only be filled with the mean of a "
+                         'standardised series: set standardize = "zscore_sample" in [cleaning].')
+    shares = np.array([gaps[labels == label].mean(axis=0) for label in np.unique(labels)])
+    uneven = np.flatnonzero(np.ptp(shares, axis=0) >= 0.5)
+    if len(uneven):
+        warnings.warn(f"{len(uneven)} regions (first: '{names[uneven[0]]}') are absent from most runs of one class and "
+                      "present in another: their absence alone can name the class. Leave them out of the atlas, or "
+                      "lower min_coverage in [cleaning].", CoverageWarning, stacklevel=3)
+
+
 def cut_samples(
     series: Sequence[RegionSeries], runs: Sequence[Run], windows: Windows
 ) -> tuple[Samples, list[str]]:
@@ -156,8 +189,13 @@ def cut_samples(
     Raises
     ------
     InputError
-        If the repetition times or the regions differ, a window does not fit, or fewer
-        than two classes are left.
+        If the repetition times or the regions differ, a window does not fit, fewer than
+        two classes are left, or a region is absent and the series are not standardised.
+
+    Warns
+    -----
+    CoverageWarning
+        If regions are absent from one class and not from another.
     """
     t_r = _check_t_r(series, runs)
     names = series[0].names
@@ -170,6 +208,8 @@ def cut_samples(
     gaps = np.isnan(X).any(axis=1)
     absent = tuple(np.array(names)[np.all([np.isnan(s.values).all(axis=0) for s in series], axis=0)].tolist())
     table = pd.DataFrame(rows).assign(filled=gaps.sum(axis=1))
+    _check_labels(table["label"])
+    _check_gaps(gaps, table["label"].to_numpy(), names, series)
     if table["label"].nunique() < 2:
         raise InputError(f"Decoding needs at least two classes; all {len(table)} samples are "
                          f"'{table['label'].iloc[0]}'. Check [scans] tasks, or [samples] unit and classes.")
@@ -179,6 +219,7 @@ def cut_samples(
 def write_samples(samples: Samples, folder: Path, extra: Mapping[str, Any]) -> None:
     """Write ``X.npy``, ``samples.tsv`` and, last, ``samples.json``."""
     folder = Path(folder)
+    (folder / "samples.json").unlink(missing_ok=True)
     write_array(folder / "X.npy", samples.X)
     write_tsv(folder / "samples.tsv", samples.table)
     sidecar = {"RepetitionTime": samples.t_r, "Regions": samples.names, "AbsentRegions": samples.absent, **extra}

@@ -85,7 +85,7 @@ def test_missing_files_and_names(tmp_path: Path) -> None:
     with pytest.raises(AtlasError, match="there is no such file"):
         load_label_atlas(tmp_path / "none.nii.gz", tmp_path / "none.tsv")
     (tmp_path / "text.nii.gz").write_text("x")
-    with pytest.raises(AtlasError, match="not an image"):
+    with pytest.raises(AtlasError, match="it is not an image"):
         load_label_atlas(tmp_path / "text.nii.gz", tmp_path / "none.tsv")
     image, _ = save(tmp_path, two_labels())
     with pytest.raises(InputError, match="the region table of the atlas"):

@@ -95,6 +95,13 @@ def test_one_message_for_each_impossible_split(
         make_folds(make(), split, n_folds)
 
 
+def test_too_few_people_of_a_class_is_a_message() -> None:
+    samples = make_samples(6, per_subject=1)
+    with pytest.raises(DecoderError, match="5 folds by subject or family need at least 5 samples of every class"):
+        make_folds(samples, "group", 5)
+    check(make_folds(samples, "group", 3), 6)
+
+
 def test_a_class_that_is_never_trained_on_is_named() -> None:
     samples = one_run(40)
     labels = ["a"] * 20 + ["b"] * 20

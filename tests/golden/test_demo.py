@@ -11,7 +11,7 @@ import pytest
 
 from fmri_saliency.brain import load_atlas
 
-STEM = "task-MOTOR_space-MNI152NLin2009aSym_atlas-Compact_scale-100_stat-{}_desc-inputxgradient_boldmap"
+STEM = "task-motor_space-MNI152NLin2009aSym_atlas-Compact_scale-100_stat-{}_desc-inputxgradient_boldmap"
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +54,10 @@ def test_header_of_a_map(results: Path, stat: str) -> None:
     assert int(header["sform_code"]) == int(header["qform_code"]) == 4
     np.testing.assert_array_equal(image.affine, [[8, 0, 0, -80], [0, 8, 0, -112], [0, 0, 8, -72], [0, 0, 0, 1]])
     np.testing.assert_allclose(image.get_qform(), image.affine)
+    assert header.get_xyzt_units() == ("mm", "sec")
     if stat == "saliency":
         assert header.get_zooms() == pytest.approx((8, 8, 8, 0.72))
-        assert header.get_xyzt_units() == ("mm", "sec")
-    assert header["descrip"].item().decode() == f"fmri_saliency {stat} input-x-gradient: MOTOR"
+    assert header["descrip"].item().decode() == f"fmri_saliency {stat} input-x-gradient: motor"
     assert int(header["intent_code"]) == 0
     if stat == "peaktime":
         values = image.get_fdata()
@@ -69,15 +69,15 @@ def test_sidecar_of_a_map(results: Path) -> None:
     sidecar = json.loads((results / "group" / f"{STEM.format('saliency')}.json").read_text())
     assert list(sidecar) == [
         "Description", "Class", "Network", "Method", "Target", "Baseline", "SmoothingFWHM", "Signed", "Units",
-        "RepetitionTime", "SamplesAveraged", "HeldOut", "Seed", "AbsentRegions", "AbsentRegionsValue",
-        "OutsideRegionsValue", "SpaceNote", "Sources", "GeneratedBy",
+        "RepetitionTime", "SamplesAveraged", "IntegrationSteps", "Samples", "HeldOut", "Seed", "inputs",
+        "AbsentRegions", "AbsentRegionsValue", "OutsideRegionsValue", "SpaceNote", "Sources", "GeneratedBy",
     ]  # fmt: skip
     assert (sidecar["SamplesAveraged"], sidecar["Signed"], sidecar["SmoothingFWHM"]) == (32, True, 8.0)
     assert sidecar["SpaceNote"] == "Atlas and scans are both in MNI152NLin2009aSym."
 
 
 def test_series_of_a_run(results: Path) -> None:
-    stem = "sub-100101_task-MOTOR_dir-LR_space-MNI152NLin2009aSym_atlas-Compact_scale-100_stat-mean_timeseries"
+    stem = "sub-100101_task-motor_dir-LR_run-1_space-MNI152NLin2009aSym_atlas-Compact_scale-100_stat-mean_timeseries"
     table = pd.read_csv(results / "sub-100101" / "func" / f"{stem}.tsv", sep="\t")
     assert list(table.columns) == list(load_atlas().names)
     assert len(table) == 284

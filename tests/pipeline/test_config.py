@@ -42,6 +42,9 @@ def test_defaults_and_paths_beside_the_file(tmp_path: Path) -> None:
         (MINIMAL.replace('"scans"', "3"), "path in [scans] must be a path in quotes; 3 came"),
         (MINIMAL + "[decoder]\nfolds = 2.5\n", "folds in [decoder] must be a whole number; 2.5 came"),
         (MINIMAL + "[decoder]\nfolds = 1\n", "folds in [decoder] must be at least 2"),
+        (MINIMAL + "[decoder]\nseed = -1\n", "seed in [decoder] must be at least 0"),
+        (MINIMAL + '[decoder]\ndevice = "gpu"\n', "device in [decoder] must be one that PyTorch can use here"),
+        (MINIMAL + '[samples]\nlength = inf\n', "length in [samples] must be a finite number"),
         (MINIMAL + "[decoder]\nfolds = true\n", "must be a whole number; True came"),
         (MINIMAL + '[decoder]\ncompare = "lstm"\n', 'compare in [decoder] must be a list of texts, such as ["a", "b"]'),
         (MINIMAL + '[decoder]\nnetwork = "lstn"\n', "A network in [decoder] must be one of"),
@@ -104,7 +107,7 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
     missing = documented(Config) - set(shown) - {"samples.classes"}
     assert not missing
     assert "[samples.classes]" in text
-    examples = {"atlas.labels", "atlas.table", "scans.truth", "scans.t_r"}  # they have no default to show
+    examples = {"atlas.labels", "atlas.table", "scans.truth", "scans.t_r", "scans.families"}  # no defaults
     plain = to_plain(load(tmp_path, MINIMAL))
     for key, (commented, value) in shown.items():
         if commented and key not in examples:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,11 +74,53 @@ def test_what_is_done_is_skipped_and_what_changed_is_redone(cli: Callable, small
     small_config.write_text(text.replace("max_epochs = 3", "max_epochs = 2"))
     assert "was trained with other settings" in cli("explain", small_config).err
     small_config.write_text(text + "[cleaning]\ndetrend = false\n")
+    stale = cli("train", small_config)
+    assert (stale.code, "was made from another scan, atlas or [cleaning]" in stale.err) == (1, True)
     assert "12 extracted, 0 up to date" in cli("extract", small_config).err
 
 
+def test_a_lost_or_half_written_file_is_made_again(cli: Callable, small_config: Path) -> None:
+    out = small_config.parent / "results"
+    assert cli("extract", small_config).code == 0
+    (coverage,) = (out / "sub-100101").rglob("*task-motor_dir-LR*_stat-coverage_bold.tsv")
+    coverage.unlink()
+    assert "1 extracted, 11 up to date" in cli("extract", small_config).err
+    assert coverage.is_file()
+
+
+def test_a_run_that_fails_now_is_not_decoded_from_its_old_series(cli: Callable, tmp_path: Path, small_config: Path,
+                                                                 small_scans: Path) -> None:  # fmt: skip
+    shutil.copytree(small_scans / "scans", tmp_path / "scans")
+    small_config.write_text(small_config.read_text().replace(small_scans.as_posix(), tmp_path.as_posix()))
+    assert cli("extract", small_config).code == 0
+    bold = next((tmp_path / "scans" / "100101").rglob("tfMRI_MOTOR_LR.nii.gz"))
+    bold.write_bytes(bold.read_bytes()[:100_000])
+    failed = cli("extract", small_config)
+    assert (failed.code, "1 of 12 runs could not be used" in failed.err) == (1, True)
+    assert cli("train", small_config).code == 0
+    assert len(pd.read_csv(tmp_path / "results" / "samples" / "samples.tsv", sep="\t")) == 11
+
+
+def test_it_does_not_write_among_the_users_files(cli: Callable, small_config: Path) -> None:
+    text = small_config.read_text().replace('path = "results"', 'path = "."')
+    small_config.write_text(text)
+    before = sorted(small_config.parent.iterdir())
+    refused = cli("run", small_config)
+    assert (refused.code, "holds files that fmri_saliency did not write" in refused.err) == (1, True)
+    assert sorted(small_config.parent.iterdir()) == before
+
+
+def test_scores_of_other_decoders_are_not_reported(cli: Callable, small_config: Path) -> None:
+    assert cli("run", small_config).code == 0
+    path = small_config.parent / "results" / "decoder" / "input-cell-lstm" / "scores.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps({**card, "inputs": "of an earlier run", "accuracy": 0.999}))
+    stale = cli("report", small_config)
+    assert (stale.code, "scores.json is out of date" in stale.err) == (1, True)
+
+
 def test_one_run_at_a_time(cli: Callable, small_config: Path) -> None:
-    keys = cli("runs", small_config, "--keys").out.split()
+    keys = [line.split("\t")[0] for line in cli("runs", small_config, "--keys").out.splitlines()]
     assert len(keys) == 12
     assert cli("extract", small_config, "--run", keys[3]).code == 0
     log = pd.read_csv(small_config.parent / "results" / "runs.tsv", sep="\t").set_index("run")
@@ -190,12 +233,12 @@ def test_maps_hold_the_class_averages(cli: Callable, small_config: Path) -> None
     assert cli("run", small_config).code == 0
     out = small_config.parent / "results"
     classes = read_saliency(out / "saliency" / "input-cell-lstm" / "classes")
-    (path,) = (out / "group").glob("task-MOTOR_*stat-saliency_*.nii.gz")
+    (path,) = (out / "group").glob("task-motor_*stat-saliency_*.nii.gz")
     image = nib.load(path)
     atlas = coarse_atlas()
     assert image.shape == (*atlas.labels.shape, classes.values.shape[1])
     voxel = tuple(np.argwhere(atlas.labels == 42)[0])
     np.testing.assert_array_equal(image.get_fdata(dtype=np.float32)[voxel], classes.values[1, :, 41])
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
-    assert (sidecar["Class"], sidecar["Units"], sidecar["RepetitionTime"]) == ("MOTOR", "logit", 0.72)
+    assert (sidecar["Class"], sidecar["Units"], sidecar["RepetitionTime"]) == ("motor", "logit", 0.72)
     assert load_config(out / "config.toml").output.path == out

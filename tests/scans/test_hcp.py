@@ -30,7 +30,7 @@ def test_all_runs_with_all_that_belongs_to_them(tree: Path) -> None:
     assert len(runs) == 3 * 2 * 2
     assert {row["status"] for row in log} == {"found"}
     run = runs[0]
-    assert run.entities == {"sub": "100101", "task": "EMOTION", "dir": "LR"}
+    assert run.entities == {"sub": "100101", "task": "emotion", "dir": "LR", "run": "1"}
     assert (run.n_times, run.t_r, run.space) == (176, 0.72, "MNI152NLin6Asym")
     assert run.mask.name == "brainmask_fs.2.nii.gz"
     assert {event.trial_type for event in run.events} == {"fear", "neut"}  # Sync.txt is not an event file
@@ -44,7 +44,7 @@ def test_a_missing_run_is_a_row(tree: Path) -> None:
     runs, log = find_hcp(tree)
     assert len(runs) == 11
     (row,) = [row for row in log if row["status"] == "missing"]
-    assert row["run"] == "sub-100101_task-MOTOR_dir-RL"
+    assert row["run"] == "sub-100101_task-motor_dir-RL_run-1"
     assert "no such file" in row["message"]
 
 
@@ -79,8 +79,18 @@ def test_a_wrong_repetition_time_is_warned_about(tree: Path) -> None:
 
 def test_tasks_and_subjects_can_be_chosen(tree: Path) -> None:
     runs, log = find_hcp(tree, tasks=["motor"], subjects=["100101", "999999"])
-    assert [run.task for run in runs] == ["MOTOR", "MOTOR"]
+    assert [run.task for run in runs] == ["motor", "motor"]
     assert [row["status"] for row in log] == ["found", "found", "missing", "missing"]
+
+
+def test_families_come_from_the_restricted_table(tree: Path, tmp_path: Path) -> None:
+    csv = tmp_path / "restricted.csv"
+    csv.write_text("Subject,Family_ID,Age\n100101,51488_81149,30\n100301,51488_81149,31\n")
+    groups = {run.subject: run.group for run in find_runs("hcp", tree, families=csv).runs}
+    assert groups == {"100101": "family-51488_81149", "100201": "sub-100201", "100301": "family-51488_81149"}
+    csv.write_text("Subject,Mother\n1,2\n")
+    with pytest.raises(InputError, match="'Family_ID' is missing"):
+        find_hcp(tree, families=csv)
 
 
 def test_a_folder_that_is_no_hcp_download(tmp_path: Path) -> None:
@@ -93,7 +103,7 @@ def test_a_folder_that_is_no_hcp_download(tmp_path: Path) -> None:
 def test_simulated_scans_are_what_was_planned(small_scans: Path) -> None:
     """Average over people and voxels: the planted response must stand out where and when it was planted."""
     tree = small_scans / "scans"
-    response = pd.read_csv(tree / "truth" / "task-MOTOR_response.tsv", sep="\t")
+    response = pd.read_csv(tree / "truth" / "task-motor_response.tsv", sep="\t")
     assert response.shape == (TASKS["MOTOR"].n_times, 100)
     image = nib.load(folder(tree, task="MOTOR") / "tfMRI_MOTOR_LR.nii.gz")
     assert image.shape[3] == 284

@@ -1,5 +1,6 @@
 """Tables of runs: what is read, and one message for each thing that can be wrong."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_everything_in_the_table_arrives(table: Callable[..., Path], tmp_path: P
     assert (run.t_r, run.n_times, run.space) == (0.72, 40, "MNI152NLin6Asym")
     assert run.events == (Event(2.0, 1.0, "go"), Event(20.0, 4.0, "stop"))
     assert (run.mask, run.confounds) == (tmp_path / "mask.nii.gz", tmp_path / "confounds.tsv")
-    assert log == [{"run": "sub-sub-09_ses-ses-2_task-go_dir-LR_run-run-3", "status": "found", "message": ""}]
+    assert log == [{"run": "sub-09_ses-2_task-go_dir-LR_run-3", "status": "found", "message": ""}]
 
 
 def test_the_repetition_time_of_the_call_beats_the_table_beats_the_header(table: Callable[..., Path]) -> None:
@@ -67,9 +68,17 @@ def test_milliseconds_in_the_header_are_seconds(table: Callable[..., Path], tmp_
     assert find_table(table())[0][0].t_r == 2.0
 
 
-def test_repeated_runs_are_numbered(table: Callable[..., Path]) -> None:
-    runs, _ = find_table(table({}, {}, {"task": "other"}))
+def test_repeated_runs_are_numbered(table: Callable[..., Path], tmp_path: Path) -> None:
+    for name in ("b", "c"):
+        shutil.copy(tmp_path / "bold.nii.gz", tmp_path / f"{name}.nii.gz")
+    runs, _ = find_table(table({}, {"bold": "b.nii.gz"}, {"task": "other", "bold": "c.nii.gz"}))
     assert [(run.task, run.run) for run in runs] == [("go", "1"), ("go", "2"), ("other", "")]
+
+
+def test_one_scan_in_two_lines_is_refused(table: Callable[..., Path]) -> None:
+    runs, log = find_table(table({}, {"subject": "02"}))
+    assert len(runs) == 1
+    assert "already listed in line 2: it would be both trained and tested on" in log[1]["message"]
 
 
 def test_a_missing_run_is_a_row_not_a_crash(table: Callable[..., Path]) -> None:
@@ -147,9 +156,31 @@ def test_events_that_end_long_before_the_scan_are_warned_about(table: Callable[.
         find_runs("table", table({"events": "events.tsv"}), t_r=2.4)
 
 
-def test_subjects_and_tasks_can_be_chosen(table: Callable[..., Path]) -> None:
-    path = table({}, {"subject": "02"}, {"task": "rest"})
-    assert len(find_runs("table", path, subjects=("sub-02",)).runs) == 1
+def test_events_without_a_type_are_left_out_and_types_stay_text(table: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n2\t1\t1\n4\t1\tn/a\n20\t1\t2\n")
+    (run,), _ = find_table(table({"events": "events.tsv"}))
+    assert run.events == (Event(2.0, 1.0, "1"), Event(20.0, 1.0, "2"))
+    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n2\t1\t1\t\n20\t1\t2\t\n")
+    assert "it cannot be read" in reason(table({"events": "events.tsv"}))  # a column too many would shift the others
+
+
+def test_events_before_the_scan_are_not_called_late(table: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "events.tsv").write_text(EVENTS + "-1.5\t1\tgo\n")
+    with pytest.warns(TimingWarning, match="1 of 3 events begin before the first frame"):
+        find_runs("table", table({"events": "events.tsv"}))
+
+
+def test_a_surface_is_not_a_scan(table: Callable[..., Path], tmp_path: Path) -> None:
+    nib.save(nib.gifti.GiftiImage(), tmp_path / "x.gii")
+    assert "it is a GiftiImage, which has no voxels" in reason(table({"bold": "x.gii"}))
+
+
+def test_subjects_and_tasks_can_be_chosen(table: Callable[..., Path], tmp_path: Path) -> None:
+    for name in ("b", "c"):
+        shutil.copy(tmp_path / "bold.nii.gz", tmp_path / f"{name}.nii.gz")
+    path = table({}, {"subject": "sub-02", "bold": "b.nii.gz"}, {"task": "rest", "bold": "c.nii.gz"})
+    only = find_runs("table", path, subjects=("sub-02",))
+    assert len(only.runs) == len(only.log) == 1
     assert len(find_runs("table", path, tasks=("REST",)).runs) == 1
     with pytest.raises(InputError, match="None fits"):
         find_runs("table", path, tasks=("sleep",))

@@ -120,7 +120,9 @@ def test_a_slow_wave_is_removed_and_a_fast_one_kept(noisy_run: Run, atlas: Atlas
     [
         ("a\tb\n" + "1\t2\n" * 40, ("c",), "have no column 'c'. They have: a, b"),
         ("a\tb\n" + "1\t2\n" * 39, ("a",), "have 39 rows; .* has 40 frames"),
-        ("a\tb\n" + "1\t2\n" * 20 + "n/a\t2\n" * 20, ("a",), "missing values after the first row"),
+        ("a\tb\n" + "1\t2\n" * 20 + "n/a\t2\n" * 20, ("a",), "missing or infinite values after the first row"),
+        ("a\tb\n" + "1\t2\n" * 20 + "inf\t2\n" * 20, ("a",), "missing or infinite values"),
+        ("a\tb\n" + "word\t2\n" * 40, ("a",), "must be numbers"),
         ("", ("a",), "cannot be read as a table"),
     ],
 )
@@ -147,8 +149,14 @@ def test_damaged_and_unfitting_scans(noisy_run: Run, atlas: Atlas) -> None:
         extract_run(noisy_run, replace(atlas, labels=atlas.labels[:3]))
     with pytest.raises(InputError, match="No region of the atlas 'Blocks' is covered"):
         extract_run(noisy_run, replace(atlas, labels=np.zeros_like(atlas.labels)))
+    with pytest.raises(InputError, match=r"must lie below 0\.694444 Hz"):
+        extract_run(noisy_run, atlas, Cleaning(high_pass=0.9))
+    text = noisy_run.bold.with_name("mask.nii.gz")
+    text.write_text("x")
+    with pytest.raises(InputError, match=r"Expected a brain mask .* it is not an image"):
+        extract_run(replace(noisy_run, mask=text), atlas)
     noisy_run.bold.write_bytes(noisy_run.bold.read_bytes()[:-4000])
-    with pytest.raises(InputError, match="breaks off or is damaged"):
+    with pytest.raises(InputError, match=r"bold\.nii\.gz breaks off or is damaged"):
         extract_run(noisy_run, atlas)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmri_saliency.errors import ConfigError, InputError
+from fmri_saliency.errors import ConfigError, CoverageWarning, InputError
 from fmri_saliency.records import Event, RegionSeries, Run, Samples
 from fmri_saliency.series import Windows, cut_samples, read_samples, write_samples
 
@@ -62,13 +62,36 @@ def test_a_region_absent_from_one_run_changes_no_shape() -> None:
     (one, run), (other, second) = make(10, "a"), make(10, "b")
     values = one.values.copy()
     values[:, 1] = np.nan
-    samples, _ = cut_samples([replace(one, values=values), other], [run, second], Windows())
+    with pytest.warns(CoverageWarning):
+        samples, _ = cut_samples([replace(one, values=values), other], [run, second], Windows())
     assert samples.X.shape == (2, 10, 2)
     assert (samples.X[0, :, 1] == 0).all()
     assert samples.table["filled"].tolist() == [1, 0]
     assert samples.absent == ()
     both, _ = cut_samples([replace(one, values=values), replace(other, values=values)], [run, second], Windows())
     assert both.absent == ("r2",)
+
+
+def test_halves_are_rounded_up_every_time() -> None:
+    events = tuple(Event(float(t), 0, "xy"[t % 4 > 1]) for t in (1, 3, 5, 7))
+    samples, _ = cut([make(10, events=events)], Windows("event", length=4.0))
+    assert samples.X[:, 0, 0].tolist() == [2, 4, 6, 8]  # frames 0.5, 1.5, 2.5 and 3.5
+
+
+def test_gaps_are_not_filled_where_zero_is_not_the_mean_nor_when_they_name_the_class() -> None:
+    (one, run), (other, second) = make(10, "a"), make(10, "b")
+    values = one.values.copy()
+    values[:, 1] = np.nan
+    raw = replace(one, values=values, history={"standardize": "none"})
+    with pytest.raises(InputError, match="Region 'r2' is absent from some runs"):
+        cut_samples([raw, other], [run, second], Windows())
+    with pytest.warns(CoverageWarning, match="their absence alone can name the class"):
+        cut_samples([replace(one, values=values), other], [run, second], Windows())
+
+
+def test_classes_that_would_share_a_file_are_refused() -> None:
+    with pytest.raises(InputError, match=r"'face\+' and 'face-' would have the same file names"):
+        cut([make(10, "face+"), make(10, "face-")], Windows())
 
 
 @pytest.mark.parametrize(
@@ -102,6 +125,8 @@ def test_other_regions_are_refused() -> None:
         ({"unit": "events"}, "run or event; 'events' came. Did you mean 'event'"),
         ({"unit": "event"}, "above 0 seconds"),
         ({"length": -1.0}, "at least 0 seconds"),
+        ({"length": float("nan")}, "must be finite"),
+        ({"unit": "event", "length": 1.0, "classes": {"a": ()}}, "has no trial type"),
         ({"offset": -1.0}, "at least 0 when a sample is a run"),
         ({"unit": "event", "length": 1.0, "classes": {"a": ("x",), "b": ("x",)}}, "'x' belongs to both 'a' and 'b'"),
     ],
