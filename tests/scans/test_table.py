@@ -161,7 +161,8 @@ def test_events_without_a_type_are_left_out_and_types_stay_text(table: Callable[
     (run,), _ = find_table(table({"events": "events.tsv"}))
     assert run.events == (Event(2.0, 1.0, "1"), Event(20.0, 1.0, "2"))
     (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n2\t1\t1\t\n20\t1\t2\t\n")
-    assert "it cannot be read" in reason(table({"events": "events.tsv"}))  # a column too many would shift the others
+    (run,), _ = find_table(table({"events": "events.tsv"}))  # a tab at the end of each line must not shift the columns
+    assert run.events == (Event(2.0, 1.0, "1"), Event(20.0, 1.0, "2"))
 
 
 def test_events_before_the_scan_are_not_called_late(table: Callable[..., Path], tmp_path: Path) -> None:
