@@ -11,7 +11,7 @@ from PIL import Image
 
 def main(results: Path) -> None:
     """Put three figures of the report below each other."""
-    names = ("class-MOTOR_glass.png", "class-MOTOR_heatmap.png", "time_share.png")
+    names = ("class-motor_glass.png", "class-motor_heatmap.png", "time_share.png")
     pictures = [Image.open(results / "figures" / name).convert("RGB") for name in names]
     size = max(p.width for p in pictures), sum(p.height for p in pictures)
     page = Image.new("RGB", size, "white")

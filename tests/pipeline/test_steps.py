@@ -159,8 +159,11 @@ def test_a_bad_run_is_left_out_and_said_at_the_end(cli: Callable, small_config: 
 MOMENTS = ("sub-*/func/*_timeseries.json", "decoder/*/fold-1/model.json", "saliency/*/fold-2.json", "group/*.nii.gz")
 
 
-def kill_at(config: Path, pattern: str) -> bool:
-    """Start the whole job, kill it when a file appears, and say whether it was still running."""
+def kill_at(config: Path, pattern: str, *, alone: bool) -> bool:
+    """Start the whole job, kill it when a file appears, and say whether it was still running.
+
+    With `alone` only the main process is killed, and those that work for it are orphaned.
+    """
     call = [sys.executable, "-m", "fmri_saliency.cli", "run", str(config)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(call, start_new_session=True, **quiet) as process:
@@ -169,17 +172,21 @@ def kill_at(config: Path, pattern: str) -> bool:
             time.sleep(0.001)
         running = process.poll() is None
         if running:
-            os.killpg(process.pid, signal.SIGKILL)
+            (os.kill if alone else os.killpg)(process.pid, signal.SIGKILL)
     return running
 
 
-def test_killed_and_run_again_it_ends_with_the_same_files(cli: Callable, small_config: Path) -> None:
+@pytest.mark.parametrize(("n_jobs", "moments"), [(1, MOMENTS), (2, MOMENTS[:2])])
+def test_killed_and_run_again_it_ends_with_the_same_files(
+    cli: Callable, small_config: Path, n_jobs: int, moments: tuple[str, ...]
+) -> None:
     out = small_config.parent / "results"
+    small_config.write_text(small_config.read_text() + f"n_jobs = {n_jobs}\n")
     assert cli("run", small_config).code == 0
     wanted = contents(out)
     out.rename(out.with_name("first"))
-    for pattern in MOMENTS:
-        assert kill_at(small_config, pattern), f"the job ended before {pattern} appeared"
+    for pattern in moments:
+        assert kill_at(small_config, pattern, alone=n_jobs > 1), f"the job ended before {pattern} appeared"
     assert cli("run", small_config).code == 0
     found = contents(out)
     assert sorted(found) == sorted(wanted)
