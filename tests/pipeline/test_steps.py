@@ -14,6 +14,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import pytest
 
 from fmri_saliency.brain import load_atlas
 from fmri_saliency.pipeline import load_config
