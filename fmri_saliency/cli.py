@@ -70,12 +70,15 @@ def _report(options: argparse.Namespace) -> None:
 def _runs(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
     from fmri_saliency.pipeline.extract import find
+    from fmri_saliency.pipeline.train import foresee
 
-    finding = find(load_config(options.config))
+    config = load_config(options.config)
+    finding = find(config)
     if options.keys:
         print("\n".join(f"{run.key}\t{run.bold}" for run in finding.runs))
     else:
-        print(finding.log.to_csv(sep="\t", index=False), end="")
+        print(finding.log.to_csv(sep="\t", index=False), end="", flush=True)
+        print(foresee(config, finding.runs), file=sys.stderr)
 
 
 def _settings(options: argparse.Namespace) -> object:

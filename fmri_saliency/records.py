@@ -46,6 +46,8 @@ class Run:
         Seconds per frame, as used (an override beats the header).
     n_times : int
         Frames.
+    header_t_r : float
+        Seconds per frame according to the image's header; 0 where unknown.
     mask, confounds : Path or None
     events : tuple of Event
     session, direction, run, family, space : str
@@ -65,6 +67,7 @@ class Run:
     run: str = ""
     family: str = ""
     space: str = ""
+    header_t_r: float = 0.0
 
     @property
     def entities(self) -> dict[str, str]:
@@ -211,6 +214,11 @@ class Samples:
         """The labels, sorted."""
         return tuple(sorted(set(self.y)))
 
+    @property
+    def start(self) -> float:
+        """Seconds from the onset (of the event, or of the run) to a window's first frame, mean over samples."""
+        return round(float((self.table["start"] - self.table["onset"]).mean()), 6)
+
 
 @dataclass(frozen=True)
 class Saliency:
@@ -231,6 +239,8 @@ class Saliency:
     seed : int
     n_averaged : tuple of int
         How many samples stand behind each map.
+    start : float
+        Seconds from the run's first frame, or from the event's onset, to the first time step.
     """
 
     values: np.ndarray
@@ -243,6 +253,7 @@ class Saliency:
     unit: str
     seed: int
     n_averaged: tuple[int, ...]
+    start: float = 0.0
 
     def __post_init__(self) -> None:
         _check_shape("Saliency", self.values, (len(self.labels), None, len(self.names)))
@@ -271,8 +282,22 @@ class Saliency:
         return self.values.mean(axis=1)
 
     def peak_time(self) -> np.ndarray:
-        """Return when each region's absolute value is largest, seconds, shape (n_maps, n_regions)."""
-        return np.abs(self.values).argmax(axis=1) * self.t_r
+        """Return when each region's absolute value is largest, shape (n_maps, n_regions).
+
+        In seconds from the run's first frame, or from the event's onset.
+        """
+        return self.start + np.abs(self.values).argmax(axis=1) * self.t_r
+
+    def moments(self, n_moments: int = 5) -> list[list[int]]:
+        """Return for each map the frames with most saliency, one of each of `n_moments` stretches of the window.
+
+        The stretches are equally long; the frame with the largest sum of absolute values of
+        the whole window is always among them. Fewer than `n_moments` if there are fewer frames.
+        """
+        mass = np.abs(self.values).sum(axis=2)
+        n_times = mass.shape[1]
+        stretches = np.array_split(np.arange(n_times), min(n_moments, n_times))
+        return [[int(part[one[part].argmax()]) for part in stretches] for one in mass]
 
     def time_share(self) -> np.ndarray:
         """Return each time step's share of the total absolute value, shape (n_maps, n_times)."""

@@ -28,8 +28,24 @@ def test_saliency_over_time(saliency: Saliency) -> None:
     assert saliency.over_time()[1].tolist() == pytest.approx([0.8, 0.0, 0.0])
     assert saliency.peak_time()[0, 0] == 2.0  # frame 1 of 2 s
     assert saliency.peak_time()[3, 2] == 8.0
+    assert replace(saliency, start=4.8).peak_time()[0, 0] == pytest.approx(6.8)
     assert saliency.time_share()[0].tolist() == [0, 1, 0, 0, 0]
     assert np.isnan(replace(saliency, values=0 * saliency.values).time_share()).all()
+
+
+def test_moments_cover_the_window_and_hold_its_peak(saliency: Saliency) -> None:
+    values = np.zeros((1, 10, 1), dtype=np.float32)
+    values[0, :, 0] = [0, 5, 1, -9, 0, 0, 0, 2, 1, 1]
+    one = replace(saliency, values=values, labels=("a",), names=("r",), n_averaged=(1,))
+    assert one.moments(5) == [[1, 3, 4, 7, 8]]
+    assert one.moments(2) == [[3, 7]]
+    assert replace(one, values=values[:, :3]).moments(5) == [[0, 1, 2]]
+
+
+def test_windows_know_when_they_begin(samples: Samples) -> None:
+    assert samples.start == 0.0
+    table = samples.table.assign(onset=samples.table["start"] - 4.8)
+    assert replace(samples, table=table).start == 4.8
 
 
 def test_threshold_keeps_the_largest(saliency: Saliency) -> None:

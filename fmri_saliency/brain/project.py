@@ -16,7 +16,7 @@ __all__ = ["project_labels", "save_map"]
 
 
 def project_labels(
-    values: np.ndarray, atlas: Atlas, t_r: float | None = None, description: str = ""
+    values: np.ndarray, atlas: Atlas, t_r: float | None = None, description: str = "", start: float = 0.0
 ) -> nib.Nifti1Image:
     """Give every voxel the value of its region.
 
@@ -33,6 +33,8 @@ def project_labels(
         Seconds per frame; needed for 4D.
     description : str
         For the header, at most 79 characters are kept.
+    start : float
+        Seconds of the first volume of a 4D map, for the header's time offset.
 
     Returns
     -------
@@ -58,6 +60,7 @@ def project_labels(
     image.header.set_xyzt_units("mm", "sec")
     if values.ndim == 2:
         image.header.set_zooms((*image.header.get_zooms()[:3], float(t_r)))
+        image.header["toffset"] = start
     code = 4 if atlas.is_mni else 2
     image.set_sform(atlas.affine, code)
     image.set_qform(atlas.affine, code)

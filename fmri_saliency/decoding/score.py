@@ -29,6 +29,8 @@ class Score:
     classes : tuple of str
     confusion : list of list of int
         Rows are true classes, columns predicted ones.
+    recall : tuple of float
+        Share of each class's samples that were recognised.
     split : str
         What was held out.
     """
@@ -42,6 +44,7 @@ class Score:
     n_groups: int
     classes: tuple[str, ...]
     confusion: list[list[int]]
+    recall: tuple[float, ...]
     split: str
 
 
@@ -55,7 +58,9 @@ def survey_interval(correct: np.ndarray, groups: np.ndarray, level: float = 0.95
         v_0 = p (1 - p) / (n - 1)
 
     so that samples of one person that succeed or fail together do not count as many
-    (Dean & Pagano 2015, doi:10.1093/jssam/smv024; design effect after Kish).
+    (Dean & Pagano 2015, doi:10.1093/jssam/smv024; design effect after Kish). When all
+    samples succeed or all fail, how much they depend on each other cannot be estimated; then
+    groups are counted instead of samples, :math:`n_e = G`, which is the cautious end.
     """
     correct = np.asarray(correct, dtype=float)
     n, p = len(correct), float(np.mean(correct))
@@ -65,6 +70,8 @@ def survey_interval(correct: np.ndarray, groups: np.ndarray, level: float = 0.95
         sums = np.bincount(member, weights=correct - p)
         clustered = len(names) / (len(names) - 1) * float(np.sum((sums / n) ** 2))
         n = n / max(1.0, clustered / plain)
+    elif plain == 0:
+        n = len(names)
     z = float(norm.ppf(0.5 + level / 2))
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
@@ -85,6 +92,7 @@ def score_predictions(y: Any, predicted: Any, groups: Any, split: str) -> Score:
     y, predicted = np.asarray(y, dtype=str), np.asarray(predicted, dtype=str)
     classes, counts = np.unique(y, return_counts=True)
     correct = y == predicted
+    confusion = confusion_matrix(y, predicted, labels=classes)
     return Score(
         accuracy=float(correct.mean()),
         balanced_accuracy=float(balanced_accuracy_score(y, predicted)),
@@ -94,6 +102,7 @@ def score_predictions(y: Any, predicted: Any, groups: Any, split: str) -> Score:
         n_samples=len(y),
         n_groups=len(set(np.asarray(groups).tolist())),
         classes=tuple(classes.tolist()),
-        confusion=confusion_matrix(y, predicted, labels=classes).tolist(),
+        confusion=confusion.tolist(),
+        recall=tuple((confusion.diagonal() / confusion.sum(axis=1)).tolist()),
         split=split,
     )

@@ -35,13 +35,22 @@ def _folds_by(owner: np.ndarray, y: np.ndarray, n_folds: int, seed: int) -> list
         return [test for _, test in splitter.split(y, y, owner)]
 
 
+def _remedy(samples: Samples) -> str:
+    """Name the split that fits samples of too few people or runs."""
+    if samples.table["run"].nunique() >= 3:
+        return 'For a single person with several runs, set split = "leave-one-run-out" in [decoder].'
+    return 'For a single run, set split = "contiguous" in [decoder]: it holds out stretches of time.'
+
+
 def _split_owners(owner: np.ndarray, what: str, samples: Samples, n_folds: int, seed: int) -> list[Fold]:
     """Hold out whole owners; within the rest, about a fifth of the owners is stopped on."""
     n_owners = len(set(owner.tolist()))
-    if n_owners < 3 or n_folds > n_owners:
-        raise DecoderError(f"{n_folds} folds by {what} need at least {max(3, n_folds)} of them (some to train on, to "
-                           f"stop on and to test on); the samples come from {n_owners}. Ask for fewer folds in "
-                           "[decoder], or another split.")
+    if n_owners < 3:
+        raise DecoderError(f"Folds by {what} need at least 3 of them (some to train on, to stop on and to test on); "
+                           f"the samples come from {n_owners}. {_remedy(samples)}")
+    if n_folds > n_owners:
+        raise DecoderError(f"{n_folds} folds by {what} need at least {n_folds} of them; the samples come from "
+                           f"{n_owners}. Ask for fewer folds in [decoder].")
     smallest = int(np.unique(samples.y, return_counts=True)[1].min())
     if n_folds > smallest:
         raise DecoderError(f"{n_folds} folds by {what} need at least {n_folds} samples of every class; one has "
@@ -69,7 +78,8 @@ def split_run(samples: Samples, n_folds: int, seed: int) -> list[Fold]:
     runs = samples.table["run"].to_numpy(dtype=str)
     names = sorted(set(runs.tolist()))
     if len(names) < 3:
-        raise DecoderError(f"Leaving one run out needs at least 3 runs; the samples come from {len(names)}.")
+        raise DecoderError(f"Leaving one run out needs at least 3 runs; the samples come from {len(names)}. "
+                           'Set split = "contiguous" in [decoder]: it holds out stretches of time.')
     folds = []
     for number, name in enumerate(names):
         stop_on = {names[(number + k) % len(names)] for k in range(1, 1 + max(1, len(names) // 6))}

@@ -33,10 +33,11 @@ def edge_shares(saliency: Saliency, network: str, tenth: float = 0.1) -> list[Ev
     for which, part in (("first", usable[:, :steps]), ("last", usable[:, -steps:])):
         value = float(part.sum(axis=1).mean()) if len(usable) else float("nan")
         even = steps / n_times
+        piece = "tenth of the" if 0.08 <= even <= 0.12 else f"{steps} of {n_times}"
         word = "more than" if value > 1.5 * even else "less than" if value < even / 1.5 else "about"
         found.append(
             Evidence(
-                check=f"share of saliency in the {which} tenth of the time steps",
+                check=f"share of saliency in the {which} {piece} time steps",
                 subject=network,
                 value=value,
                 null=even,

@@ -16,7 +16,7 @@ from fmri_saliency.bids import build_name, clean_label
 from fmri_saliency.brain import project_labels, save_map
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
 from fmri_saliency.errors import StepError
-from fmri_saliency.files import read_json, write_tsv
+from fmri_saliency.files import read_json, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
@@ -39,6 +39,7 @@ def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples
         samples.names,
         config.saliency,
         samples.X[fold.train].mean(axis=0),
+        samples.start,
     )
     extra = {"samples": fold.test, "fold": number, "inputs": inputs}
     write_saliency(saliency, space.fold_saliency(network, number), extra)
@@ -96,15 +97,21 @@ def _write_maps(config: Config, classes: Saliency, samples: Samples) -> list[Pat
             "saliency": (over_time, classes.unit, "signed saliency over time"),
             "saliencymean": (_shown(classes.over_time()[position], samples), classes.unit, "mean over time, signed"),
             "peaktime": (_shown(classes.peak_time()[position], samples), "s",
-                         "seconds from the window's first frame to the largest absolute value"),
+                         f"seconds from the {_zero(config)} to the largest absolute value"),
         }  # fmt: skip
         for stat, (values, unit, what) in maps.items():
             entities = {**class_entities(config, label, atlas, runs[0]), "stat": stat, "desc": method}
             path = config.output.path / "group" / build_name(entities, "boldmap", ".nii.gz")
-            image = project_labels(values, atlas, classes.t_r, f"fmri_saliency {stat} {classes.method}: {label}")
+            words = f"fmri_saliency {stat} {classes.method}: {label}"
+            image = project_labels(values, atlas, classes.t_r, words, classes.start)
             save_map(image, path, _sidecar(config, classes, position, unit, what, note, samples))
             written += [path, Path(str(path).removesuffix(".nii.gz") + ".json")]
     return written
+
+
+def _zero(config: Config) -> str:
+    """Say what times are counted from."""
+    return "run's first frame" if config.samples.unit == "run" else "event's onset"
 
 
 def _sidecar(
@@ -122,6 +129,8 @@ def _sidecar(
         "Signed": True,
         "Units": unit,
         "RepetitionTime": classes.t_r,
+        "StartTime": classes.start,
+        "TimeZero": _zero(config),
         "SamplesAveraged": classes.n_averaged[position],
         "IntegrationSteps": config.saliency.steps if classes.method == "integrated-gradients" else None,
         "Samples": to_plain(config.samples),
@@ -147,12 +156,13 @@ def region_table(classes: Saliency, atlas: Atlas, absent: Sequence[str] = ()) ->
     rows = []
     for position, label in enumerate(classes.labels):
         mean = classes.over_time()[position]
-        strength = mean if classes.unit == "logit" else np.abs(classes.values[position]).mean(axis=0)
+        size = np.abs(classes.values[position]).mean(axis=0)
+        strength = mean if classes.unit == "logit" else size
         peak = classes.peak_time()[position]
         for rank, region in enumerate(np.argsort(-strength, kind="stable"), start=1):
             name = classes.names[region]
             about = {key: regions.at[name, key] for key in ("hemisphere", "x", "y", "z") if key in regions}
-            values = {"mean": float(mean[region]), "strength": float(strength[region]), "peak_s": float(peak[region])}
+            values = {"mean": float(mean[region]), "mean_abs": float(size[region]), "peak_s": float(peak[region])}
             values = {key: round(value, 6) for key, value in values.items()}
             rows.append({"class": label, "rank": rank, "region": name, **about, **values, "absent": name in absent})
     return pd.DataFrame(rows)
@@ -237,12 +247,29 @@ def explain(config: Config) -> None:
     atlas, _, _ = class_atlas(config)
     table = space.root / "group" / f"desc-{clean_label(main.method)}_regions.tsv"
     write_tsv(table, region_table(main, atlas, plan.samples.absent))
-    _remove_others(space.root / "group", [*written, table])
+    write_json(table.with_suffix(".json"), _columns(config, main))
+    _remove_others(space.root / "group", [*written, table, table.with_suffix(".json")])
     say(f"Maps: {len(main.labels)} classes in {space.root / 'group'}.")
+
+
+def _columns(config: Config, classes: Saliency) -> dict[str, Any]:
+    """Describe the columns of the region table, as BIDS has it."""
+    by = "mean" if classes.unit == "logit" else "mean_abs"
+    return {
+        "class": {"Description": "The class whose logit was explained"},
+        "rank": {"Description": f"1 is the region with the largest {by}"},
+        "region": {"Description": "Name of the region in the atlas"},
+        "hemisphere": {"Description": "Hemisphere, where the atlas knows it"},
+        **{axis: {"Description": f"Centroid, {axis}, in the atlas's space", "Units": "mm"} for axis in "xyz"},
+        "mean": {"Description": "Signed saliency, mean over time and held-out samples", "Units": classes.unit},
+        "mean_abs": {"Description": "Absolute value of the class map, mean over time", "Units": classes.unit},
+        "peak_s": {"Description": f"Time of the largest absolute value, from the {_zero(config)}", "Units": "s"},
+        "absent": {"Description": "True where no scan covers the region"},
+    }
 
 
 def _remove_others(folder: Path, keep: Sequence[Path]) -> None:
     """Remove maps of an earlier configuration, so that results of two never mix."""
     for path in folder.iterdir():
-        if path not in keep and ("_boldmap" in path.name or path.name.endswith("_regions.tsv")):
+        if path not in keep and ("_boldmap" in path.name or "_regions." in path.name):
             path.unlink()

@@ -86,7 +86,8 @@ def _extract_one(job: _Job, atlas: Atlas, cleaning: Cleaning, space_note: str) -
     try:
         series = extract_run(job.run, atlas, cleaning)
         sources = [path.as_posix() for path in (job.run.bold, job.run.mask, job.run.confounds) if path]
-        extra = {"Sources": sources, "Atlas": atlas.name, "SpaceNote": space_note, "inputs": job.inputs}
+        about = {"Sources": sources, "HeaderRepetitionTime": job.run.header_t_r, "Atlas": atlas.name}
+        extra = {**about, "SpaceNote": space_note, "inputs": job.inputs}
         write_series(series, job.stem, extra)
     except (InputError, OSError) as error:
         # an older series of this run is out of date: without its card nothing will use it

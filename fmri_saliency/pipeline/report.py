@@ -23,7 +23,7 @@ from fmri_saliency.pipeline.config import Config, write_config
 from fmri_saliency.pipeline.explain import check_explained, class_atlas
 from fmri_saliency.pipeline.extract import find
 from fmri_saliency.pipeline.train import LINEAR
-from fmri_saliency.pipeline.workspace import Workspace, require, say
+from fmri_saliency.pipeline.workspace import Workspace, require
 from fmri_saliency.plotting import plot_confusion, plot_glass, plot_glass_strip, plot_region_time, plot_time_shares
 from fmri_saliency.records import Atlas, Event, Run, Saliency
 from fmri_saliency.report import Picture, make_page
@@ -37,6 +37,7 @@ NOT_MNI = (
     "themselves are in the scans' own space."
 )
 N_MOMENTS = 5
+FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
 LIBRARIES = ("torch", "captum", "nilearn", "nibabel", "scikit-learn", "skorch", "numpy", "pandas")
 
 
@@ -48,14 +49,19 @@ def _picture(figure: Figure, path: Path, caption: str) -> Picture:
     return Picture(stream.getvalue(), caption)
 
 
-def _class_events(config: Config, runs: Sequence[Run], label: str, length: float) -> list[Event]:
-    """Return the events to mark above a class's map, in seconds from the window's first frame."""
-    offset = config.samples.offset
+def _class_events(config: Config, runs: Sequence[Run], label: str, start: float, stop: float) -> list[Event]:
+    """Return the events to mark above a class's map, in seconds from the run's first frame or the event's onset."""
     if config.samples.unit == "event":
-        return [Event(-offset, 0.0, label)] if 0 <= -offset < length else []
-    run = next(run for run in runs if run.task == label)
-    shifted = [Event(e.onset - offset, e.duration, e.trial_type) for e in run.events]
-    return [e for e in shifted if e.onset + e.duration > 0 and e.onset < length]
+        kinds = config.samples.classes.get(label, (label,))
+        lasting = [e.duration for run in runs for e in run.events if e.trial_type in kinds]
+        events = [Event(0.0, float(np.median(lasting)), label)]
+    else:
+        events = list(next(run for run in runs if run.task == label).events)
+    return [e for e in events if max(e.onset, start) < min(e.onset + max(e.duration, 1e-6), stop)]
+
+
+def _clock(config: Config) -> str:
+    return "Time from the run's first frame (s)" if config.samples.unit == "run" else "Time from the event's onset (s)"
 
 
 def _leading(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
@@ -70,6 +76,7 @@ def _leading(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
                 "hemisphere": row.get("hemisphere", ""),
                 "centre": ", ".join(f"{v:g}" for v in place) if known else "",
                 "mean": f"{row['mean']:.4g}",
+                "mean_abs": f"{row['mean_abs']:.4g}",
                 "peak": f"{row['peak_s']:.1f}",
             }
         )
@@ -82,30 +89,35 @@ def _class_part(
     label, values = classes.labels[position], classes.values[position]
     figures = Workspace(config.output.path).root / "figures"
     stem = clean_label(label)
-    length = len(values) * classes.t_r
-    times = (np.arange(N_MOMENTS) + 0.5) / N_MOMENTS * length
-    unit = classes.unit
+    start, unit = classes.start, classes.unit
+    frames = classes.moments(N_MOMENTS)[position]
+    events = _class_events(config, runs, label, start, start + len(values) * classes.t_r)
     glass = plot_glass(values.mean(axis=0), atlas, f"{label}: mean over time", unit)
-    strip = plot_glass_strip(values, atlas, classes.t_r, times, f"{label}: {unit}")
-    heatmap = plot_region_time(
-        values, classes.names, classes.t_r, _class_events(config, runs, label, length), label, unit
+    strip = plot_glass_strip(
+        values, atlas, classes.t_r, [start + k * classes.t_r for k in frames], f"{label}: {unit}", start
     )
+    heatmap = plot_region_time(
+        values, classes.names, classes.t_r, events, label, unit, start, _clock(config)
+    )
+    bars = "; bars on top mark the events" if events else ""
+    which = "every moment of the window" if len(frames) == len(values) else \
+        f"the moment with most saliency in each {FRACTIONS[len(frames)]} of the window"
     count = classes.n_averaged[position]
     return {
         "name": f"{label} ({count} held-out samples)",
         "glass": _picture(glass, figures / f"class-{stem}_glass.png",
                           f"Signed saliency of {label}, mean over time and {count} held-out samples."),
         "strip": _picture(strip, figures / f"class-{stem}_strip.png",
-                          f"{label} at {N_MOMENTS} moments of the window, one range of colours."),
+                          f"{label} at {which}, one range of colours. {_clock(config)}."),
         "heatmap": _picture(heatmap, figures / f"class-{stem}_heatmap.png",
-                            f"{label}: every region at every moment; bars on top mark the events."),
+                            f"{label}: every region at every moment{bars}."),
         "regions": _leading(table, label),
     }  # fmt: skip
 
 
 def _methods(config: Config, card: dict[str, Any], classes: Saliency, atlas: Atlas, note: str) -> str:
     unit = "the first part of each run, of one length for all tasks" if config.samples.unit == "run" else \
-        f"windows that begin {config.samples.offset:g} s after each event's onset"
+        f"windows that begin {classes.start:.3g} s after each event's onset, on average"
     cleaning = config.cleaning
     method = METHODS[classes.method]
     smooth = f", smoothed over time ({config.saliency.smoothing:g} s FWHM)" if config.saliency.smoothing else ""
@@ -121,15 +133,17 @@ def _methods(config: Config, card: dict[str, Any], classes: Saliency, atlas: Atl
     )
 
 
-def _summary(config: Config, card: dict[str, Any]) -> str:
+def _summary(config: Config, card: dict[str, Any], beside: dict[str, dict[str, Any]]) -> str:
     low, high = card["interval"]
     bar = max(card["chance"], card["majority"])
     verdict = "above" if low > bar else "not distinguishable from"
     majority = f"; always answering the most frequent class gives {card['majority']:.3f}"
+    others = " and ".join(f"{name} {other['accuracy']:.3f}" for name, other in beside.items())
     return (
         f"{config.decoder.network} tells {len(card['classes'])} classes apart with an accuracy of "
         f"{card['accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}) on {card['split']}: {verdict} chance "
-        f"({card['chance']:.3f}{majority})." + ("" if low > bar else " Maps of a decoder at chance mean nothing.")
+        f"({card['chance']:.3f}{majority}). On the same samples: {others}."
+        + ("" if low > bar else " Maps of a decoder at chance mean nothing.")
     )
 
 
@@ -142,6 +156,23 @@ CAUTION = (
     "Share-of-saliency checks compare with an even spread over time; a true effect may lie at the ends. Recovery can "
     "be checked only where the truth was planted."
 )
+
+
+INTERVALS = (
+    "The interval is Wilson's, with samples that were held out together (a unit) taken as dependent as they were found "
+    "to be; where every sample was right, or every one wrong, units are counted instead of samples."
+)
+
+
+def _columns_in_words(classes: Saliency, config: Config) -> str:
+    slope = "the mean of their absolute value (the sign of a slope does not speak for a class)"
+    by = "their mean over time" if classes.unit == "logit" else slope
+    zero = "the run's first frame" if config.samples.unit == "run" else "the event's onset"
+    return (
+        f"Regions are ranked by {by}. Mean and mean of the absolute value are over time, in {classes.unit}; a region "
+        f"whose mean is small and whose absolute value is large spoke for the class at some moments and against it at "
+        f"others. Peak: when the absolute value is largest, in seconds from {zero}."
+    )
 
 
 def _files(config: Config) -> list[dict[str, str]]:
@@ -168,7 +199,7 @@ def _scans_part(log: pd.DataFrame, notes: Sequence[str], runs: Sequence[Run]) ->
     counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())
     problems = log.loc[log["status"] != "done", ["run", "status", "message"]].astype(str)
     return {
-        "scans": f"{len(log)} runs expected ({counts}), {len({run.subject for run in runs})} subjects.",
+        "scans": f"Runs expected: {len(log)} ({counts}). Subjects: {len({run.subject for run in runs})}.",
         "problems": problems.to_dict("records"),
         "notes": [*notes, *([] if all(run.space.startswith("MNI") for run in runs) else [NOT_MNI])],
     }
@@ -206,16 +237,19 @@ def report(config: Config) -> Path:
     profile = plot_time_shares(
         {name: read_saliency(space.saliency(name, "samples")) for name in config.decoder.networks},
         f"Where the saliency lies in time ({classes.method})",
+        _clock(config),
     )
     write_config(config, space.root / "config.toml")
     content = {
-        "title": config.output.title or "Which regions, when: task saliency",
-        "summary": _summary(config, scores[0]),
+        "title": config.output.title or f"Which regions, when: {', '.join(scores[0]['classes'])}",
+        "summary": _summary(config, scores[0], {card["name"]: card for card in scores[1:]}),
         "methods": _methods(config, scores[0], classes, atlas, note),
         "scores": scores,
         "confusion": _picture(confusion, space.root / "figures" / "confusion.png",
                               f"Confusion of held-out samples, {network}; numbers are samples."),
         "reading": READING,
+        "columns": _columns_in_words(classes, config),
+        "interval": INTERVALS,
         "classes": parts,
         "profile": _picture(profile, space.root / "figures" / "time_share.png",
                             "Share of absolute saliency per time step, mean over held-out samples."),
@@ -228,5 +262,4 @@ def report(config: Config) -> Path:
     }  # fmt: skip
     page = space.root / "report.html"
     write_text(page, make_page(content))
-    say(f"Report: {page}")
     return page

@@ -12,16 +12,16 @@ import pandas as pd
 
 from fmri_saliency.decoding import Fold, TaskDecoder, make_folds, save_decoder, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
-from fmri_saliency.errors import StepError
+from fmri_saliency.errors import ConfigError, DecoderError, StepError
 from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.extract import choose_atlas, find, series_inputs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Run, Samples
-from fmri_saliency.series import cut_samples, read_samples, read_series, series_name, write_samples
+from fmri_saliency.series import cut_samples, plan_windows, read_samples, read_series, series_name, write_samples
 
-__all__ = ["LINEAR", "load_samples", "train"]
+__all__ = ["LINEAR", "foresee", "load_samples", "train"]
 
 LINEAR = "logistic-regression"
 SPLIT_WORDS = {
@@ -29,6 +29,25 @@ SPLIT_WORDS = {
     "leave-one-run-out": "held-out runs of the same people",
     "contiguous": "held-out stretches of time of the same runs, with gaps of one window",
 }
+
+
+def foresee(config: Config, runs: Sequence[Run]) -> str:
+    """Say what will be decoded, before anything is extracted.
+
+    Raises
+    ------
+    InputError, ConfigError
+        If no samples can be cut from these runs, or they cannot be split as configured.
+    """
+    outline = plan_windows(runs, config.samples).outline()
+    try:
+        folds = make_folds(outline, config.decoder.split, config.decoder.folds, config.decoder.seed)
+    except DecoderError as error:
+        raise ConfigError(str(error)) from None
+    counts = outline.table["label"].value_counts(sort=False).sort_index()
+    classes = ", ".join(f"{label} {count}" for label, count in counts.items())
+    return (f"{len(outline.table)} samples of {outline.X.shape[1]} frames ({outline.t_r:g} s each) in {len(counts)} "
+            f"classes ({classes}), {len(folds)} folds: {SPLIT_WORDS[config.decoder.split]}.")
 
 
 def _extracted(config: Config) -> tuple[list[Run], list[Path]]:
@@ -158,9 +177,9 @@ def train(config: Config) -> dict[str, Any]:
         Network name to the content of its ``scores.json``; also the linear baseline.
     """
     space = Workspace(config.output.path)
+    samples, samples_inputs = load_samples(config)
     space.begin()
     write_config(config, space.root / "config.toml")
-    samples, samples_inputs = load_samples(config)
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
     jobs, stamps = [], score_inputs(config, folds, samples_inputs)
     for network in config.decoder.networks:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from nilearn.plotting import plot_glass_brain
 
@@ -21,11 +23,11 @@ def _limit(values: np.ndarray) -> float:
     return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
 
 
-def _draw(values: np.ndarray, atlas: Atlas, figure: Figure, axes: object, limit: float, bar: bool, mode: str) -> None:
+def _draw(values: np.ndarray, atlas: Atlas, figure: Figure, axes: object, limit: float, mode: str) -> None:
     image = project_labels(np.nan_to_num(values), atlas)
     plot_glass_brain(
         image, display_mode=mode, figure=figure, axes=axes, plot_abs=False, cmap=SIGNED, vmin=-limit, vmax=limit,
-        symmetric_cbar=True, colorbar=bar, threshold=None,
+        symmetric_cbar=True, colorbar=False, threshold=None,
     )  # fmt: skip
 
 
@@ -44,14 +46,17 @@ def plot_glass(values: np.ndarray, atlas: Atlas, title: str = "", unit: str = ""
     Figure
     """
     figure = Figure(figsize=(8.6, 3.0))
-    axes = figure.add_axes((0.0, 0.0, 0.93, 0.88))
-    _draw(values, atlas, figure, axes, _limit(values), True, "lyrz")
+    axes = figure.add_axes((0.0, 0.0, 0.89, 0.88))
+    limit = _limit(values)
+    _draw(values, atlas, figure, axes, limit, "lyrz")
+    scale = ScalarMappable(Normalize(-limit, limit), SIGNED)
+    figure.colorbar(scale, cax=figure.add_axes((0.905, 0.1, 0.015, 0.72))).ax.tick_params(labelsize=8)
     figure.suptitle(f"{title}{f' ({unit})' if unit else ''}", fontsize=11)
     return figure
 
 
 def plot_glass_strip(
-    values: np.ndarray, atlas: Atlas, t_r: float, times: Sequence[float], title: str = ""
+    values: np.ndarray, atlas: Atlas, t_r: float, times: Sequence[float], title: str = "", start: float = 0.0
 ) -> Figure:
     """Draw glass brains at several moments, side by side with one range of colours.
 
@@ -62,19 +67,21 @@ def plot_glass_strip(
     t_r : float
         Seconds per frame.
     times : sequence of float
-        Seconds from the first frame of the window.
+        Seconds, on the clock that `start` belongs to; the nearest frames are drawn.
     title : str
+    start : float
+        Seconds of the first frame.
 
     Returns
     -------
     Figure
     """
-    frames = [min(len(values) - 1, max(0, round(time / t_r))) for time in times]
+    frames = [min(len(values) - 1, max(0, round((time - start) / t_r))) for time in times]
     limit = _limit(values[frames])
     figure = Figure(figsize=(2.1 * len(frames), 2.5))
     for position, frame in enumerate(frames):
         axes = figure.add_axes((position / len(frames), 0.0, 1 / len(frames), 0.78))
-        _draw(values[frame], atlas, figure, axes, limit, False, "z")
-        figure.text((position + 0.5) / len(frames), 0.8, f"{frame * t_r:.1f} s", ha="center", fontsize=9)
+        _draw(values[frame], atlas, figure, axes, limit, "z")
+        figure.text((position + 0.5) / len(frames), 0.8, f"{start + frame * t_r:.1f} s", ha="center", fontsize=9)
     figure.suptitle(f"{title}, from -{limit:.2g} (blue) to {limit:.2g} (red)", fontsize=10)
     return figure

@@ -37,9 +37,16 @@ def _spread(ranked: np.ndarray, n_regions: int, at_most: int = 12) -> list[int]:
 
 
 def plot_region_time(
-    values: np.ndarray, names: Sequence[str], t_r: float, events: Sequence[Event] = (), title: str = "", unit: str = ""
+    values: np.ndarray,
+    names: Sequence[str],
+    t_r: float,
+    events: Sequence[Event] = (),
+    title: str = "",
+    unit: str = "",
+    start: float = 0.0,
+    clock: str = "Time (s)",
 ) -> Figure:
-    """Draw signed saliency of every region at every moment, with bars for the events.
+    """Draw signed saliency of every region at every moment, with bars for the events, if there are any.
 
     Parameters
     ----------
@@ -49,8 +56,12 @@ def plot_region_time(
     t_r : float
         Seconds per frame.
     events : sequence of Event
-        In seconds from the window's first frame.
+        In seconds, on the clock that `start` belongs to.
     title, unit : str
+    start : float
+        Seconds of the first frame.
+    clock : str
+        Label of the time axis.
 
     Returns
     -------
@@ -61,17 +72,20 @@ def plot_region_time(
     limit = float(np.abs(values).max()) or 1.0
     n_kinds = len({event.trial_type for event in events})
     figure = Figure(figsize=(8.6, 4.6), layout="constrained")
-    top, main = figure.subplots(2, 1, sharex=True, height_ratios=(0.3 + 0.15 * max(n_kinds, 1), 4))
-    _mark_events(top, events, length)
+    if n_kinds:
+        top, main = figure.subplots(2, 1, sharex=True, height_ratios=(0.3 + 0.15 * n_kinds, 4))
+        _mark_events(top, events, length)
+    else:
+        main = figure.subplots()
     image = main.imshow(
         values.T, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest",
-        extent=(0, length, len(names) - 0.5, -0.5),
+        extent=(start, start + length, len(names) - 0.5, -0.5),
     )  # fmt: skip
     shown = _spread(np.argsort(-np.abs(values).mean(axis=0)), len(names))
     main.set_yticks(shown, [names[i] for i in shown], fontsize=6)
-    main.set_xlim(0, length)
-    main.set_xlabel("Time (s)")
+    main.set_xlim(start, start + length)
+    main.set_xlabel(clock)
     main.set_ylabel("Region")
-    figure.colorbar(image, ax=[top, main], label=f"Saliency ({unit})" if unit else "Saliency", shrink=0.8)
+    figure.colorbar(image, ax=figure.axes, label=f"Saliency ({unit})" if unit else "Saliency", shrink=0.8)
     figure.suptitle(title, fontsize=11)
     return figure

@@ -11,15 +11,18 @@ from fmri_saliency.records import Saliency
 
 __all__ = ["plot_time_shares"]
 
+FEW = 12
 
-def plot_time_shares(saliencies: Mapping[str, Saliency], title: str = "") -> Figure:
+
+def plot_time_shares(saliencies: Mapping[str, Saliency], title: str = "", clock: str = "Time (s)") -> Figure:
     """Draw each network's share of saliency per time step (mean over samples) and the even share.
 
     Parameters
     ----------
     saliencies : mapping of network name to Saliency
         Per sample; all of one length.
-    title : str
+    title, clock : str
+        Of the figure and of its time axis.
 
     Returns
     -------
@@ -30,11 +33,11 @@ def plot_time_shares(saliencies: Mapping[str, Saliency], title: str = "") -> Fig
     for (name, saliency), style in zip(saliencies.items(), ("-", "--", "-.", ":") * len(saliencies), strict=False):
         shares = saliency.time_share()
         shares = shares[np.isfinite(shares).all(axis=1)]
-        time = np.arange(shares.shape[1]) * saliency.t_r
-        axes.plot(time, 100 * shares.mean(axis=0), style, label=name)
+        time = saliency.start + np.arange(shares.shape[1]) * saliency.t_r
+        axes.plot(time, 100 * shares.mean(axis=0), style, label=name, marker="o" if len(time) <= FEW else None)
     n_times = next(iter(saliencies.values())).values.shape[1]
     axes.axhline(100 / n_times, color="0.5", linewidth=1, linestyle=(0, (1, 2)), label="even over time")
-    axes.set_xlabel("Time (s)")
+    axes.set_xlabel(clock)
     axes.set_ylabel("Share of saliency (%)")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False)

@@ -74,6 +74,7 @@ def explain_samples(
     names: tuple[str, ...],
     settings: SaliencySettings | None = None,
     training_mean: np.ndarray | None = None,
+    start: float = 0.0,
 ) -> Saliency:
     """Explain samples that the decoder was not trained on.
 
@@ -91,6 +92,8 @@ def explain_samples(
     settings : SaliencySettings, optional
     training_mean : array, shape (n_times, n_regions), optional
         Needed for ``baseline = "training-mean"``.
+    start : float
+        Seconds from the run's first frame, or the event's onset, to the first time step.
 
     Returns
     -------
@@ -130,4 +133,5 @@ def explain_samples(
         unit="logit" if method.multiplied_by_input else "logit per unit of signal",
         seed=decoder.seed,
         n_averaged=(1,) * len(y),
+        start=start,
     )

@@ -13,7 +13,7 @@ from fmri_saliency.records import Saliency
 
 __all__ = ["read_saliency", "write_saliency"]
 
-FIELDS = ("labels", "t_r", "names", "method", "target", "baseline", "unit", "seed", "n_averaged")
+FIELDS = ("labels", "t_r", "names", "method", "target", "baseline", "unit", "seed", "n_averaged", "start")
 
 
 def write_saliency(saliency: Saliency, stem: Path, extra: dict[str, Any] | None = None) -> None:

@@ -29,7 +29,7 @@ class Finding:
     log : DataFrame
         Columns `run`, `status` (``found``, ``missing``, ``unusable``), `message`.
     notes : tuple of str
-        Timing warnings, one sentence each.
+        Timing warnings, and repetition times that beat the headers', one sentence each.
     """
 
     runs: tuple[Run, ...]
@@ -45,6 +45,15 @@ def _select(
     chosen = [r for r in runs if (not keep or r.task.lower() in keep) and (not people or r.subject in people)]
     others = {run.key for run in runs} - {run.key for run in chosen}
     return chosen, [row for row in rows if row["run"] not in others]
+
+
+def _overridden(runs: Sequence[Run]) -> list[str]:
+    """Say where the repetition time that is used is not the header's."""
+    other = [run for run in runs if run.header_t_r and abs(run.t_r - run.header_t_r) > 1e-3 * run.header_t_r]
+    if not other:
+        return []
+    return [f"The repetition time used is {other[0].t_r:g} s, as configured; the headers of {len(other)} of "
+            f"{len(runs)} runs say otherwise ({other[0].bold.name}: {other[0].header_t_r:g} s)."]
 
 
 def find_runs(
@@ -84,4 +93,4 @@ def find_runs(
         problems = log.loc[log["status"] != "found", "message"] if len(log) else []
         reason = f" The first problem: {problems.iloc[0]}" if len(problems) else " None fits [scans] tasks or subjects."
         raise InputError(f"No usable run of {len(log)} in {path}.{reason}")
-    return Finding(tuple(runs), log, tuple(notes))
+    return Finding(tuple(runs), log, (*notes, *_overridden(runs)))

@@ -54,6 +54,7 @@ def _read_run(folder: Path, subject: str, task: str, direction: str, t_r: float 
         events=check_timing(events, n_times, used, header_t_r, str(bold)),
         direction=direction,
         space=space,
+        header_t_r=header_t_r,
     )
 
 

@@ -84,6 +84,7 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) ->
         run=row["run"],
         family=row["family"],
         space=space,
+        header_t_r=header_t_r,
     )
 
 

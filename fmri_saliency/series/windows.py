@@ -17,7 +17,7 @@ from fmri_saliency.errors import ConfigError, CoverageWarning, InputError, neare
 from fmri_saliency.files import read_json, read_tsv, write_array, write_json, write_tsv
 from fmri_saliency.records import RegionSeries, Run, Samples
 
-__all__ = ["UNITS", "Windows", "cut_samples", "read_samples", "write_samples"]
+__all__ = ["UNITS", "WindowPlan", "Windows", "cut_samples", "plan_windows", "read_samples", "write_samples"]
 
 UNITS = ("run", "event")
 
@@ -72,8 +72,38 @@ def _frames(seconds: float, t_r: float) -> int:
     return math.floor(seconds / t_r + 0.5 + 1e-9)
 
 
-def _check_t_r(series: Sequence[RegionSeries], runs: Sequence[Run]) -> float:
-    times = np.array([s.t_r for s in series])
+@dataclass(frozen=True)
+class WindowPlan:
+    """Which windows will be cut, known before a scan is read.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per sample, as in :class:`~fmri_saliency.records.Samples`.
+    source, first : tuple of int
+        The position of each sample's run, and its first frame there.
+    n_times : int
+        Frames of every sample.
+    t_r : float
+        Seconds per frame.
+    left_out : tuple of str
+        Events without a sample, each with the reason.
+    """
+
+    table: pd.DataFrame
+    source: tuple[int, ...]
+    first: tuple[int, ...]
+    n_times: int
+    t_r: float
+    left_out: tuple[str, ...] = ()
+
+    def outline(self) -> Samples:
+        """Return samples without regions: enough to ask how they can be split."""
+        return Samples(np.zeros((len(self.table), self.n_times, 0), np.float32), self.table, self.t_r, ())
+
+
+def _check_t_r(runs: Sequence[Run]) -> float:
+    times = np.array([run.t_r for run in runs])
     odd = int(np.abs(times - times[0]).argmax())
     if not np.allclose(times, times[0], rtol=1e-3):
         raise InputError(f"All runs must have one repetition time; {runs[0].bold} has {times[0]:g} s and "
@@ -96,9 +126,9 @@ def _row(run: Run, label: str, onset: float, start: float, stop: float) -> dict[
     }
 
 
-def _cut_runs(series: Sequence[RegionSeries], runs: Sequence[Run], windows: Windows, t_r: float) -> Any:
+def _plan_runs(runs: Sequence[Run], windows: Windows, t_r: float) -> WindowPlan:
     first = _frames(windows.offset, t_r)
-    lengths = [len(s.values) - first for s in series]
+    lengths = [run.n_times - first for run in runs]
     shortest = int(np.argmin(lengths))
     n_times = _frames(windows.length, t_r) if windows.length else lengths[shortest]
     if n_times > lengths[shortest] or n_times < 2:
@@ -107,39 +137,42 @@ def _cut_runs(series: Sequence[RegionSeries], runs: Sequence[Run], windows: Wind
             f"({runs[shortest].bold}) has {lengths[shortest] + first}. Every run must be cut alike, or its length "
             "alone would name the task: ask for less."
         )
-    pieces, rows = [], []
-    for one, run in zip(series, runs, strict=True):
-        pieces.append(one.values[first : first + n_times])
-        rows.append(_row(run, run.task, 0.0, first * t_r, (first + n_times) * t_r))
-    return pieces, rows, []
+    table = pd.DataFrame([_row(run, run.task, 0.0, first * t_r, (first + n_times) * t_r) for run in runs])
+    return WindowPlan(table, tuple(range(len(runs))), (first,) * len(runs), n_times, t_r)
 
 
-def _cut_events(series: Sequence[RegionSeries], runs: Sequence[Run], windows: Windows, t_r: float) -> Any:
-    n_times = _frames(windows.length, t_r)
-    if n_times < 1:
-        raise InputError(f"length in [samples] is {windows.length} s, less than one frame of {t_r:g} s.")
-    owner = {member: name for name, members in windows.classes.items() for member in members}
+def _class_of(runs: Sequence[Run], windows: Windows) -> dict[str, str]:
+    """Return the class of each trial type that has one."""
     seen = {event.trial_type for run in runs for event in run.events}
+    owner = {member: name for name, members in windows.classes.items() for member in members}
     for member in owner:
         if member not in seen:
             raise InputError(f"[samples.classes] names the trial type '{member}', which no run has. They have: "
                              f"{', '.join(sorted(seen)) or 'no events'}.{nearest(member, seen)}")
-    pieces, rows, left_out = [], [], []
-    for one, run in zip(series, runs, strict=True):
+    return owner or {kind: kind for kind in seen}
+
+
+def _plan_events(runs: Sequence[Run], windows: Windows, t_r: float) -> WindowPlan:
+    n_times = _frames(windows.length, t_r)
+    if n_times < 1:
+        raise InputError(f"length in [samples] is {windows.length} s, less than one frame of {t_r:g} s.")
+    class_of = _class_of(runs, windows)
+    rows, source, starts, left_out = [], [], [], []
+    for position, run in enumerate(runs):
         for event in run.events:
-            label = owner.get(event.trial_type) if owner else event.trial_type
-            if label is None:
+            if event.trial_type not in class_of:
                 continue
             first = _frames(event.onset + windows.offset, t_r)
-            if first < 0 or first + n_times > len(one.values):
+            if first < 0 or first + n_times > run.n_times:
                 left_out.append(f"{run.key}: '{event.trial_type}' at {event.onset:g} s, its window leaves the scan")
                 continue
-            pieces.append(one.values[first : first + n_times])
-            rows.append(_row(run, label, event.onset, first * t_r, (first + n_times) * t_r))
+            rows.append(_row(run, class_of[event.trial_type], event.onset, first * t_r, (first + n_times) * t_r))
+            source.append(position)
+            starts.append(first)
     if not rows:
         raise InputError("No event's window lies within its scan. Check length and offset in [samples], and that the "
                          "runs have events.")
-    return pieces, rows, left_out
+    return WindowPlan(pd.DataFrame(rows), tuple(source), tuple(starts), n_times, t_r, tuple(left_out))
 
 
 def _check_labels(labels: pd.Series) -> None:
@@ -166,6 +199,23 @@ def _check_gaps(gaps: np.ndarray, labels: np.ndarray, names: Sequence[str], seri
                       "lower min_coverage in [cleaning].", CoverageWarning, stacklevel=3)
 
 
+def plan_windows(runs: Sequence[Run], windows: Windows) -> WindowPlan:
+    """Say which windows will be cut from runs, without reading a scan.
+
+    Raises
+    ------
+    InputError
+        If the repetition times differ, a window does not fit, or fewer than two classes are left.
+    """
+    t_r = _check_t_r(runs)
+    plan = (_plan_runs if windows.unit == "run" else _plan_events)(runs, windows, t_r)
+    _check_labels(plan.table["label"])
+    if plan.table["label"].nunique() < 2:
+        raise InputError(f"Decoding needs at least two classes; all {len(plan.table)} samples are "
+                         f"'{plan.table['label'].iloc[0]}'. Check [scans] tasks, or [samples] unit and classes.")
+    return plan
+
+
 def cut_samples(
     series: Sequence[RegionSeries], runs: Sequence[Run], windows: Windows
 ) -> tuple[Samples, list[str]]:
@@ -189,31 +239,30 @@ def cut_samples(
     Raises
     ------
     InputError
-        If the repetition times or the regions differ, a window does not fit, fewer than
-        two classes are left, or a region is absent and the series are not standardised.
+        If the repetition times or the regions differ, a series has not its run's frames, a
+        window does not fit, fewer than two classes are left, or a region is absent and the
+        series are not standardised.
 
     Warns
     -----
     CoverageWarning
         If regions are absent from one class and not from another.
     """
-    t_r = _check_t_r(series, runs)
+    plan = plan_windows(runs, windows)
     names = series[0].names
     for one, run in zip(series, runs, strict=True):
         if one.names != names:
             raise InputError(f"{run.bold} has other regions than {runs[0].bold}; extract all runs with one atlas.")
-    cut = _cut_runs if windows.unit == "run" else _cut_events
-    pieces, rows, left_out = cut(series, runs, windows, t_r)
-    X = np.stack(pieces).astype(np.float32)
+        if len(one.values) != run.n_times or not math.isclose(one.t_r, run.t_r, rel_tol=1e-3):
+            raise InputError(f"The series of {run.bold} have {len(one.values)} frames of {one.t_r:g} s, the run has "
+                             f"{run.n_times} of {run.t_r:g} s; extract it again.")
+    starts = zip(plan.source, plan.first, strict=True)
+    X = np.stack([series[k].values[first : first + plan.n_times] for k, first in starts]).astype(np.float32)
     gaps = np.isnan(X).any(axis=1)
     absent = tuple(np.array(names)[np.all([np.isnan(s.values).all(axis=0) for s in series], axis=0)].tolist())
-    table = pd.DataFrame(rows).assign(filled=gaps.sum(axis=1))
-    _check_labels(table["label"])
+    table = plan.table.assign(filled=gaps.sum(axis=1))
     _check_gaps(gaps, table["label"].to_numpy(), names, series)
-    if table["label"].nunique() < 2:
-        raise InputError(f"Decoding needs at least two classes; all {len(table)} samples are "
-                         f"'{table['label'].iloc[0]}'. Check [scans] tasks, or [samples] unit and classes.")
-    return Samples(np.nan_to_num(X), table, t_r, names, absent), left_out
+    return Samples(np.nan_to_num(X), table, plan.t_r, names, absent), list(plan.left_out)
 
 
 def write_samples(samples: Samples, folder: Path, extra: Mapping[str, Any]) -> None:

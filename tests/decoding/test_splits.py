@@ -23,6 +23,11 @@ def one_run(n: int = 40, spacing: float = 4.0, length: float = 6.0) -> Samples:
     return replace(whole, table=whole.table.assign(run="sub-00", start=start, stop=start + length))
 
 
+def one_person() -> Samples:
+    whole = make_samples(n_subjects=4)
+    return replace(whole, table=whole.table.assign(group="sub-00"))
+
+
 def check(folds: list[Fold], n_samples: int) -> None:
     tested = np.concatenate([fold.test for fold in folds])
     assert sorted(tested.tolist()) == list(range(n_samples))
@@ -80,8 +85,9 @@ def test_stretches_of_time_keep_a_gap_as_long_as_a_window(n_folds: int, spacing:
     ("make", "split", "n_folds", "words"),
     [
         (lambda: make_samples(3), "group", 5, "5 folds by subject or family need at least 5"),
-        (lambda: make_samples(2), "group", 2, "the samples come from 2"),
-        (lambda: make_samples(2), "leave-one-run-out", 2, "at least 3 runs"),
+        (lambda: make_samples(2), "group", 2, 'come from 2. For a single run, set split = "contiguous"'),
+        (one_person, "group", 2, 'come from 1. For a single person with several runs, set split = "leave-one-run-out"'),
+        (lambda: make_samples(2), "leave-one-run-out", 2, 'at least 3 runs; .* Set split = "contiguous"'),
         (lambda: make_samples(8), "group", 1, "at least 2 folds"),
         (lambda: one_run(6, 1.0, 6.0), "contiguous", 3, "no sample to train on"),
         (lambda: one_run(4), "contiguous", 5, "at least 5 samples"),
@@ -116,6 +122,7 @@ def test_scores_by_hand() -> None:
     assert score.balanced_accuracy == pytest.approx((3 / 4 + 1) / 2)
     assert (score.chance, score.majority) == (0.5, pytest.approx(4 / 6))
     assert score.confusion == [[3, 1], [0, 2]]
+    assert score.recall == (0.75, 1.0)
     assert (score.n_samples, score.n_groups, score.classes) == (6, 3, ("a", "b"))
 
 
@@ -125,6 +132,13 @@ def test_intervals_against_published_ones() -> None:
     low, high = survey_interval(correct, np.arange(10))
     assert (low, high) == (pytest.approx(0.490, abs=1e-3), pytest.approx(0.943, abs=1e-3))
     assert survey_interval(np.ones(10), np.arange(10)) == (pytest.approx(0.722, abs=1e-3), 1.0)
+
+
+def test_when_everything_is_right_or_wrong_people_are_counted() -> None:
+    # Wilson for n of n: lower limit 1 / (1 + z^2 / n), here with n = 16 people of 8 samples each
+    low, high = survey_interval(np.ones(128), np.repeat(np.arange(16), 8))
+    assert (low, high) == (pytest.approx(1 / (1 + 1.959964**2 / 16), abs=1e-6), 1.0)
+    assert survey_interval(np.zeros(128), np.repeat(np.arange(16), 8)) == (0.0, pytest.approx(1 - low))
 
 
 def test_people_who_fail_together_widen_the_interval() -> None:

@@ -70,6 +70,9 @@ def test_edge_shares_by_hand(saliency: Saliency) -> None:
     assert (first.null, last.null) == (0.1, 0.1)
     assert last.verdict == "more than an even spread over time"
     assert first.verdict == "less than an even spread over time"
+    assert first.check == "share of saliency in the first tenth of the time steps"
+    few = edge_shares(replace(spread, values=values[:, -3:]), "net")
+    assert few[1].check == "share of saliency in the last 1 of 3 time steps"
     nothing = edge_shares(replace(spread, values=0 * values), "net")[0]
     assert np.isnan(nothing.value)
     assert "0 held-out samples" in nothing.on

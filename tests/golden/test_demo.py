@@ -69,8 +69,9 @@ def test_sidecar_of_a_map(results: Path) -> None:
     sidecar = json.loads((results / "group" / f"{STEM.format('saliency')}.json").read_text())
     assert list(sidecar) == [
         "Description", "Class", "Network", "Method", "Target", "Baseline", "SmoothingFWHM", "Signed", "Units",
-        "RepetitionTime", "SamplesAveraged", "IntegrationSteps", "Samples", "HeldOut", "Seed", "inputs",
-        "AbsentRegions", "AbsentRegionsValue", "OutsideRegionsValue", "SpaceNote", "Sources", "GeneratedBy",
+        "RepetitionTime", "StartTime", "TimeZero", "SamplesAveraged", "IntegrationSteps", "Samples", "HeldOut",
+        "Seed", "inputs", "AbsentRegions", "AbsentRegionsValue", "OutsideRegionsValue", "SpaceNote", "Sources",
+        "GeneratedBy",
     ]  # fmt: skip
     assert (sidecar["SamplesAveraged"], sidecar["Signed"], sidecar["SmoothingFWHM"]) == (32, True, 8.0)
     assert sidecar["SpaceNote"] == "Atlas and scans are both in MNI152NLin2009aSym."

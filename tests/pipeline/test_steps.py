@@ -36,6 +36,7 @@ def test_the_steps_one_by_one(cli: Callable, small_config: Path) -> None:
     out = small_config.parent / "results"
     early = cli("train", small_config)
     assert (early.code, "run `fmri-saliency extract CONFIG.toml` first" in early.err) == (1, True)
+    assert not out.exists()
     assert cli("extract", small_config).code == 0
     early = cli("explain", small_config)
     assert (early.code, "run `fmri-saliency train CONFIG.toml` first" in early.err) == (1, True)
@@ -118,6 +119,44 @@ def test_scores_of_other_decoders_are_not_reported(cli: Callable, small_config: 
     path.write_text(json.dumps({**card, "inputs": "of an earlier run", "accuracy": 0.999}))
     stale = cli("report", small_config)
     assert (stale.code, "scores.json is out of date" in stale.err) == (1, True)
+
+
+def test_what_cannot_be_decoded_is_said_before_anything_is_extracted(cli: Callable, small_config: Path) -> None:
+    text = small_config.read_text()
+    seen = cli("runs", small_config)
+    assert (seen.code, seen.err.strip()) == (
+        0, "12 samples of 176 frames (0.72 s each) in 2 classes (emotion 6, motor 6), 3 folds: held-out subjects "
+           "(whole families where known)."
+    )  # fmt: skip
+    small_config.write_text(text.replace("[decoder]", 'subjects = ["100101"]\n[decoder]'))
+    for command in ("run", "runs"):
+        refused = cli(command, small_config)
+        assert (refused.code, 'set split = "leave-one-run-out" in [decoder]' in refused.err) == (2, True)
+    small_config.write_text(text.replace("[decoder]", '[samples]\nunit = "event"\nlength = 9.0\n'
+                                                      '[samples.classes]\na = ["lhh"]\nb = ["rf"]\n[decoder]'))
+    refused = cli("run", small_config)
+    assert (refused.code, "trial type 'lhh', which no run has" in refused.err) == (2, True)
+    assert not (small_config.parent / "results").exists()
+
+
+def test_events_are_shown_on_their_own_clock(cli: Callable, small_config: Path) -> None:
+    text = small_config.read_text()
+    windows = '[samples]\nunit = "event"\nlength = 9.0\noffset = 4.0\n'
+    small_config.write_text(text.replace("[decoder]", windows + "[decoder]"))
+    assert cli("run", small_config).code == 0
+    out = small_config.parent / "results"
+    table = pd.read_csv(out / "samples" / "samples.tsv", sep="\t")
+    wanted = float((table["start"] - table["onset"]).mean())
+    assert abs(wanted - 4.0) < 0.36
+    (path,) = (out / "group").glob("*contrast-lh_*stat-saliency_*.nii.gz")
+    assert nib.load(path).header["toffset"] == pytest.approx(wanted, abs=1e-5)
+    sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+    assert (sidecar["StartTime"], sidecar["TimeZero"]) == (pytest.approx(wanted, abs=1e-5), "event's onset")
+    peaks = pd.read_csv(next((out / "group").glob("*_regions.tsv")), sep="\t")["peak_s"]
+    assert peaks.min() >= wanted - 1e-5
+    page = (out / "report.html").read_text()
+    assert "Time from the event&#39;s onset (s)" in page
+    assert "bars on top mark the events" in page  # blocks of 12 s reach into the window
 
 
 def test_one_run_at_a_time(cli: Callable, small_config: Path) -> None:

@@ -1,5 +1,7 @@
 """Figures show what they were given: numbers are read back from the drawn artists."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -23,12 +25,15 @@ def test_heat_map_has_units_events_and_a_symmetric_range() -> None:
     assert [label.get_text() for label in top.get_yticklabels()] == ["go", "cue"]
     assert len(top.collections) == 2
     assert [label.get_text() for label in main.get_yticklabels()] == list("wxyz")
-    assert plot_region_time(values, list("wxyz"), 2.0).axes[1].images
+    alone = plot_region_time(values, list("wxyz"), 2.0, start=-4.0, clock="Time from the event's onset (s)").axes[0]
+    assert alone.images  # without events there is no empty band above
+    assert alone.get_xlim() == (-4.0, 16.0)
+    assert alone.get_xlabel() == "Time from the event's onset (s)"
 
 
 def test_names_on_the_heat_map_do_not_overlap() -> None:
     values = np.random.default_rng(0).standard_normal((5, 400))
-    rows = plot_region_time(values, [str(i) for i in range(400)], 1.0).axes[1].get_yticks()
+    rows = plot_region_time(values, [str(i) for i in range(400)], 1.0).axes[0].get_yticks()
     assert len(rows) == 12
     assert np.diff(rows).min() >= 400 / 32
 
@@ -41,6 +46,9 @@ def test_time_shares_add_up_to_a_hundred(saliency: Saliency) -> None:
     assert one.get_xdata().tolist() == [0, 2, 4, 6, 8]
     assert axes.lines[2].get_ydata()[0] == pytest.approx(20.0)
     assert axes.get_ylabel() == "Share of saliency (%)"
+    assert one.get_marker() == "o"  # five points are seen as points
+    later = plot_time_shares({"one": replace(saliency, start=4.8)}).axes[0]
+    assert later.lines[0].get_xdata()[0] == 4.8
 
 
 def test_confusion_shows_counts() -> None:
@@ -58,6 +66,7 @@ def test_glass_brains_keep_the_sign(atlas: Atlas) -> None:
     assert all(image.get_clim() == (-3.0, 3.0) for image in drawn)
     assert min(float(np.min(image.get_array())) for image in drawn) == pytest.approx(-3.0)
     assert figure.get_suptitle() == "Title (logit)"
+    assert figure.axes[-1].get_ylim() == (-3.0, 3.0)
 
 
 def test_a_strip_has_one_brain_per_moment(atlas: Atlas) -> None:
@@ -66,3 +75,6 @@ def test_a_strip_has_one_brain_per_moment(atlas: Atlas) -> None:
     assert [text.get_text() for text in figure.texts if text.get_text().endswith(" s")] == ["0.0 s", "6.0 s", "14.0 s"]
     assert "from -7 (blue) to 7 (red)" in figure.get_suptitle()
     assert plot_glass_strip(0 * values, atlas, 2.0, [0.0])
+    later = plot_glass_strip(values, atlas, 2.0, [5.0, 7.0], start=5.0)
+    assert [text.get_text() for text in later.texts][:2] == ["5.0 s", "7.0 s"]
+    assert "from -1 (blue)" in later.get_suptitle()  # frames 0 and 1

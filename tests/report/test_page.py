@@ -9,10 +9,12 @@ from fmri_saliency.report import Picture, make_page
 def content() -> dict[str, object]:
     picture = Picture(b"\x89PNG", "A <caption>")
     score = {"name": "net", "accuracy": 0.9, "interval": (0.8, 0.95), "balanced_accuracy": 0.9, "chance": 0.25,
-             "majority": 0.3, "n_samples": 8, "n_groups": 4, "split": "held-out people", "folds": 2}  # fmt: skip
+             "majority": 0.3, "n_samples": 8, "n_groups": 4, "split": "held-out people", "folds": 2,
+             "classes": ["a", "b"], "recall": [0.75, 1.0]}  # fmt: skip
     return {
         "title": "T <script>alert(1)</script>", "summary": "s", "notes": ["n"], "methods": "m", "scores": [score],
-        "confusion": picture, "reading": "r", "classes": [], "profile": picture, "evidence": [], "caution": "c",
+        "confusion": picture, "reading": "r", "columns": "k", "interval": "i", "classes": [], "profile": picture,
+        "evidence": [], "caution": "c",
         "scans": "x", "problems": [{"run": "sub-1", "status": "missing", "message": "gone"}], "files": [],
         "configuration": "a = 1", "versions": "v",
     }  # fmt: skip
@@ -26,6 +28,7 @@ def test_it_stands_alone_and_escapes() -> None:
     assert 'alt="A &lt;caption&gt;"' in page
     assert "0.800 to 0.950" in page
     assert "sub-1" in page
+    assert '<td>net</td><td class="n">0.750</td><td class="n">1.000</td>' in page
     assert "http" not in page
 
 

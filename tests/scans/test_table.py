@@ -153,7 +153,9 @@ def test_events_outside_the_scan_are_warned_about_and_left_out(table: Callable[.
 
 def test_events_that_end_long_before_the_scan_are_warned_about(table: Callable[..., Path]) -> None:
     with pytest.warns(TimingWarning, match="long before the end .* is 2.4 s .the header says 0.72 s."):
-        find_runs("table", table({"events": "events.tsv"}), t_r=2.4)
+        finding = find_runs("table", table({"events": "events.tsv"}), t_r=2.4)
+    assert finding.runs[0].header_t_r == 0.72
+    assert finding.notes[1].startswith("The repetition time used is 2.4 s, as configured; the headers of 1 of 1 runs")
 
 
 def test_events_without_a_type_are_left_out_and_types_stay_text(table: Callable[..., Path], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fmri_saliency.errors import ConfigError, CoverageWarning, InputError
 from fmri_saliency.records import Event, RegionSeries, Run, Samples
-from fmri_saliency.series import Windows, cut_samples, read_samples, write_samples
+from fmri_saliency.series import Windows, cut_samples, plan_windows, read_samples, write_samples
 
 NAMES = ("r1", "r2")
 
@@ -111,6 +111,22 @@ def test_classes_that_would_share_a_file_are_refused() -> None:
 def test_one_message_for_each_wrong_cut(pairs: list[tuple], windows: Windows, words: str) -> None:
     with pytest.raises(InputError, match=words):
         cut(pairs, windows)
+
+
+def test_windows_are_known_before_anything_is_read() -> None:
+    events = (Event(1.0, 0, "x"), Event(6.0, 0, "y"), Event(17.0, 0, "x"))
+    runs = [make(10, events=events)[1], make(12, "b", events=events)[1]]
+    plan = plan_windows(runs, Windows("event", length=4.0, offset=2.0))
+    assert (plan.source, plan.first, plan.n_times) == ((0, 0, 1, 1, 1), (2, 4, 2, 4, 10), 2)
+    assert len(plan.left_out) == 1
+    assert plan.outline().X.shape == (5, 2, 0)
+    assert plan.outline().start == pytest.approx((3 + 2 + 3 + 2 + 3) / 5)
+
+
+def test_series_that_are_not_the_runs_are_refused() -> None:
+    (one, run), other = make(10, "a"), make(10, "b")
+    with pytest.raises(InputError, match=r"The series of a-1.nii have 10 frames of 2 s, the run has 11 of 2 s"):
+        cut([(one, replace(run, n_times=11)), other], Windows())
 
 
 def test_other_regions_are_refused() -> None:
