@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
+from fmri_saliency.decoding.decoder import TaskDecoder
 from fmri_saliency.decoding.splits import Fold
 from fmri_saliency.records import Samples
 
@@ -24,10 +22,9 @@ def predict_linear(samples: Samples, folds: Sequence[Fold]) -> np.ndarray:
     -------
     ndarray of str, shape (n_samples,)
     """
-    flat = samples.X.reshape(len(samples.X), -1)
-    predicted = np.empty(len(flat), dtype=samples.y.dtype)
+    predicted = np.empty(len(samples.y), dtype=samples.y.dtype)
     for fold in folds:
         seen = np.concatenate([fold.train, fold.valid])
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-        predicted[fold.test] = model.fit(flat[seen], samples.y[seen]).predict(flat[fold.test])
+        model = TaskDecoder("logistic-regression").fit(samples.X[seen], samples.y[seen])
+        predicted[fold.test] = model.predict(samples.X[fold.test])
     return predicted

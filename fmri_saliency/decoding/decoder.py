@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +14,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.validation import check_is_fitted
-from skorch import NeuralNetClassifier
-from skorch.callbacks import EarlyStopping, GradientNormClipping
-from skorch.dataset import Dataset
-from skorch.helper import predefined_split
+from skorch.callbacks import Callback
 
+from fmri_saliency.decoding.checkpoint import EpochCheckpoint
+from fmri_saliency.decoding.linear import fit_linear
 from fmri_saliency.decoding.settings import Architecture, Training
-from fmri_saliency.decoding.threads import limited_threads
+from fmri_saliency.decoding.threads import deterministic_algorithms, limited_threads
+from fmri_saliency.decoding.training import EpochBar, train_network
 from fmri_saliency.errors import DecoderError
-from fmri_saliency.models import make_network
+from fmri_saliency.files import digest
+from fmri_saliency.models import LINEAR_NETWORKS, make_network, needs_length
 
 __all__ = ["TaskDecoder"]
 
@@ -29,8 +33,9 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    network : str
-        One of :func:`fmri_saliency.models.network_names`.
+    network : str, torch.nn.Module or callable
+        One of :func:`fmri_saliency.models.network_names`; or a module that maps (batch, time, region)
+        to logits, which is copied; or a function ``(n_regions, n_classes)`` that makes one.
     architecture : Architecture, optional
     training : Training, optional
     seed : int
@@ -39,6 +44,11 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         As PyTorch names it.
     threads : int
         Threads that PyTorch may use; 0 leaves its own setting. See :func:`limited_threads`.
+    checkpoint : path, optional
+        A file that training writes after every epoch and, when it is there for the same samples and
+        settings, goes on from. It is left when training ends.
+    progress : bool
+        Show a progress bar over epochs.
 
     Attributes
     ----------
@@ -51,7 +61,7 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
     history_ : list of dict
         `epoch`, `train_loss` and `valid_loss` of every epoch.
     stopped_by_ : str
-        ``"patience"`` or ``"max_epochs"``.
+        ``"patience"``, ``"max_epochs"``, or ``"solver"`` for the linear models of scikit-learn.
 
     Notes
     -----
@@ -62,12 +72,14 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        network: str = "input-cell-lstm",
+        network: str | torch.nn.Module | Callable[[int, int], torch.nn.Module] = "input-cell-lstm",
         architecture: Architecture | None = None,
         training: Training | None = None,
         seed: int = 0,
         device: str = "cpu",
         threads: int = 1,
+        checkpoint: str | Path | None = None,
+        progress: bool = False,
     ) -> None:
         self.network = network
         self.architecture = architecture
@@ -75,6 +87,8 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         self.seed = seed
         self.device = device
         self.threads = threads
+        self.checkpoint = checkpoint
+        self.progress = progress
 
     def fit(
         self, X: np.ndarray, y: Sequence[Any], groups: Sequence[Any] | None = None, validation: Any = None
@@ -93,7 +107,10 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         Raises
         ------
         DecoderError
-            If shapes do not fit, values are not finite, or there is only one class.
+            If shapes do not fit, values are not finite, there is only one class, or the network does
+            not answer with one logit per class.
+        KeyboardInterrupt
+            If training is interrupted; with a `checkpoint` the next call goes on from the last epoch.
         """
         X = self._check_samples(X)
         y = np.asarray(y)
@@ -148,46 +165,61 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         mask[chosen] = True
         return mask
 
-    def _make_net(self, module: torch.nn.Module, valid: Dataset | None) -> NeuralNetClassifier:
-        training = self.training or Training()
-        callbacks: list[Any] = [("clip", GradientNormClipping(training.gradient_clip))]
-        if valid is not None:
-            stop = EarlyStopping(patience=training.patience, load_best=True, monitor="valid_loss", sink=_silent)
-            callbacks.append(("stop", stop))
-        return NeuralNetClassifier(
-            module,
-            criterion=torch.nn.CrossEntropyLoss,
-            optimizer=torch.optim.AdamW,
-            lr=training.learning_rate,
-            optimizer__weight_decay=training.weight_decay,
-            max_epochs=training.max_epochs,
-            batch_size=training.batch_size,
-            iterator_train__shuffle=True,
-            train_split=predefined_split(valid) if valid is not None else None,
-            callbacks=callbacks,
-            device=self.device,
-            verbose=0,
-        )
-
     def _train(self, X: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> None:
-        valid = Dataset(X[held_out], target[held_out]) if held_out.any() else None
-        with torch.random.fork_rng(), limited_threads(self.threads):
+        training = self.training or Training()
+        threads = 1 if training.deterministic else self.threads
+        with torch.random.fork_rng(), limited_threads(threads), deterministic_algorithms(training.deterministic):
             torch.manual_seed(self.seed)
-            net = self._make_net(self.build_module(), valid)
-            net.fit(X[~held_out], target[~held_out])
-        rows = net.history
-        self.history_ = [
-            {"epoch": r["epoch"], "train_loss": r["train_loss"], "valid_loss": r.get("valid_loss")} for r in rows
-        ]
-        limit = (self.training or Training()).max_epochs
-        self.stopped_by_ = "max_epochs" if len(rows) >= limit else "patience"
-        self.module_ = net.module_.eval()
+            module = self.build_module()
+            if self.network in LINEAR_NETWORKS:
+                balanced = training.class_weights == "balanced"
+                fit_linear(str(self.network), module, X, target, balanced, self.seed)
+                self.history_, self.stopped_by_ = [], "solver"
+            else:
+                callbacks = self._callbacks(X, target, held_out)
+                valid = (X[held_out], target[held_out]) if held_out.any() else None
+                module, self.history_, self.stopped_by_ = train_network(
+                    module, (X[~held_out], target[~held_out]), valid, training, self.device, callbacks
+                )
+        self.module_ = module.eval()
+
+    def _callbacks(self, X: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> list[Callback]:
+        callbacks: list[Callback] = []
+        if self.checkpoint is not None:
+            settings = {**asdict(self.training or Training()), **asdict(self.architecture or Architecture())}
+            inputs = digest(X, target, held_out, settings, str(self.network), self.seed)
+            callbacks.append(EpochCheckpoint(Path(self.checkpoint), inputs))
+        if self.progress:
+            callbacks.append(EpochBar())
+        return callbacks
 
     def build_module(self) -> torch.nn.Module:
-        """Return an untrained network for the shape and classes seen in :meth:`fit`."""
-        settings = vars(self.architecture or Architecture())
-        module = make_network(self.network, self.n_regions_in_, len(self.classes_), **settings)
-        return module.to(self.device)
+        """Return an untrained network for the shape and classes seen in :meth:`fit`.
+
+        Raises
+        ------
+        DecoderError
+            If the network is none of the names, a module, or a function that makes one, or does not
+            answer with one logit per class.
+        """
+        n_classes = len(self.classes_)
+        if isinstance(self.network, str):
+            settings = {**vars(self.architecture or Architecture()), "n_times": self.n_times_in_}
+            module = make_network(self.network, self.n_regions_in_, n_classes, **settings)
+        elif isinstance(self.network, torch.nn.Module):
+            module = copy.deepcopy(self.network)
+        elif callable(self.network):
+            module = self.network(self.n_regions_in_, n_classes)
+        else:
+            raise DecoderError(f"network must be a name, a torch module, or a function (n_regions, n_classes) that "
+                               f"makes one; {type(self.network).__name__} came.")
+        module = module.to(self.device)
+        with torch.no_grad(), torch.random.fork_rng():
+            answer = module(torch.zeros(2, self.n_times_in_, self.n_regions_in_, device=self.device))
+        if tuple(answer.shape) != (2, n_classes):
+            raise DecoderError(f"The network must answer (batch, time, region) with {n_classes} logits, one per class; "
+                               f"for 2 samples {tuple(answer.shape)} came.")
+        return module
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
@@ -205,6 +237,9 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         if X.shape[2] != self.n_regions_in_:
             raise DecoderError(f"The decoder was trained on {self.n_regions_in_} regions; samples with {X.shape[2]} "
                                "came. Extract them with the same atlas.")
+        if isinstance(self.network, str) and needs_length(self.network) and X.shape[1] != self.n_times_in_:
+            raise DecoderError(f"The network '{self.network}' was trained on {self.n_times_in_} time steps; samples "
+                               f"with {X.shape[1]} came. Cut them alike.")
         size = (self.training or Training()).batch_size
         with torch.no_grad(), limited_threads(self.threads):
             parts = [
@@ -222,7 +257,3 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         """Return the label with the largest logit, shape (n_samples,)."""
         check_is_fitted(self)
         return self.classes_[self.decision_function(X).argmax(axis=1)]
-
-
-def _silent(message: str) -> None:
-    """Receive skorch's remarks about early stopping, which belong in `stopped_by_`."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import torch
 
 from fmri_saliency.errors import ConfigError, one_of
-from fmri_saliency.models.networks import READOUTS
+from fmri_saliency.models import FORMS, READOUTS
 
-__all__ = ["Architecture", "Training", "check_device"]
+__all__ = ["CLASS_WEIGHTS", "Architecture", "Training", "check_device"]
+
+CLASS_WEIGHTS = ("none", "balanced")
 
 
 def check_device(device: str) -> None:
@@ -41,8 +43,16 @@ class Architecture:
         Units of the recurrent layer.
     hops, attention_size : int
         Rows and width of the input-cell attention.
-    readout : {"last", "mean"}
-        Which hidden state is read.
+    form : {"mean", "flatten", "flatten_l2"}
+        How its rows reach the gates.
+    num_layers : int
+        Layers of the network.
+    window : int, optional
+        Frames that the attention looks back; all when left out.
+    current_input : bool
+        Let the gates see the current frame beside what was read of the past.
+    readout : {"last", "mean", "max", "attention"}
+        How the hidden sequence is read.
     dropout : float
         Dropout on inputs and on the hidden state that is read, 0 to 1.
     forget_bias : float
@@ -52,13 +62,20 @@ class Architecture:
     hidden_size: int = 32
     hops: int = 10
     attention_size: int = 50
+    form: str = "mean"
+    num_layers: int = 1
+    window: int | None = None
+    current_input: bool = False
     readout: str = "last"
     dropout: float = 0.5
     forget_bias: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("hidden_size", "hops", "attention_size"):
+        for name in ("hidden_size", "hops", "attention_size", "num_layers"):
             _above(name, getattr(self, name), section="decoder.architecture")
+        if self.window is not None:
+            _above("window", self.window, section="decoder.architecture")
+        one_of(self.form, FORMS, "form in [decoder.architecture]", ConfigError)
         one_of(self.readout, READOUTS, "readout in [decoder.architecture]", ConfigError)
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout in [decoder.architecture] must be at least 0 and below 1; {self.dropout} came.")
@@ -77,6 +94,11 @@ class Training:
         Epochs without a better loss on the held-out groups before training stops.
     gradient_clip : float
         Largest norm of the gradient.
+    class_weights : {"none", "balanced"}
+        Weigh the classes in the loss by the inverse of their frequency.
+    deterministic : bool
+        Use one thread and deterministic algorithms only, so that one seed gives one result
+        whatever the number of cores.
     """
 
     learning_rate: float = 0.01
@@ -85,9 +107,12 @@ class Training:
     max_epochs: int = 100
     patience: int = 25
     gradient_clip: float = 1.0
+    class_weights: str = "none"
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "batch_size", "max_epochs", "patience", "gradient_clip"):
             _above(name, getattr(self, name), section="decoder.training")
+        one_of(self.class_weights, CLASS_WEIGHTS, "class_weights in [decoder.training]", ConfigError)
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay in [decoder.training] must be at least 0; {self.weight_decay} came.")

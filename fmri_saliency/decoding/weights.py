@@ -21,7 +21,8 @@ __all__ = ["load_decoder", "save_decoder"]
 def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | None = None) -> None:
     """Write ``weights.safetensors`` and, last, ``model.json`` into `folder`.
 
-    `extra` is written into the JSON under its own keys.
+    `extra` is written into the JSON under its own keys. Of a network that was given as a module or a
+    function only the weights are kept: hand it to :func:`load_decoder` again.
     """
     folder = Path(folder)
     tensors = {name: value.detach().cpu().contiguous() for name, value in decoder.module_.state_dict().items()}
@@ -29,7 +30,7 @@ def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | Non
     with atomic_path(folder / "weights.safetensors") as temporary:
         save_file(tensors, temporary)
     card = {
-        "network": decoder.network,
+        "network": decoder.network if isinstance(decoder.network, str) else None,
         "architecture": asdict(decoder.architecture or Architecture()),
         "training": asdict(decoder.training or Training()),
         "seed": decoder.seed,
@@ -44,18 +45,28 @@ def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | Non
     write_json(folder / "model.json", card)
 
 
-def load_decoder(folder: Path, device: str = "cpu", threads: int = 1) -> TaskDecoder:
+def load_decoder(folder: Path, device: str = "cpu", threads: int = 1, network: Any = None) -> TaskDecoder:
     """Read what :func:`save_decoder` wrote, ready to predict.
+
+    Parameters
+    ----------
+    folder : Path
+    device : str
+    threads : int
+    network : torch.nn.Module or callable, optional
+        Needed when the decoder was made of one instead of a name.
 
     Raises
     ------
     InputError
-        If a file is missing or damaged.
+        If a file is missing or damaged, or the network is needed and not given.
     """
     folder = Path(folder)
     card = read_json(folder / "model.json")
     settings = Architecture(**card["architecture"]), Training(**card["training"])
-    decoder = TaskDecoder(card["network"], *settings, card["seed"], device, threads)
+    if card["network"] is None and network is None:
+        raise InputError(f"The decoder in {folder} was made of a network of one's own: give it as `network`.")
+    decoder = TaskDecoder(card["network"] or network, *settings, card["seed"], device, threads)
     decoder.classes_ = np.array(card["classes"])
     decoder.n_regions_in_, decoder.n_times_in_ = card["n_regions"], card["n_times"]
     decoder.history_, decoder.stopped_by_ = card["history"], card["stopped_by"]

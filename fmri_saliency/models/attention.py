@@ -5,23 +5,81 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["InputCellAttention", "causal_softmax_average"]
+from fmri_saliency.errors import DecoderError, one_of
+from fmri_saliency.models.prefix import factored_mean, is_mild
+
+__all__ = ["FORMS", "InputCellAttention", "causal_softmax_average"]
+
+FORMS = ("mean", "flatten", "flatten_l2")
+WIDE = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 
 
-def causal_softmax_average(scores: Tensor, x: Tensor, chunk_size: int = 32) -> Tensor:
+def _pairwise(scores: Tensor, x: Tensor, form: str, window: int | None, chunk_size: int) -> Tensor:
+    """Evaluate the running softmax over all pairs within chunks of time; safe for scores of any size.
+
+    What came before a chunk is one vector per hop (its softmax average) with its mass (the sum of
+    exponentials, relative to the largest score so far), and takes part in the chunk's softmax as
+    one more element. With a window nothing is carried: the chunk looks back over the window.
+    """
+    outputs = []
+    past: tuple[Tensor, Tensor, Tensor] | None = None  # per hop: softmax average, its mass, and the mass's exponent
+    for begin in range(0, x.shape[1], chunk_size):
+        end = min(begin + chunk_size, x.shape[1])
+        since = begin if window is None else max(0, begin - window + 1)
+        inputs, keys = x[:, since:end], scores[:, since:end].transpose(1, 2)  # keys: (batch, hops, then)
+        now = torch.arange(begin, end, device=x.device).unsqueeze(1)
+        then = torch.arange(since, end, device=x.device)
+        hidden = (then > now) if window is None else (then > now) | (then <= now - window)
+        hidden = hidden.unsqueeze(1)  # (now, 1, then)
+        exponent = keys.unsqueeze(1).masked_fill(hidden, -torch.inf)  # (batch, now, hops, then)
+        # the largest score so far; it cancels from the quotient, so no gradient flows through it
+        peak = exponent.detach().amax(dim=3)
+        if past is not None:
+            peak = torch.maximum(peak, past[2].unsqueeze(1))
+        weights = (exponent - peak.unsqueeze(3)).exp()
+        mass = weights.sum(dim=3)  # (batch, now, hops)
+        carried = None
+        if past is not None:
+            carried = past[1].unsqueeze(1) * (past[2].unsqueeze(1) - peak).exp()
+            mass = mass + carried
+            carried = carried / mass
+        weights = weights / mass.unsqueeze(3)
+        outputs.append(_read(weights, inputs, carried, past, form))
+        if window is None:
+            last = weights[:, -1] @ inputs
+            if past is not None and carried is not None:
+                last = last + carried[:, -1].unsqueeze(2) * past[0]
+            past = last, mass[:, -1], peak[:, -1]
+    return torch.cat(outputs, dim=1)
+
+
+def _read(
+    weights: Tensor, inputs: Tensor, carried: Tensor | None, past: tuple[Tensor, ...] | None, form: str
+) -> Tensor:
+    """Apply weights (batch, now, hops, then) and what was carried: (batch, now, [hops,] features)."""
+    if form == "mean":
+        average = weights.mean(dim=2) @ inputs
+        if carried is not None and past is not None:
+            average = average + carried @ past[0] / weights.shape[2]
+        return average
+    rows = (weights.flatten(1, 2) @ inputs).unflatten(1, weights.shape[1:3])
+    if carried is not None and past is not None:
+        rows = torch.addcmul(rows, carried.unsqueeze(3), past[0].unsqueeze(1))
+    return rows
+
+
+def causal_softmax_average(
+    scores: Tensor, x: Tensor, form: str = "mean", *, window: int | None = None, chunk_size: int = 16
+) -> Tensor:
     r"""Average the past of `x` with softmax weights, for every time step and hop.
 
     .. math::
 
-        M_{tk} = \frac{\sum_{j \le t} e^{s_{jk}} x_j}{\sum_{j \le t} e^{s_{jk}}}, \qquad
-        M_t = \frac{1}{r} \sum_k M_{tk}
+        M_{tk} = \frac{\sum_{j \le t} e^{s_{jk}} x_j}{\sum_{j \le t} e^{s_{jk}}}
 
     The scores :math:`s_{jk}` of input `j` do not depend on `t`, so the softmax over
-    the past is a running one. Time is cut into chunks. What came before a chunk is
-    one vector per hop (its softmax average) with its mass (the sum of exponentials,
-    relative to the largest score so far), and takes part in the chunk's softmax as one
-    more element. Cost is linear in time, and no exponential of a positive number is
-    ever taken.
+    the past is a running one, and :math:`M_t` for all `t` is a causal linear attention of
+    rank `r`. Time is cut into chunks with a carried state; cost and memory are linear in time.
 
     Parameters
     ----------
@@ -29,49 +87,55 @@ def causal_softmax_average(scores: Tensor, x: Tensor, chunk_size: int = 32) -> T
         Score of each input for each hop.
     x : Tensor, shape (batch, time, features)
         The inputs.
+    form : {"mean", "flatten", "flatten_l2"}
+        How the rows :math:`M_{tk}` become one vector: their mean over the hops (the authors'
+        published code), side by side (the paper's equation), or side by side and scaled to
+        length 1 (the authors' published checkpoint).
+    window : int, optional
+        Look at the last `window` steps only, :math:`t - D < j \le t`.
     chunk_size : int
         Time steps handled by one matrix product. It changes speed and memory, not
         the result (up to rounding).
 
     Returns
     -------
-    Tensor, shape (batch, time, features)
-        :math:`M_t`, averaged over the hops.
+    Tensor, shape (batch, time, features), or (batch, time, hops * features) for the other forms
+        In the type of `x`; half precision is computed in float32.
+
+    Raises
+    ------
+    DecoderError
+        If the form is unknown or the window is not positive.
+
+    Notes
+    -----
+    In the mean form, weights of rank `r` are products of two factors as long as scores
+    differ mildly within a chunk (by less than 25 in float32), which is nearly always;
+    otherwise, and wherever control flow may not depend on values (``torch.compile``,
+    ``torch.export``, ``torch.func.vmap``), they are evaluated pair by pair, where no
+    exponential of a positive number is ever taken.
 
     References
     ----------
     Ismail, Gunady, Pessoa, Corrada Bravo, Feizi (2019), Input-Cell Attention Reduces
-    Vanishing Saliency of Recurrent Neural Networks, NeurIPS, arXiv:1910.12370. The mean
-    over hops is the form of the authors' published code.
+    Vanishing Saliency of Recurrent Neural Networks, NeurIPS, arXiv:1910.12370.
     """
-    outputs = []
-    past: tuple[Tensor, Tensor, Tensor] | None = None  # per hop: softmax average, its mass, and the mass's exponent
-    for begin in range(0, x.shape[1], chunk_size):
-        inputs, chunk = x[:, begin : begin + chunk_size], scores[:, begin : begin + chunk_size]
-        steps = inputs.shape[1]
-        future = torch.ones(steps, steps, dtype=torch.bool, device=x.device).triu(1)
-        # the largest score so far; it cancels from the quotient, so no gradient flows through it
-        peak = chunk.detach().cummax(dim=1).values
-        if past is not None:
-            peak = torch.maximum(peak, past[2].unsqueeze(1))
-        peak = peak.transpose(1, 2)  # (batch, hops, now)
-        exponent = chunk.transpose(1, 2).unsqueeze(2) - peak.unsqueeze(3)  # (batch, hops, now, then)
-        weights = exponent.masked_fill(future, -torch.inf).exp()
-        mass = weights.sum(dim=3)
-        carried = None
-        if past is not None:
-            carried = past[1].unsqueeze(2) * (past[2].unsqueeze(2) - peak).exp()
-            mass = mass + carried
-            carried = carried / mass
-        weights = weights / mass.unsqueeze(3)
-        average = weights.mean(dim=1) @ inputs
-        last = weights[:, :, -1] @ inputs
-        if past is not None and carried is not None:
-            average = average + carried.transpose(1, 2) @ past[0] / scores.shape[2]
-            last = last + carried[:, :, -1:] * past[0]
-        past = last, mass[:, :, -1], peak[:, :, -1]
-        outputs.append(average)
-    return torch.cat(outputs, dim=1)
+    one_of(form, FORMS, "The form of the input-cell attention", DecoderError)
+    if window is not None and window < 1:
+        raise DecoderError(f"The window of the input-cell attention must be at least 1 step; {window} came.")
+    kind = x.dtype
+    wide = WIDE.get(kind, kind)
+    with torch.autocast(x.device.type, enabled=False):
+        scores, inputs = scores.to(wide), x.to(wide)
+        if form == "mean" and window is None and is_mild(scores, chunk_size):
+            return factored_mean(scores, inputs, chunk_size).to(kind)
+        found = _pairwise(scores, inputs, form, window, chunk_size)
+        if form == "mean":
+            return found.to(kind)
+        found = found.flatten(2)
+        if form == "flatten_l2":
+            found = nn.functional.normalize(found, dim=2)
+        return found.to(kind)
 
 
 class InputCellAttention(nn.Module):
@@ -91,27 +155,81 @@ class InputCellAttention(nn.Module):
         Number of attention rows, `r` in the paper.
     attention_size : int
         Width of the scoring layer, `d_a` in the paper.
+    form : {"mean", "flatten", "flatten_l2"}
+        See :func:`causal_softmax_average`.
+    current_input : bool
+        Put the current input beside what was read of the past.
+    window : int, optional
+        Read the last `window` steps only.
     chunk_size : int
         See :func:`causal_softmax_average`.
+
+    Attributes
+    ----------
+    output_size : int
+        Features of what is read.
 
     References
     ----------
     Ismail et al. (2019), arXiv:1910.12370.
     """
 
-    def __init__(self, input_size: int, hops: int = 10, attention_size: int = 50, chunk_size: int = 32) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hops: int = 10,
+        attention_size: int = 50,
+        form: str = "mean",
+        *,
+        current_input: bool = False,
+        window: int | None = None,
+        chunk_size: int = 16,
+    ) -> None:
         super().__init__()
+        one_of(form, FORMS, "The form of the input-cell attention", DecoderError)
+        for name, value in {"input_size": input_size, "hops": hops, "attention_size": attention_size,
+                            "chunk_size": chunk_size, "window": 1 if window is None else window}.items():  # fmt: skip
+            if value < 1:
+                raise DecoderError(f"{name} of the input-cell attention must be at least 1; {value} came.")
         self.first = nn.Linear(input_size, attention_size)
         self.second = nn.Linear(attention_size, hops)
-        self.chunk_size = chunk_size
+        self.form, self.current_input, self.window, self.chunk_size = form, current_input, window, chunk_size
+        self.output_size = input_size * (1 if form == "mean" else hops) + (input_size if current_input else 0)
         for layer in (self.first, self.second):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
+
+    def extra_repr(self) -> str:
+        """Return the settings that the layers do not show."""
+        return f"form={self.form}, current_input={self.current_input}, window={self.window}"
 
     def scores(self, x: Tensor) -> Tensor:
         """Return the score of every input for every hop, shape (batch, time, hops)."""
         return self.second(torch.tanh(self.first(x)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map inputs (batch, time, features) to what was read of the past, same shape."""
-        return causal_softmax_average(self.scores(x), x, self.chunk_size)
+        """Map inputs (batch, time, features) to what was read of the past, (batch, time, output_size)."""
+        read = causal_softmax_average(self.scores(x), x, self.form, window=self.window, chunk_size=self.chunk_size)
+        return torch.cat([read, x], dim=2) if self.current_input else read
+
+    def weights(self, x: Tensor, step: int = -1) -> Tensor:
+        """Return how much one time step reads of every input, for pictures.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, time, features)
+        step : int
+            Which time step reads; the last one when omitted.
+
+        Returns
+        -------
+        Tensor, shape (batch, hops, time)
+            Softmax weights: they sum to 1 over the inputs up to `step` (within the window) and are 0 after it.
+        """
+        scores = self.scores(x).transpose(1, 2)
+        then = torch.arange(x.shape[1], device=x.device)
+        now = then[step]
+        hidden = then > now
+        if self.window is not None:
+            hidden = hidden | (then <= now - self.window)
+        return scores.masked_fill(hidden, -torch.inf).softmax(dim=2)

@@ -3,71 +3,136 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError, one_of
-from fmri_saliency.models.recurrent import InputCellLSTM, set_forget_bias
+from fmri_saliency.models.encoders import FlatNetwork, Plain, TemporalConvolution, TransformerLayers
+from fmri_saliency.models.readout import Readout
+from fmri_saliency.models.recurrent import InputCellGRU, InputCellLSTM, InputCellRNN, set_forget_bias
 
-__all__ = ["READOUTS", "SequenceClassifier", "make_network", "network_names"]
+__all__ = ["LINEAR_NETWORKS", "SequenceClassifier", "make_network", "needs_length", "network_names"]
 
-READOUTS: dict[str, Callable[[Tensor], Tensor]] = {
-    "last": lambda hidden: hidden[:, -1],
-    "mean": lambda hidden: hidden.mean(dim=1),
-}
+LINEAR_NETWORKS = ("logistic-regression", "linear-svm")
+FLAT_NETWORKS = ("feed-forward", *LINEAR_NETWORKS)
+INPUT_CELLS = {"lstm": InputCellLSTM, "gru": InputCellGRU, "rnn": InputCellRNN}
+PLAIN_CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
 class SequenceClassifier(nn.Module):
-    """A recurrent layer between input dropout and a linear read-out.
+    """An encoder of time series between input dropout and a linear read-out.
 
     Parameters
     ----------
-    recurrent : nn.Module
-        Maps (batch, time, region) to ``(hidden_sequence, last_state)``.
-    hidden_size, n_classes : int
-        Width of the hidden sequence, and number of logits.
-    readout : {"last", "mean"}
-        Which hidden state is read: the one of the last step, or the mean over time.
+    encoder : nn.Module
+        Maps ``(x, None, lengths)``, `x` of shape (batch, time, region), to ``(hidden_sequence, last_state)``.
+    readout : Readout
+        From the hidden sequence to one vector.
+    width, n_classes : int
+        Width of that vector, and number of logits.
     dropout : float
         Dropout on the inputs and on what is read, as in the reference training code.
     """
 
-    def __init__(
-        self, recurrent: nn.Module, hidden_size: int, n_classes: int, readout: str = "last", dropout: float = 0.1
-    ) -> None:
+    def __init__(self, encoder: nn.Module, readout: Readout, width: int, n_classes: int, dropout: float = 0.1) -> None:
         super().__init__()
-        one_of(readout, READOUTS, "The read-out", DecoderError)
-        self.recurrent = recurrent
+        self.encoder = encoder
         self.readout = readout
         self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(hidden_size, n_classes)
+        self.linear = nn.Linear(width, n_classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, time, region) to logits (batch, class)."""
-        hidden, _ = self.recurrent(self.dropout(x))
-        return self.linear(self.dropout(READOUTS[self.readout](hidden)))
-
-
-def _lstm(n_regions: int, hidden_size: int, hops: int, attention_size: int, forget_bias: float) -> nn.Module:
-    layer = nn.LSTM(n_regions, hidden_size, batch_first=True)
-    set_forget_bias(layer, forget_bias)
-    return layer
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Map (batch, time, region) to logits (batch, class); steps from `lengths` on are padding."""
+        hidden, _ = self.encoder(self.dropout(x), None, lengths)
+        return self.linear(self.dropout(self.readout(hidden, lengths)))
 
 
-def _input_cell_lstm(
-    n_regions: int, hidden_size: int, hops: int, attention_size: int, forget_bias: float
-) -> nn.Module:
-    layer = InputCellLSTM(n_regions, hidden_size, hops, attention_size)
-    set_forget_bias(layer.lstm, forget_bias)
-    return layer
+@dataclass(frozen=True)
+class _Settings:
+    """What :func:`make_network` was asked for."""
+
+    n_regions: int
+    n_classes: int
+    hidden_size: int
+    hops: int
+    attention_size: int
+    form: str
+    num_layers: int
+    window: int | None
+    current_input: bool
+    readout: str
+    dropout: float
+    forget_bias: float
+    n_times: int | None
 
 
-_RECURRENT = {"input-cell-lstm": _input_cell_lstm, "lstm": _lstm}
+def _recurrent(cell: str, input_cell: bool, both: bool, readout: str | None) -> Callable[[_Settings], nn.Module]:
+    def build(s: _Settings) -> nn.Module:
+        if input_cell:
+            encoder: nn.Module = INPUT_CELLS[cell](
+                s.n_regions, s.hidden_size, s.hops, s.attention_size, s.form, s.num_layers, both,
+                current_input=s.current_input, window=s.window,
+            )  # fmt: skip
+        else:
+            layer = PLAIN_CELLS[cell](s.n_regions, s.hidden_size, s.num_layers, batch_first=True, bidirectional=both)
+            encoder = Plain(layer)
+        set_forget_bias(encoder, s.forget_bias)
+        width = s.hidden_size * (1 + both)
+        reading = Readout(readout or s.readout, width, both, s.attention_size)
+        return SequenceClassifier(encoder, reading, width, s.n_classes, s.dropout)
+
+    return build
+
+
+def _convolution(s: _Settings) -> nn.Module:
+    encoder = TemporalConvolution(s.n_regions, s.hidden_size, max(s.num_layers, 5), s.dropout)
+    return SequenceClassifier(encoder, Readout(s.readout, s.hidden_size), s.hidden_size, s.n_classes, s.dropout)
+
+
+def _transformer(s: _Settings) -> nn.Module:
+    encoder = TransformerLayers(s.n_regions, s.hidden_size, max(s.num_layers, 2), s.dropout)
+    kind = "mean" if s.readout == "last" else s.readout  # its last step is no summary of the others
+    return SequenceClassifier(encoder, Readout(kind, s.hidden_size), s.hidden_size, s.n_classes, s.dropout)
+
+
+def _flat(hidden: bool) -> Callable[[_Settings], nn.Module]:
+    def build(s: _Settings) -> nn.Module:
+        if s.n_times is None:
+            raise DecoderError("Networks that read all time steps side by side (feed-forward, logistic-regression, "
+                               "linear-svm) need n_times, the number of time steps.")
+        sizes = (s.hidden_size,) * s.num_layers if hidden else ()
+        return FlatNetwork(s.n_times, s.n_regions, s.n_classes, sizes, s.dropout if hidden else 0.0)
+
+    return build
+
+
+def _registry() -> dict[str, Callable[[_Settings], nn.Module]]:
+    found = {
+        f"{'bi-' if both else ''}{'input-cell-' if input_cell else ''}{cell}": _recurrent(cell, input_cell, both, None)
+        for cell in PLAIN_CELLS
+        for input_cell in (False, True)
+        for both in (False, True)
+    }
+    for words, kind in (("max-pooling", "max"), ("mean-pooling", "mean"), ("self-attention", "attention")):
+        for input_cell in (False, True):
+            name = f"{'input-cell-' if input_cell else ''}lstm-{words}"
+            found[name] = _recurrent("lstm", input_cell, False, kind)
+    found["tcn"], found["transformer"] = _convolution, _transformer
+    return {**found, **{name: _flat(name == "feed-forward") for name in FLAT_NETWORKS}}
+
+
+_NETWORKS = _registry()
 
 
 def network_names() -> list[str]:
     """Return the names that :func:`make_network` knows."""
-    return sorted(_RECURRENT)
+    return sorted(_NETWORKS)
+
+
+def needs_length(name: str) -> bool:
+    """Return whether a network reads samples of one number of time steps only, `n_times`."""
+    return name in FLAT_NETWORKS
 
 
 def make_network(
@@ -78,35 +143,50 @@ def make_network(
     hidden_size: int = 32,
     hops: int = 10,
     attention_size: int = 50,
+    form: str = "mean",
+    num_layers: int = 1,
+    window: int | None = None,
+    current_input: bool = False,
     readout: str = "last",
     dropout: float = 0.5,
     forget_bias: float = 1.0,
-) -> SequenceClassifier:
+    n_times: int | None = None,
+) -> nn.Module:
     """Build a network that maps (batch, time, region) to logits (batch, class).
+
+    Settings that a network has no use for are ignored.
 
     Parameters
     ----------
     name : str
-        One of :func:`network_names`.
+        One of :func:`network_names`: ``[bi-][input-cell-]{lstm,gru,rnn}``,
+        ``[input-cell-]lstm-{max-pooling,mean-pooling,self-attention}``, ``tcn``,
+        ``transformer``, ``feed-forward``, ``logistic-regression``, ``linear-svm``.
     n_regions, n_classes : int
         Width of the input, and number of logits.
     hidden_size : int
-        Units of the recurrent layer.
-    hops, attention_size : int
-        Rows and width of the input-cell attention (ignored by networks without one).
-    readout : {"last", "mean"}
-        Which hidden state the linear layer reads.
+        Units per layer and direction.
+    hops, attention_size, form, window, current_input
+        Of the input-cell attention: see :class:`InputCellLSTM`.
+    num_layers : int
+        Layers; a tcn has at least 5, a transformer at least 2.
+    readout : {"last", "mean", "max", "attention"}
+        How the hidden sequence is read: see :class:`Readout`. The pooling and self-attention
+        networks have their own; a transformer reads the mean where ``last`` is asked for.
     dropout : float
         Probability of dropping an input value or a read hidden unit in training.
     forget_bias : float
-        Initial bias of the forget gate. A plain LSTM of a hundred steps does not learn
+        Initial bias of an LSTM's forget gate. A plain LSTM of a hundred steps does not learn
         early events without a positive one.
+    n_times : int, optional
+        Time steps of a sample; needed by feed-forward and linear networks.
 
     Raises
     ------
     DecoderError
-        If the name or the read-out is unknown.
+        If a name is unknown, a size does not fit, or `n_times` is missing.
     """
     one_of(name, network_names(), "The network", DecoderError)
-    recurrent = _RECURRENT[name](n_regions, hidden_size, hops, attention_size, forget_bias)
-    return SequenceClassifier(recurrent, hidden_size, n_classes, readout, dropout)
+    settings = _Settings(n_regions, n_classes, hidden_size, hops, attention_size, form, num_layers, window,
+                         current_input, readout, dropout, forget_bias, n_times)  # fmt: skip
+    return _NETWORKS[name](settings)

@@ -2,15 +2,157 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from fmri_saliency.errors import DecoderError
 from fmri_saliency.models.attention import InputCellAttention
 
-__all__ = ["InputCellLSTM"]
+__all__ = ["InputCellGRU", "InputCellLSTM", "InputCellRNN", "reverse_time", "run_recurrence", "set_forget_bias"]
 
 
-class InputCellLSTM(nn.Module):
+def check_lengths(lengths: Tensor, x: Tensor) -> None:
+    """Refuse lengths that are not one whole number between 1 and the number of steps per sample.
+
+    Raises
+    ------
+    DecoderError
+    """
+    fits = lengths.shape == x.shape[:1] and not lengths.is_floating_point()
+    if not fits or int(lengths.min()) < 1 or int(lengths.max()) > x.shape[1]:
+        raise DecoderError(f"lengths must be {len(x)} whole numbers between 1 and {x.shape[1]}, the steps of each "
+                           f"sample; {lengths.tolist()} came.")
+
+
+def reverse_time(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Turn (batch, time, ...) around in time; with `lengths`, each sample within its own, padding stays behind."""
+    if lengths is None:
+        return x.flip(1)
+    step = torch.arange(x.shape[1], device=x.device)
+    end = lengths.to(x.device).unsqueeze(1)
+    index = torch.where(step < end, end - 1 - step, step)
+    return x.gather(1, index.unsqueeze(2).expand_as(x))
+
+
+def run_recurrence(
+    layer: nn.RNNBase, x: Tensor, state: Any = None, lengths: Tensor | None = None
+) -> tuple[Tensor, Any]:
+    """Run one of torch's recurrent layers; with `lengths`, each sample only as far as it goes (then zeros)."""
+    if lengths is None:
+        return layer(x, state)
+    packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+    hidden, last = layer(packed, state)
+    return pad_packed_sequence(hidden, batch_first=True, total_length=x.shape[1])[0], last
+
+
+class _Direction(nn.Module):
+    """Attention and recurrence of the first layer, in one direction of time."""
+
+    def __init__(self, attention: InputCellAttention, recurrence: nn.RNNBase) -> None:
+        super().__init__()
+        self.attention = attention
+        self.recurrence = recurrence
+
+    def forward(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
+        return run_recurrence(self.recurrence, self.attention(x), state, lengths)
+
+
+class _InputCell(nn.Module):
+    """What the three cells share: see :class:`InputCellLSTM`."""
+
+    cell: type[nn.RNNBase]
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        hops: int = 10,
+        attention_size: int = 50,
+        form: str = "mean",
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        *,
+        current_input: bool = False,
+        window: int | None = None,
+        chunk_size: int = 16,
+    ) -> None:
+        super().__init__()
+        if hidden_size < 1 or num_layers < 1:
+            raise DecoderError(f"hidden_size and num_layers must be at least 1; {hidden_size} and {num_layers} came.")
+        self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
+        options = {"current_input": current_input, "window": window, "chunk_size": chunk_size}
+        self.directions = nn.ModuleList()
+        for _ in range(1 + bidirectional):
+            attention = InputCellAttention(input_size, hops, attention_size, form, **options)
+            recurrence = self.cell(attention.output_size, hidden_size, batch_first=True)
+            self.directions.append(_Direction(attention, recurrence))
+        self.upper = None
+        if num_layers > 1:
+            width = hidden_size * len(self.directions)
+            self.upper = self.cell(width, hidden_size, num_layers - 1, batch_first=True, bidirectional=bidirectional)
+
+    def forward(self, x: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
+        """Return the hidden sequence and the last state, as torch's layer of the same name.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, time, input_size)
+        state : Tensor or pair of Tensor, optional
+            Shape (num_layers * directions, batch, hidden_size); zeros when omitted.
+        lengths : Tensor of int, shape (batch,), optional
+            Steps of each sample; what lies behind is padding, is never read, and its hidden states are zero.
+
+        Returns
+        -------
+        hidden : Tensor, shape (batch, time, directions * hidden_size)
+        last : as `state`
+            At each sample's last step (for the backward direction: its first).
+
+        Raises
+        ------
+        DecoderError
+            If the shapes do not fit.
+        """
+        width = self.directions[0].attention.first.in_features
+        if x.ndim != 3 or x.shape[2] != width or x.shape[1] < 1:
+            raise DecoderError(f"{type(self).__name__} reads (batch, time, {width}) of at least one step; "
+                               f"{tuple(x.shape)} came.")
+        if lengths is not None:
+            check_lengths(lengths, x)
+            padding = torch.arange(x.shape[1], device=x.device) >= lengths.to(x.device).unsqueeze(1)
+            x = x.masked_fill(padding.unsqueeze(2), 0)
+        hidden, lasts = [], []
+        for number, direction in enumerate(self.directions):
+            turned = reverse_time(x, lengths) if number else x
+            out, last = direction(turned, _part(state, number, number + 1), lengths)
+            hidden.append(reverse_time(out, lengths) if number else out)
+            lasts.append(last)
+        sequence = torch.cat(hidden, dim=2) if self.bidirectional else hidden[0]
+        if self.upper is not None:
+            sequence, last = run_recurrence(self.upper, sequence, _part(state, len(self.directions), None), lengths)
+            lasts.append(last)
+        return sequence, _join(lasts)
+
+
+def _part(state: Any, begin: int, end: int | None) -> Any:
+    """Return some layers of a state, which is a tensor, a pair of them, or None."""
+    if state is None:
+        return None
+    if isinstance(state, tuple):
+        return tuple(one[begin:end].contiguous() for one in state)
+    return state[begin:end].contiguous()
+
+
+def _join(states: list[Any]) -> Any:
+    if isinstance(states[0], tuple):
+        return tuple(torch.cat(parts) for parts in zip(*states, strict=True))
+    return torch.cat(states)
+
+
+class InputCellLSTM(_InputCell):
     """LSTM whose gates see the attention-weighted past instead of the current input.
 
     Called and answering like :class:`torch.nn.LSTM` with ``batch_first=True``. The
@@ -22,36 +164,63 @@ class InputCellLSTM(nn.Module):
     input_size : int
         Features (regions) per time step.
     hidden_size : int
-        Units of the LSTM.
+        Units of the recurrence, per direction.
     hops, attention_size : int
-        See :class:`InputCellAttention`.
+        Rows and width of the attention; `r` and `d_a` in the paper.
+    form : {"mean", "flatten", "flatten_l2"}
+        How the rows reach the gates: see :func:`causal_softmax_average`.
+    num_layers : int
+        Layers of the recurrence; the first reads through the attention, the others the
+        hidden sequence below them.
+    bidirectional : bool
+        Add a recurrence that runs backwards; each direction attends over its own past.
+    current_input : bool
+        Let the gates see the current input, too.
+    window : int, optional
+        Attend over the last `window` steps only.
+    chunk_size : int
+        Speed and memory only.
+
+    Raises
+    ------
+    DecoderError
+        If a size is not positive or the form is unknown.
 
     References
     ----------
-    Ismail et al. (2019), arXiv:1910.12370; mean over hops as in the authors' published code.
+    Ismail et al. (2019), arXiv:1910.12370.
     """
 
-    def __init__(self, input_size: int, hidden_size: int, hops: int = 10, attention_size: int = 50) -> None:
-        super().__init__()
-        self.attention = InputCellAttention(input_size, hops, attention_size)
-        self.lstm = nn.LSTM(input_size, hidden_size, batch_first=True)
-
-    def forward(
-        self, x: Tensor, state: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Return the hidden sequence (batch, time, hidden) and the last (h, c).
-
-        `state` is (h, c), each of shape (1, batch, hidden), as for :class:`torch.nn.LSTM`.
-        """
-        return self.lstm(self.attention(x), state)
+    cell = nn.LSTM
 
 
-def set_forget_bias(lstm: nn.LSTM, value: float) -> None:
-    """Set the forget-gate bias of every layer of `lstm` to `value` (in place)."""
-    hidden = lstm.hidden_size
-    with torch.no_grad():
-        for name, parameter in lstm.named_parameters():
-            if "bias_ih" in name:
-                parameter[hidden : 2 * hidden] = value
-            elif "bias_hh" in name:
-                parameter[hidden : 2 * hidden] = 0.0
+class InputCellGRU(_InputCell):
+    """GRU whose gates see the attention-weighted past; parameters as :class:`InputCellLSTM`.
+
+    Called and answering like :class:`torch.nn.GRU` with ``batch_first=True``.
+    """
+
+    cell = nn.GRU
+
+
+class InputCellRNN(_InputCell):
+    """Vanilla recurrence (tanh) over the attention-weighted past; parameters as :class:`InputCellLSTM`.
+
+    Called and answering like :class:`torch.nn.RNN` with ``batch_first=True``.
+    """
+
+    cell = nn.RNN
+
+
+def set_forget_bias(module: nn.Module, value: float) -> None:
+    """Set the forget-gate bias of every LSTM inside `module` to `value` (in place); other cells have none."""
+    for layer in module.modules():
+        if not isinstance(layer, nn.LSTM):
+            continue
+        hidden = layer.hidden_size
+        with torch.no_grad():
+            for name, parameter in layer.named_parameters():
+                if "bias_ih" in name:
+                    parameter[hidden : 2 * hidden] = value
+                elif "bias_hh" in name:
+                    parameter[hidden : 2 * hidden] = 0.0

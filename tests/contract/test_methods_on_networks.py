@@ -8,8 +8,7 @@ from torch import Tensor
 
 from fmri_saliency.attribution import METHODS, attribute, completeness_gap, method_names
 from fmri_saliency.errors import DecoderError, InputError
-from fmri_saliency.models import make_network, network_names
-from fmri_saliency.models.networks import READOUTS
+from fmri_saliency.models import READOUTS, make_network, network_names
 
 PAIRS = list(product(method_names(), network_names(), READOUTS))
 WEIGHT = torch.tensor([[1.0, -2.0], [0.0, 3.0], [0.5, 0.0]])  # time x region
@@ -29,7 +28,7 @@ def both(x: Tensor) -> Tensor:
 @pytest.mark.parametrize(("method", "network", "readout"), PAIRS)
 def test_every_method_on_every_network(method: str, network: str, readout: str) -> None:
     torch.manual_seed(0)
-    net = make_network(network, 6, 3, hidden_size=5, hops=2, attention_size=4, readout=readout).eval()
+    net = make_network(network, 6, 3, hidden_size=6, hops=2, attention_size=4, readout=readout, n_times=9).eval()
     x, target = torch.randn(4, 9, 6), torch.tensor([0, 1, 2, 1])
     found = attribute(net, x, target, method, batch_size=3)
     assert found.shape == x.shape
@@ -45,10 +44,12 @@ def test_every_method_on_every_network(method: str, network: str, readout: str) 
 @pytest.mark.parametrize("network", network_names())
 def test_integrated_gradients_are_complete(network: str) -> None:
     torch.manual_seed(1)
-    net = make_network(network, 4, 2, hidden_size=6).eval().double()
+    net = make_network(network, 4, 2, hidden_size=6, n_times=8).eval().double()
     x, target, baseline = torch.randn(3, 8, 4).double(), torch.tensor([0, 1, 0]), torch.randn(8, 4).double()
     found = attribute(net, x, target, "integrated-gradients", baseline=baseline, steps=64)
-    assert completeness_gap(net, x, target, found, baseline).abs().max() < 1e-6
+    gap = completeness_gap(net, x, target, found, baseline).abs().max()
+    kinks = network in ("tcn", "transformer", "feed-forward") or network.endswith("max-pooling")
+    assert gap < (1e-2 if kinks else 1e-6)  # where the slope jumps along the path, the sum converges slowly
 
 
 @pytest.mark.parametrize("method", method_names())
@@ -82,7 +83,7 @@ def test_the_baseline_moves_integrated_gradients_only() -> None:
 @pytest.mark.parametrize(("network", "readout"), list(product(network_names(), READOUTS)))
 def test_samples_do_not_influence_each_other(network: str, readout: str) -> None:
     torch.manual_seed(0)
-    net = make_network(network, 4, 3, readout=readout).eval()
+    net = make_network(network, 4, 3, readout=readout, n_times=11).eval()
     x = torch.randn(5, 11, 4)
     torch.testing.assert_close(net(x)[2:3], net(x[2:3]))
     assert net(x).shape == (5, 3)
@@ -90,14 +91,17 @@ def test_samples_do_not_influence_each_other(network: str, readout: str) -> None
 
 def test_the_forget_bias_is_where_torch_has_it() -> None:
     net = make_network("lstm", 3, 2, hidden_size=4, forget_bias=2.5)
-    total = net.recurrent.bias_ih_l0 + net.recurrent.bias_hh_l0
-    assert total[4:8].tolist() == [2.5] * 4
+    layer = net.encoder.layer
+    assert (layer.bias_ih_l0 + layer.bias_hh_l0)[4:8].tolist() == [2.5] * 4
+    both = make_network("bi-input-cell-lstm", 3, 2, hidden_size=4, num_layers=2, forget_bias=2.5)
+    upper = both.encoder.upper
+    assert (upper.bias_ih_l0_reverse + upper.bias_hh_l0_reverse)[4:8].tolist() == [2.5] * 4
 
 
 def test_unknown_names_are_named() -> None:
     with pytest.raises(DecoderError, match="Did you mean 'lstm'"):
         make_network("lstmm", 3, 2)
-    with pytest.raises(DecoderError, match="read-out must be one of last, mean"):
+    with pytest.raises(DecoderError, match="read-out must be one of last, mean, max, attention"):
         make_network("lstm", 3, 2, readout="first")
     with pytest.raises(InputError, match="saliency method must be one of gradient"):
         attribute(linear, torch.ones(1, 3, 2), torch.tensor([0]), "gradients")
