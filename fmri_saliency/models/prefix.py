@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-__all__ = ["factored_mean", "is_mild"]
+__all__ = ["chunk_size_for", "factored_average", "factored_projection", "is_mild"]
 
 SPREAD = {torch.float32: 25.0, torch.float64: 200.0}  # e^(3 * spread) must not overflow in the second derivative
 CHUNKS = 64  # chunks whose states are combined by one matrix product; beyond, the state is carried
+SIZES = (20, 25, 16, 24, 22, 18, 28, 32)  # fastest first
+SIZES_OF_ROWS = (12, 10, 16, 14, 11, 13, 15)
+
+State = tuple[Tensor, Tensor, Tensor]  # per hop: largest score, mass, weighted sum of the inputs
+
+
+def chunk_size_for(n_times: int, keep_hops: bool = False) -> int:
+    """Return a number of steps per chunk that is fast and, if possible, divides the time without rest."""
+    sizes = SIZES_OF_ROWS if keep_hops else SIZES
+    if n_times <= max(sizes):
+        return max(1, n_times)
+    return min(sizes, key=lambda size: -n_times % size)
 
 
 def _fill(values: Tensor, chunk_size: int) -> Tensor:
@@ -20,7 +34,7 @@ def _fill(values: Tensor, chunk_size: int) -> Tensor:
 
 
 def is_mild(scores: Tensor, chunk_size: int) -> bool:
-    """Return whether scores differ little enough within every chunk for :func:`factored_mean`.
+    """Return whether scores differ little enough within every chunk for :func:`factored_average`.
 
     Always False where control flow may not depend on values.
     """
@@ -33,17 +47,17 @@ def is_mild(scores: Tensor, chunk_size: int) -> bool:
         return False
 
 
-def factored_mean(scores: Tensor, x: Tensor, chunk_size: int) -> Tensor:
-    r"""Average the past of `x` with softmax weights, mean over hops, by matrix products only.
+def factored_average(scores: Tensor, x: Tensor, chunk_size: int, keep_hops: bool = False) -> Tensor:
+    r"""Average the past of `x` with softmax weights, by matrix products only.
 
     Within a chunk, with :math:`c_k` the largest score of hop `k` so far and
-    :math:`E_{jk} = e^{s_{jk} - c_k}`, the weight of input `j` at step `t` is
+    :math:`E_{jk} = e^{s_{jk} - c_k}`, hop `k` reads input `j` at step `t` with the weight
 
-    .. math:: A_{tj} = \frac{1}{r} \sum_k \frac{E_{jk}}{D_{tk}} \; [j \le t], \qquad
-        D_{tk} = \sum_{j \le t} E_{jk}
+    .. math:: E_{jk} / D_{tk} \; [j \le t], \qquad D_{tk} = \sum_{j \le t} E_{jk}
 
-    which is a product of a (steps, hops) and a (hops, steps) matrix. Earlier chunks enter by
-    their sums :math:`\sum_j E_{jk}` and :math:`\sum_j E_{jk} x_j`, rescaled to the present :math:`c_k`.
+    so that the mean over hops is a product of a (steps, hops) and a (hops, steps) matrix. Earlier
+    chunks enter by their sums :math:`\sum_j E_{jk}` and :math:`\sum_j E_{jk} x_j`, rescaled to
+    the present :math:`c_k`.
 
     Parameters
     ----------
@@ -51,40 +65,118 @@ def factored_mean(scores: Tensor, x: Tensor, chunk_size: int) -> Tensor:
         Mild: see :func:`is_mild`.
     x : Tensor, shape (batch, time, features)
     chunk_size : int
+    keep_hops : bool
+        Return a row per hop instead of their mean.
 
     Returns
     -------
-    Tensor, shape (batch, time, features)
+    Tensor, shape (batch, time, features), or (batch, time, hops, features)
     """
+    return _over_spans(scores, x, chunk_size, _rows if keep_hops else _mean)
+
+
+def factored_projection(scores: Tensor, x: Tensor, weight: Tensor, chunk_size: int) -> Tensor:
+    r"""Return :math:`W M_t` without ever making :math:`M_t`, for the rows of all hops side by side.
+
+    With :math:`W_k` the columns of `weight` that belong to hop `k`,
+
+    .. math:: W M_t = \sum_k \sum_{j \le t} \frac{E_{jk}}{D_{tk}} \, W_k x_j
+
+    so that inputs are projected first and averaged after, where they are `rows` instead of
+    `features` wide.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (batch, time, hops)
+        Mild: see :func:`is_mild`.
+    x : Tensor, shape (batch, time, features)
+    weight : Tensor, shape (rows, hops * features)
+    chunk_size : int
+
+    Returns
+    -------
+    Tensor, shape (batch, time, rows)
+    """
+    by_hop = weight.unflatten(1, (scores.shape[2], -1))  # (rows, hops, features)
+
+    def read(factor: Tensor, mass: Tensor, inputs: Tensor, before: Tensor | None) -> Tensor:
+        inverse = (1 / mass).transpose(1, 2)
+        projected = inputs @ by_hop.permute(2, 1, 0).flatten(1)  # (chunks, steps, hops * rows)
+        projected = projected.unflatten(2, (scores.shape[2], -1)).flatten(1, 2)  # (chunks, steps * hops, rows)
+        weights = (inverse.unsqueeze(2) * factor.transpose(1, 2).unsqueeze(1)).masked_fill(_future(factor, 2), 0)
+        if before is None:
+            return weights.flatten(2) @ projected
+        carried = (before.transpose(0, 1) @ by_hop.permute(1, 2, 0)).transpose(0, 1)  # (chunks, hops, rows)
+        return torch.baddbmm(inverse @ carried, weights.flatten(2), projected)
+
+    return _over_spans(scores, x, chunk_size, read)
+
+
+Read = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+
+
+def _over_spans(scores: Tensor, x: Tensor, chunk_size: int, read: Read) -> Tensor:
+    """Cut time into spans of `CHUNKS` chunks, and read each with what came before it."""
     span = chunk_size * CHUNKS
     outputs, state = [], None
     for begin in range(0, x.shape[1], span):
-        part, state = _span(scores[:, begin : begin + span], x[:, begin : begin + span], chunk_size, state)
+        part, state = _span(scores[:, begin : begin + span], x[:, begin : begin + span], chunk_size, state, read)
         outputs.append(part)
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
 
-State = tuple[Tensor, Tensor, Tensor]  # largest score, mass and weighted sum per hop
-
-
-def _span(scores: Tensor, x: Tensor, chunk_size: int, state: State | None) -> tuple[Tensor, State]:
-    n_times, hops = x.shape[1], scores.shape[2]
-    scores, x = _fill(scores, chunk_size), _fill(x, chunk_size)
+def _span(scores: Tensor, x: Tensor, chunk_size: int, state: State | None, read: Read) -> tuple[Tensor, State | None]:
+    """Read one span of time; `state` is what came before it."""
+    batch, n_times = scores.shape[:2]
+    scores, inputs = _fill(scores, chunk_size), _fill(x, chunk_size).flatten(0, 1)
+    chunks = scores.shape[1]
     peak = scores.detach().amax(dim=2)
     if state is not None:
         peak = torch.cat([state[0].unsqueeze(1), peak], dim=1)
-    peak = peak.cummax(dim=1).values
-    now = peak if state is None else peak[:, 1:]  # (batch, chunks, hops)
-    factor = (scores - now.unsqueeze(2)).exp()  # E, (batch, chunks, steps, hops)
-    mass_here = factor.cumsum(dim=2)
-    sums, masses = factor.transpose(2, 3) @ x, mass_here[:, :, -1]
+    peak = peak.cummax(dim=1).values.transpose(1, 2)  # (batch, hops, chunks)
+    now = peak[:, :, -chunks:]
+    factor = (scores.transpose(2, 3) - now.transpose(1, 2).unsqueeze(3)).exp().flatten(0, 1)  # E, (.., hops, steps)
+    mass = factor.cumsum(dim=2)
+    if chunks == 1 and state is None:
+        return read(factor, mass, inputs, None)[:, :n_times], None
+    masses = mass[:, :, -1].unflatten(0, (batch, chunks)).transpose(1, 2).unsqueeze(3)  # (batch, hops, chunks, 1)
+    sums = (factor @ inputs).unflatten(0, (batch, chunks)).transpose(1, 2)  # (batch, hops, chunks, features)
     if state is not None:
-        sums, masses = (torch.cat([old.unsqueeze(1), new], 1) for old, new in ((state[2], sums), (state[1], masses)))
-    rescale = (peak.unsqueeze(1) - now.unsqueeze(2)).clamp_max(0).exp().permute(0, 3, 1, 2)  # (.., chunk, earlier)
-    rescale = rescale.tril(-1 if state is None else 0)
-    sums_before = (rescale @ sums.transpose(1, 2)).transpose(1, 2)
-    mass_before = (rescale @ masses.transpose(1, 2).unsqueeze(3)).squeeze(3).transpose(1, 2)
-    inverse = 1 / (hops * (mass_here + mass_before.unsqueeze(2)))
-    weights = (inverse @ factor.transpose(2, 3)).tril()
-    average = (weights @ x + inverse @ sums_before).flatten(1, 2)[:, :n_times]
-    return average, (now[:, -1], masses[:, -1] + mass_before[:, -1], sums[:, -1] + sums_before[:, -1])
+        masses = torch.cat([state[1].unsqueeze(2), masses], dim=2)
+        sums = torch.cat([state[2].unsqueeze(2), sums], dim=2)
+    rescale = (peak.unsqueeze(2) - now.unsqueeze(3)).clamp_max(0).exp().tril(-1 if state is None else 0)
+    masses_before, sums_before = rescale @ masses, rescale @ sums
+    after = (now[:, :, -1], masses[:, :, -1] + masses_before[:, :, -1], sums[:, :, -1] + sums_before[:, :, -1])
+    before = sums_before.transpose(1, 2).flatten(0, 1)  # (batch * chunks, hops, features)
+    mass = mass + masses_before.transpose(1, 2).flatten(0, 1)
+    found = read(factor, mass, inputs, before)
+    return found.unflatten(0, (batch, chunks)).flatten(1, 2)[:, :n_times], after
+
+
+def _future(factor: Tensor, axis: int) -> Tensor:
+    """Return which steps of a chunk lie after which, with room for the hops at `axis`."""
+    steps = factor.shape[2]
+    return torch.ones(steps, steps, dtype=torch.bool, device=factor.device).triu(1).unsqueeze(axis)
+
+
+def _mean(factor: Tensor, mass: Tensor, inputs: Tensor, before: Tensor | None) -> Tensor:
+    """Read all chunks, mean over hops.
+
+    `factor` and `mass` are (chunks, hops, steps), `inputs` (chunks, steps, features), `before`
+    (chunks, hops, features).
+    """
+    inverse = (1 / (factor.shape[1] * mass)).transpose(1, 2)  # (chunks, now, hops)
+    weights = (inverse @ factor).tril()
+    if before is None:
+        return weights @ inputs
+    return torch.baddbmm(inverse @ before, weights, inputs)
+
+
+def _rows(factor: Tensor, mass: Tensor, inputs: Tensor, before: Tensor | None) -> Tensor:
+    """Read as :func:`_mean` does, with a row per hop."""
+    inverse = (1 / mass).transpose(1, 2)
+    weights = (inverse.unsqueeze(3) * factor.unsqueeze(1)).masked_fill(_future(factor, 1), 0)
+    if before is not None:  # what was carried is read like further inputs, each by its own hop
+        weights = torch.cat([weights, inverse.diag_embed()], dim=3)
+        inputs = torch.cat([inputs, before], dim=1)
+    return (weights.flatten(1, 2) @ inputs).unflatten(1, (-1, factor.shape[1]))

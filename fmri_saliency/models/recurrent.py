@@ -14,6 +14,9 @@ from fmri_saliency.models.attention import InputCellAttention
 __all__ = ["InputCellGRU", "InputCellLSTM", "InputCellRNN", "reverse_time", "run_recurrence", "set_forget_bias"]
 
 
+KERNELS = {nn.LSTM: torch.lstm, nn.GRU: torch.gru, nn.RNN: torch.rnn_tanh}  # what torch's layers call
+
+
 def check_lengths(lengths: Tensor, x: Tensor) -> None:
     """Refuse lengths that are not one whole number between 1 and the number of steps per sample.
 
@@ -57,7 +60,24 @@ class _Direction(nn.Module):
         self.recurrence = recurrence
 
     def forward(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
-        return run_recurrence(self.recurrence, self.attention(x), state, lengths)
+        layer = self.recurrence
+        rows, features = layer.weight_ih_l0.shape[0], x.shape[2]
+        if self.attention.form != "flatten" or rows > 1.5 * features or lengths is not None or x.is_cuda:
+            return run_recurrence(layer, self.attention(x), state, lengths)
+        return self._run_projected(x, state)
+
+    def _run_projected(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Project what is read onto the gates first, and let torch's recurrence take it as it is."""
+        layer = self.recurrence
+        gates = self.attention.project(x, layer.weight_ih_l0)
+        identity = torch.eye(gates.shape[2], dtype=gates.dtype, device=gates.device)
+        weights = [identity, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0]
+        if state is None:
+            zeros = gates.new_zeros(1, len(x), layer.hidden_size)
+            state = (zeros, zeros) if isinstance(layer, nn.LSTM) else zeros
+        run = KERNELS[type(layer)]
+        hidden, *last = run(gates, state, weights, True, 1, 0.0, self.training, False, True)
+        return hidden, tuple(last) if isinstance(layer, nn.LSTM) else last[0]
 
 
 class _InputCell(nn.Module):
@@ -77,7 +97,7 @@ class _InputCell(nn.Module):
         *,
         current_input: bool = False,
         window: int | None = None,
-        chunk_size: int = 16,
+        chunk_size: int | None = None,
     ) -> None:
         super().__init__()
         if hidden_size < 1 or num_layers < 1:
@@ -178,7 +198,7 @@ class InputCellLSTM(_InputCell):
         Let the gates see the current input, too.
     window : int, optional
         Attend over the last `window` steps only.
-    chunk_size : int
+    chunk_size : int, optional
         Speed and memory only.
 
     Raises

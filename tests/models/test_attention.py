@@ -64,12 +64,13 @@ def test_equals_the_equation_for_any_chunk(
         torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("chunk", [3, 8])
-def test_long_series_carry_the_state_over_many_chunks(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_series_carry_the_state_over_many_chunks(chunk: int, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefix, "CHUNKS", 4)  # 4 chunks per span: several spans in 101 steps
     scores, x = draw(1, 2, 101, 3, scale=3.0).requires_grad_(), draw(2, 2, 101, 4).requires_grad_()
     assert prefix.is_mild(scores, chunk)
-    fast, wanted = causal_softmax_average(scores, x, chunk_size=chunk), slow(scores, x, "mean")
+    fast, wanted = causal_softmax_average(scores, x, form, chunk_size=chunk), slow(scores, x, form)
     torch.testing.assert_close(fast, wanted, rtol=0, atol=1e-12)
     for one, other in zip(
         torch.autograd.grad(fast.pow(2).sum(), (scores, x)), torch.autograd.grad(wanted.pow(2).sum(), (scores, x)),
@@ -80,17 +81,18 @@ def test_long_series_carry_the_state_over_many_chunks(chunk: int, monkeypatch: p
 
 def test_both_ways_of_computing_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     used = []
-    for name in ("factored_mean", "_pairwise"):
+    for name in ("factored_average", "_pairwise"):
         original = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *a, n=name, f=original: used.append(n) or f(*a))
+        monkeypatch.setattr(module, name, lambda *a, n=name, f=original, **k: used.append(n) or f(*a, **k))
     causal_softmax_average(draw(0, 1, 40, 2), draw(1, 1, 40, 3))
     causal_softmax_average(draw(0, 1, 40, 2, scale=1e3), draw(1, 1, 40, 3))
-    assert used == ["factored_mean", "_pairwise"]
+    assert used == ["factored_average", "_pairwise"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("rising", [True, False])
-def test_at_the_edge_of_mild_nothing_is_lost(dtype: torch.dtype, rising: bool) -> None:
+@pytest.mark.parametrize("form", FORMS)
+def test_at_the_edge_of_mild_nothing_is_lost(dtype: torch.dtype, rising: bool, form: str) -> None:
     """Scores that rise or fall by just less than the limit within each chunk, over many chunks."""
     spread = 0.99 * prefix.SPREAD[dtype]
     ramp = torch.arange(64, dtype=torch.float64) * spread / 7  # 8 steps a chunk
@@ -98,8 +100,8 @@ def test_at_the_edge_of_mild_nothing_is_lost(dtype: torch.dtype, rising: bool) -
     x = draw(3, 1, 64, 2).to(dtype).requires_grad_()
     assert prefix.is_mild(scores, 8)
     assert not prefix.is_mild(1.02 * scores, 8)
-    fast = causal_softmax_average(scores, x, chunk_size=8)
-    wanted = slow(scores.double(), x.double(), "mean")
+    fast = causal_softmax_average(scores, x, form, chunk_size=8)
+    wanted = slow(scores.double(), x.double(), form)
     tolerance = 1e-5 if dtype == torch.float32 else 1e-12
     torch.testing.assert_close(fast.double(), wanted, rtol=tolerance, atol=tolerance)
     first = torch.autograd.grad(fast.pow(3).sum(), (scores, x), create_graph=True)

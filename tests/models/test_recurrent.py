@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError
-from fmri_saliency.models import FORMS, InputCellGRU, InputCellLSTM, InputCellRNN
+from fmri_saliency.models import FORMS, InputCellGRU, InputCellLSTM, InputCellRNN, attention
+from fmri_saliency.models.recurrent import run_recurrence
 
 REFERENCE = Path(__file__).parent / "input_cell_reference.npz"
 CELLS = (InputCellLSTM, InputCellGRU, InputCellRNN)
@@ -54,6 +55,41 @@ def test_equals_the_equations(cell: type, form: str, both: bool, extra: dict) ->
     for one, two in zip(second, other, strict=True):
         torch.testing.assert_close(torch.zeros(()) if one is None else one, torch.zeros(()) if two is None else two,
                                    rtol=0, atol=1e-10, check_dtype=False)  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "both", "extra"), list(product(CELLS, [False, True], [False, True])))
+@pytest.mark.parametrize("scale", [1.0, 300.0])
+def test_projecting_first_changes_nothing(cell: type, both: bool, extra: bool, scale: float) -> None:
+    """With more regions than gates, the flatten form is never made; nor is it for sharp scores, by the other way."""
+    torch.manual_seed(0)
+    layer = cell(20, 3, 2, 4, "flatten", 1, both, current_input=extra, chunk_size=4).double()
+    with torch.no_grad():
+        layer.directions[0].attention.second.weight *= scale
+    x = draw(1, 2, 15, 20).requires_grad_()
+    hidden, state = layer(x)
+    wanted, h, c = direct.input_cell(layer, x)
+    torch.testing.assert_close(hidden, wanted, rtol=0, atol=1e-12)
+    for one, other in zip(last_of(state), (h, c), strict=False):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+    parameters = (x, *layer.parameters())
+    for one, other in zip(torch.autograd.grad(hidden.pow(2).sum(), parameters),
+                          torch.autograd.grad(wanted.pow(2).sum(), parameters), strict=True):  # fmt: skip
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-11)
+    again, last = layer(x[:, :5], state)
+    through, end = run_recurrence(layer.directions[0].recurrence, layer.directions[0].attention(x[:, :5]),
+                                  tuple(s[:1] for s in state) if isinstance(state, tuple) else state[:1])  # fmt: skip
+    torch.testing.assert_close(again[..., :3], through, rtol=0, atol=1e-12)
+    torch.testing.assert_close(last_of(last)[0][:1], last_of(end)[0], rtol=0, atol=1e-12)
+
+
+def test_the_flatten_form_is_not_made_when_that_is_cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+    original = attention.factored_projection
+    monkeypatch.setattr(attention, "factored_projection", lambda *a: used.append(len(a)) or original(*a))
+    InputCellLSTM(20, 3, form="flatten")(torch.zeros(1, 5, 20))
+    InputCellLSTM(20, 32, form="flatten")(torch.zeros(1, 5, 20))
+    InputCellLSTM(20, 3, form="flatten_l2")(torch.zeros(1, 5, 20))
+    assert used == [4]
 
 
 def reference(case: str) -> dict[str, Tensor]:
@@ -244,7 +280,7 @@ def test_the_attention_works_under_vmap_and_jacrev(form: str) -> None:
 
 @pytest.mark.parametrize(("cell", "form"), list(product(CELLS, FORMS)))
 def test_autocast_to_half_precision_stays_finite(cell: type, form: str) -> None:
-    layer, x = make(cell, form=form).float(), draw(1, 2, 40, 5, scale=30.0).float().requires_grad_()
+    layer, x = make(cell, form=form).float(), draw(1, 2, 40, 5, scale=3.0).float().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
         hidden, _ = layer(x)
     (gradient,) = torch.autograd.grad(hidden.float().sum(), x)
