@@ -193,6 +193,15 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
             callbacks.append(EpochBar())
         return callbacks
 
+    def untrained(self, seed: int) -> TaskDecoder:
+        """Return a copy of this fitted decoder whose network has new weights, drawn with `seed`."""
+        check_is_fitted(self)
+        other = copy.copy(self)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            other.module_ = self.build_module().eval()
+        return other
+
     def build_module(self) -> torch.nn.Module:
         """Return an untrained network for the shape and classes seen in :meth:`fit`.
 

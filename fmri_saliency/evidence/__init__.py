@@ -1,6 +1,6 @@
 """Does the map hold? Checks that answer in numbers with their null."""
 
-from fmri_saliency.evidence.profile import edge_shares
+from fmri_saliency.evidence.profile import compare_untrained, edge_shares
 from fmri_saliency.evidence.recovery import recover
 
-__all__ = ["edge_shares", "recover"]
+__all__ = ["compare_untrained", "edge_shares", "recover"]

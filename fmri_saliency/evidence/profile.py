@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fmri_saliency.records import Evidence, Saliency
 
-__all__ = ["edge_shares"]
+__all__ = ["compare_untrained", "edge_shares"]
 
 
 def edge_shares(saliency: Saliency, network: str, tenth: float = 0.1) -> list[Evidence]:
@@ -46,3 +48,38 @@ def edge_shares(saliency: Saliency, network: str, tenth: float = 0.1) -> list[Ev
             )
         )
     return found
+
+
+def compare_untrained(trained: Saliency, untrained: Sequence[Saliency], network: str, tenth: float = 0.1) -> Evidence:
+    """Say how much of where in time the saliency lies a network shows without training.
+
+    The correlation over time of the mean share of absolute saliency of a trained network and
+    of the same network with new weights, on the same samples. Close to 1 the profile is the
+    architecture's, not something that was learnt (after the randomisation checks of Adebayo
+    et al. 2018, arXiv:1810.03292).
+
+    Parameters
+    ----------
+    trained : Saliency
+        Per sample.
+    untrained : sequence of Saliency
+        Of the same samples, one for each draw of new weights.
+    network : str
+        For the record.
+    """
+    profile = np.nanmean(trained.time_share(), axis=0)
+    others = np.mean([np.nanmean(one.time_share(), axis=0) for one in untrained], axis=0)
+    steps = max(1, round(tenth * len(profile)))
+    varies = min(profile.std(), others.std()) > 0
+    value = float(np.corrcoef(profile, others)[0, 1]) if varies and len(profile) > 2 else float("nan")
+    alike = "is largely the architecture's" if value > 0.5 else "is not what an untrained network shows"
+    return Evidence(
+        check="correlation of the time profile with the untrained network's",
+        subject=network,
+        value=value,
+        null=0.0,
+        on=f"{len(trained.labels)} held-out samples, {len(untrained)} draws of new weights, which put "
+           f"{others[:steps].sum():.2f} in the first and {others[-steps:].sum():.2f} in the last of {len(profile)} "
+           f"steps' tenths (even: {steps / len(profile):.2f})",
+        verdict=f"where in time the saliency lies {alike}",
+    )

@@ -10,6 +10,14 @@ from fmri_saliency.models.networks import (
 )
 from fmri_saliency.models.readout import READOUTS, Readout
 from fmri_saliency.models.recurrent import InputCellGRU, InputCellLSTM, InputCellRNN
+from fmri_saliency.models.vanishing import (
+    VanishingProfile,
+    forget_gate_products,
+    jacobian_norms,
+    state_gradient_norms,
+    step_shares,
+    vanishing_profile,
+)
 
 __all__ = [
     "FORMS",
@@ -21,7 +29,13 @@ __all__ = [
     "InputCellRNN",
     "Readout",
     "SequenceClassifier",
+    "VanishingProfile",
+    "forget_gate_products",
+    "jacobian_norms",
     "make_network",
     "needs_length",
     "network_names",
+    "state_gradient_norms",
+    "step_shares",
+    "vanishing_profile",
 ]

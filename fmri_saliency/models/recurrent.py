@@ -11,7 +11,15 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from fmri_saliency.errors import DecoderError
 from fmri_saliency.models.attention import InputCellAttention
 
-__all__ = ["InputCellGRU", "InputCellLSTM", "InputCellRNN", "reverse_time", "run_recurrence", "set_forget_bias"]
+__all__ = [
+    "InputCellGRU",
+    "InputCellLSTM",
+    "InputCellLayer",
+    "InputCellRNN",
+    "reverse_time",
+    "run_recurrence",
+    "set_forget_bias",
+]
 
 
 KERNELS = {nn.LSTM: torch.lstm, nn.GRU: torch.gru, nn.RNN: torch.rnn_tanh}  # what torch's layers call
@@ -80,7 +88,7 @@ class _Direction(nn.Module):
         return hidden, tuple(last) if isinstance(layer, nn.LSTM) else last[0]
 
 
-class _InputCell(nn.Module):
+class InputCellLayer(nn.Module):
     """What the three cells share: see :class:`InputCellLSTM`."""
 
     cell: type[nn.RNNBase]
@@ -172,7 +180,7 @@ def _join(states: list[Any]) -> Any:
     return torch.cat(states)
 
 
-class InputCellLSTM(_InputCell):
+class InputCellLSTM(InputCellLayer):
     """LSTM whose gates see the attention-weighted past instead of the current input.
 
     Called and answering like :class:`torch.nn.LSTM` with ``batch_first=True``. The
@@ -214,7 +222,7 @@ class InputCellLSTM(_InputCell):
     cell = nn.LSTM
 
 
-class InputCellGRU(_InputCell):
+class InputCellGRU(InputCellLayer):
     """GRU whose gates see the attention-weighted past; parameters as :class:`InputCellLSTM`.
 
     Called and answering like :class:`torch.nn.GRU` with ``batch_first=True``.
@@ -223,7 +231,7 @@ class InputCellGRU(_InputCell):
     cell = nn.GRU
 
 
-class InputCellRNN(_InputCell):
+class InputCellRNN(InputCellLayer):
     """Vanilla recurrence (tanh) over the attention-weighted past; parameters as :class:`InputCellLSTM`.
 
     Called and answering like :class:`torch.nn.RNN` with ``batch_first=True``.

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
+from fmri_saliency.decoding import load_decoder
 from fmri_saliency.errors import InputError
-from fmri_saliency.evidence import edge_shares, recover
+from fmri_saliency.evidence import compare_untrained, edge_shares, recover
 from fmri_saliency.files import read_json, read_tsv, write_json
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import check_explained
 from fmri_saliency.pipeline.train import load_samples
 from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Evidence, Samples
-from fmri_saliency.saliency import read_saliency
+from fmri_saliency.saliency import explain_samples, read_saliency
 
 __all__ = ["judge", "read_truth"]
+
+DRAWS = 3
 
 
 def read_truth(folder: Path, samples: Samples, offset: float) -> dict[str, np.ndarray]:
@@ -45,17 +49,34 @@ def read_truth(folder: Path, samples: Samples, offset: float) -> dict[str, np.nd
     return truth
 
 
+def _without_training(config: Config, network: str, samples: Samples) -> Evidence:
+    """Explain the first fold's held-out samples with new weights, and compare where in time the saliency lies."""
+    space = Workspace(config.output.path)
+    stem = space.fold_saliency(network, 1)
+    chosen = read_json(stem.with_name(stem.name + ".json"))["samples"]
+    decoder = load_decoder(space.fold(network, 1), config.decoder.device, config.decoder.threads)
+    test = samples.X[chosen], samples.y[chosen], samples.t_r, samples.names
+    settings = replace(config.saliency, target="true")
+    mean = samples.X[np.setdiff1d(np.arange(len(samples.y)), chosen)].mean(axis=0)
+    drawn = [
+        explain_samples(decoder.untrained(config.decoder.seed + 1000 + k), *test, settings, mean) for k in range(DRAWS)
+    ]
+    return compare_untrained(read_saliency(stem), drawn, network)
+
+
 def judge(config: Config) -> list[Evidence]:
     """Check the maps and write ``evidence/evidence.json``.
 
-    For every network: the share of saliency in the first and last tenth of the steps. For
+    For every network: the share of saliency in the first and last tenth of the steps, and how far
+    the profile over time is that of the network before training. For
     simulated scans also: how well the class maps recover what was planted.
     """
     space = Workspace(config.output.path)
     samples, _ = load_samples(config)
     inputs = check_explained(config)
     found: list[Evidence] = []
-    for network in config.decoder.networks:
+    for network in tqdm(config.decoder.networks, desc="Judging", unit="network"):
+        found.append(_without_training(config, network, samples))
         found += edge_shares(read_saliency(space.saliency(network, "samples")), network)
     if config.scans.truth is not None and config.samples.unit == "run":
         truth = read_truth(config.scans.truth, samples, config.samples.offset)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.evidence import edge_shares, recover
+from fmri_saliency.evidence import compare_untrained, edge_shares, recover
 from fmri_saliency.records import Saliency
 
 
@@ -76,3 +76,18 @@ def test_edge_shares_by_hand(saliency: Saliency) -> None:
     nothing = edge_shares(replace(spread, values=0 * values), "net")[0]
     assert np.isnan(nothing.value)
     assert "0 held-out samples" in nothing.on
+
+
+def test_a_profile_that_new_weights_have_too_is_not_learnt(saliency: Saliency) -> None:
+    values = np.zeros((4, 10, 1), dtype=np.float32)
+    values[:, :, 0] = np.arange(10)
+    rising = replace(saliency, values=values, names=("r",))
+    falling = replace(rising, values=values[:, ::-1])
+    alike = compare_untrained(rising, [rising, rising], "net")
+    assert alike.value == pytest.approx(1.0)
+    assert alike.verdict == "where in time the saliency lies is largely the architecture's"
+    assert "2 draws of new weights, which put 0.00 in the first and 0.20 in the last" in alike.on  # 9 of 45
+    other = compare_untrained(rising, [falling], "net")
+    assert other.value == pytest.approx(-1.0)
+    assert other.verdict.endswith("is not what an untrained network shows")
+    assert np.isnan(compare_untrained(rising, [replace(rising, values=values * 0 + 1)], "net").value)

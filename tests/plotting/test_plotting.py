@@ -4,9 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
 
-from fmri_saliency.plotting import plot_confusion, plot_glass, plot_glass_strip, plot_region_time, plot_time_shares
+from fmri_saliency.models import make_network, vanishing_profile
+from fmri_saliency.plotting import (
+    plot_confusion,
+    plot_glass,
+    plot_glass_strip,
+    plot_region_time,
+    plot_time_shares,
+    plot_vanishing,
+)
 from fmri_saliency.records import Atlas, Event, Saliency
 
 
@@ -78,3 +87,16 @@ def test_a_strip_has_one_brain_per_moment(atlas: Atlas) -> None:
     later = plot_glass_strip(values, atlas, 2.0, [5.0, 7.0], start=5.0)
     assert [text.get_text() for text in later.texts][:2] == ["5.0 s", "7.0 s"]
     assert "from -1 (blue)" in later.get_suptitle()  # frames 0 and 1
+
+
+def test_vanishing_is_shown_for_several_networks_side_by_side() -> None:
+    x, targets = torch.randn(3, 12, 4), torch.tensor([0, 1, 1])
+    nets = {name: make_network(name, 4, 2, hidden_size=3).eval() for name in ("lstm", "input-cell-lstm", "tcn")}
+    profiles = [vanishing_profile(name, net, x, targets, [nets["lstm"]]) for name, net in nets.items()]
+    figure = plot_vanishing(profiles, 2.0, "Title", start=4.0)
+    shares, jacobian, forget = figure.axes
+    np.testing.assert_allclose(shares.lines[0].get_ydata(), 100 * profiles[0].shares)
+    assert shares.lines[0].get_xdata()[0] == 4.0
+    assert [text.get_text() for text in shares.get_legend().get_texts()] == list(nets)
+    assert (len(shares.lines), len(jacobian.lines), len(forget.lines)) == (7, 2, 2)  # a tcn has no recurrence
+    assert shares.get_yscale() == "log"

@@ -1,0 +1,53 @@
+"""How much of each time step is left in the answers of several networks, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from fmri_saliency.models import VanishingProfile
+
+__all__ = ["plot_vanishing"]
+
+
+def plot_vanishing(profiles: Sequence[VanishingProfile], t_r: float, title: str = "", start: float = 0.0) -> Figure:
+    """Draw input gradients, state Jacobians and forget gates over time, one panel each, one line per network.
+
+    Parameters
+    ----------
+    profiles : sequence of VanishingProfile
+        See :func:`fmri_saliency.models.vanishing_profile`. Dotted lines are networks with new weights.
+    t_r, start : float
+        Seconds per frame, and of the first one.
+    title : str
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(8.6, 6.4), layout="constrained")
+    panels = figure.subplots(3, 1, sharex=True)
+    jacobian = "Norm of last state's\nderivative by each state"
+    labels = ("Share of input gradient (%)", jacobian, "Product of forget gates")
+    for number, profile in enumerate(profiles):
+        time = start + np.arange(len(profile.shares)) * t_r
+        colour = colormaps["tab10"](number % 10)
+        panels[0].semilogy(time, 100 * profile.shares, color=colour, label=profile.name)
+        if np.isfinite(profile.untrained_shares).any():
+            panels[0].semilogy(time, 100 * profile.untrained_shares, ":", color=colour)
+        for panel, values in zip(panels[1:], (profile.jacobian, profile.forget), strict=True):
+            if np.isfinite(values).any():
+                panel.semilogy(time, values, color=colour)
+    even = 100 / len(profiles[0].shares)
+    panels[0].axhline(even, color="0.5", linewidth=1, linestyle=(0, (1, 2)))
+    for panel, label in zip(panels, labels, strict=True):
+        panel.set_ylabel(label, fontsize=8)
+        low = panel.get_ylim()[0]
+        panel.set_ylim(bottom=max(low, 1e-12))  # what is smaller is zero in single precision
+    panels[0].legend(frameon=False, fontsize=8)
+    panels[-1].set_xlabel("Time (s)")
+    figure.suptitle(title, fontsize=11)
+    return figure
