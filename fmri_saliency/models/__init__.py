@@ -3,6 +3,7 @@
 from fmri_saliency.models.attention import FORMS, InputCellAttention
 from fmri_saliency.models.networks import (
     LINEAR_NETWORKS,
+    NetworkSettings,
     SequenceClassifier,
     make_network,
     needs_length,
@@ -27,6 +28,7 @@ __all__ = [
     "InputCellGRU",
     "InputCellLSTM",
     "InputCellRNN",
+    "NetworkSettings",
     "Readout",
     "SequenceClassifier",
     "VanishingProfile",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,7 +13,7 @@ from fmri_saliency.models.encoders import FlatNetwork, Plain, TemporalConvolutio
 from fmri_saliency.models.readout import Readout
 from fmri_saliency.models.recurrent import InputCellGRU, InputCellLSTM, InputCellRNN, set_forget_bias
 
-__all__ = ["LINEAR_NETWORKS", "SequenceClassifier", "make_network", "needs_length", "network_names"]
+__all__ = ["LINEAR_NETWORKS", "NetworkSettings", "SequenceClassifier", "make_network", "needs_length", "network_names"]
 
 LINEAR_NETWORKS = ("logistic-regression", "linear-svm")
 FLAT_NETWORKS = ("feed-forward", *LINEAR_NETWORKS)
@@ -49,65 +50,86 @@ class SequenceClassifier(nn.Module):
 
 
 @dataclass(frozen=True)
-class _Settings:
-    """What :func:`make_network` was asked for."""
+class NetworkSettings:
+    """What :func:`make_network` can be asked for; settings that a network has no use for are ignored.
 
-    n_regions: int
-    n_classes: int
-    hidden_size: int
-    hops: int
-    attention_size: int
-    form: str
-    num_layers: int
-    window: int | None
-    current_input: bool
-    readout: str
-    dropout: float
-    forget_bias: float
-    n_times: int | None
+    Attributes
+    ----------
+    hidden_size : int
+        Units per layer and direction.
+    hops, attention_size, form, window, current_input
+        Of the input-cell attention: see :class:`InputCellLSTM`.
+    num_layers : int
+        Layers; a tcn has at least 5, a transformer at least 2.
+    readout : {"last", "mean", "max", "attention"}
+        How the hidden sequence is read: see :class:`Readout`. The pooling and self-attention
+        networks have their own; a transformer reads the mean where ``last`` is asked for.
+    dropout : float
+        Probability of dropping an input value or a read hidden unit in training.
+    forget_bias : float
+        Initial bias of an LSTM's forget gate. A plain LSTM of a hundred steps does not learn
+        early events without a positive one.
+    n_times : int, optional
+        Time steps of a sample; needed by feed-forward and linear networks.
+    """
+
+    hidden_size: int = 32
+    hops: int = 10
+    attention_size: int = 50
+    form: str = "mean"
+    num_layers: int = 1
+    window: int | None = None
+    current_input: bool = False
+    readout: str = "last"
+    dropout: float = 0.5
+    forget_bias: float = 1.0
+    n_times: int | None = None
 
 
-def _recurrent(cell: str, input_cell: bool, both: bool, readout: str | None) -> Callable[[_Settings], nn.Module]:
-    def build(s: _Settings) -> nn.Module:
+Builder = Callable[[int, int, NetworkSettings], nn.Module]
+
+
+def _recurrent(cell: str, input_cell: bool, both: bool, readout: str | None) -> Builder:
+    def build(n_regions: int, n_classes: int, s: NetworkSettings) -> nn.Module:
         if input_cell:
             encoder: nn.Module = INPUT_CELLS[cell](
-                s.n_regions, s.hidden_size, s.hops, s.attention_size, s.form, s.num_layers, both,
+                n_regions, s.hidden_size, s.hops, s.attention_size, s.form, s.num_layers, both,
                 current_input=s.current_input, window=s.window,
             )  # fmt: skip
         else:
-            layer = PLAIN_CELLS[cell](s.n_regions, s.hidden_size, s.num_layers, batch_first=True, bidirectional=both)
+            layer = PLAIN_CELLS[cell](n_regions, s.hidden_size, s.num_layers, batch_first=True, bidirectional=both)
             encoder = Plain(layer)
         set_forget_bias(encoder, s.forget_bias)
         width = s.hidden_size * (1 + both)
         reading = Readout(readout or s.readout, width, both, s.attention_size)
-        return SequenceClassifier(encoder, reading, width, s.n_classes, s.dropout)
+        return SequenceClassifier(encoder, reading, width, n_classes, s.dropout)
 
     return build
 
 
-def _convolution(s: _Settings) -> nn.Module:
-    encoder = TemporalConvolution(s.n_regions, s.hidden_size, max(s.num_layers, 5), s.dropout)
-    return SequenceClassifier(encoder, Readout(s.readout, s.hidden_size), s.hidden_size, s.n_classes, s.dropout)
+def _convolution(n_regions: int, n_classes: int, s: NetworkSettings) -> nn.Module:
+    encoder = TemporalConvolution(n_regions, s.hidden_size, max(s.num_layers, 5), s.dropout)
+    return SequenceClassifier(encoder, Readout(s.readout, s.hidden_size), s.hidden_size, n_classes, s.dropout)
 
 
-def _transformer(s: _Settings) -> nn.Module:
-    encoder = TransformerLayers(s.n_regions, s.hidden_size, max(s.num_layers, 2), s.dropout)
+def _transformer(n_regions: int, n_classes: int, s: NetworkSettings) -> nn.Module:
+    encoder = TransformerLayers(n_regions, s.hidden_size, max(s.num_layers, 2), s.dropout)
     kind = "mean" if s.readout == "last" else s.readout  # its last step is no summary of the others
-    return SequenceClassifier(encoder, Readout(kind, s.hidden_size), s.hidden_size, s.n_classes, s.dropout)
+    return SequenceClassifier(encoder, Readout(kind, s.hidden_size), s.hidden_size, n_classes, s.dropout)
 
 
-def _flat(hidden: bool) -> Callable[[_Settings], nn.Module]:
-    def build(s: _Settings) -> nn.Module:
+def _flat(hidden: bool) -> Builder:
+    def build(n_regions: int, n_classes: int, s: NetworkSettings) -> nn.Module:
         if s.n_times is None:
             raise DecoderError("Networks that read all time steps side by side (feed-forward, logistic-regression, "
                                "linear-svm) need n_times, the number of time steps.")
         sizes = (s.hidden_size,) * s.num_layers if hidden else ()
-        return FlatNetwork(s.n_times, s.n_regions, s.n_classes, sizes, s.dropout if hidden else 0.0)
+        return FlatNetwork(s.n_times, n_regions, n_classes, sizes, s.dropout if hidden else 0.0)
 
     return build
 
 
-def _registry() -> dict[str, Callable[[_Settings], nn.Module]]:
+def _registry() -> dict[str, Builder]:
     found = {
         f"{'bi-' if both else ''}{'input-cell-' if input_cell else ''}{cell}": _recurrent(cell, input_cell, both, None)
         for cell in PLAIN_CELLS
@@ -135,26 +157,8 @@ def needs_length(name: str) -> bool:
     return name in FLAT_NETWORKS
 
 
-def make_network(
-    name: str,
-    n_regions: int,
-    n_classes: int,
-    *,
-    hidden_size: int = 32,
-    hops: int = 10,
-    attention_size: int = 50,
-    form: str = "mean",
-    num_layers: int = 1,
-    window: int | None = None,
-    current_input: bool = False,
-    readout: str = "last",
-    dropout: float = 0.5,
-    forget_bias: float = 1.0,
-    n_times: int | None = None,
-) -> nn.Module:
+def make_network(name: str, n_regions: int, n_classes: int, **settings: Any) -> nn.Module:
     """Build a network that maps (batch, time, region) to logits (batch, class).
-
-    Settings that a network has no use for are ignored.
 
     Parameters
     ----------
@@ -164,29 +168,15 @@ def make_network(
         ``transformer``, ``feed-forward``, ``logistic-regression``, ``linear-svm``.
     n_regions, n_classes : int
         Width of the input, and number of logits.
-    hidden_size : int
-        Units per layer and direction.
-    hops, attention_size, form, window, current_input
-        Of the input-cell attention: see :class:`InputCellLSTM`.
-    num_layers : int
-        Layers; a tcn has at least 5, a transformer at least 2.
-    readout : {"last", "mean", "max", "attention"}
-        How the hidden sequence is read: see :class:`Readout`. The pooling and self-attention
-        networks have their own; a transformer reads the mean where ``last`` is asked for.
-    dropout : float
-        Probability of dropping an input value or a read hidden unit in training.
-    forget_bias : float
-        Initial bias of an LSTM's forget gate. A plain LSTM of a hundred steps does not learn
-        early events without a positive one.
-    n_times : int, optional
-        Time steps of a sample; needed by feed-forward and linear networks.
+    **settings
+        Fields of :class:`NetworkSettings`.
 
     Raises
     ------
     DecoderError
-        If a name is unknown, a size does not fit, or `n_times` is missing.
+        If a name or a setting is unknown, a size does not fit, or `n_times` is missing.
     """
     one_of(name, network_names(), "The network", DecoderError)
-    settings = _Settings(n_regions, n_classes, hidden_size, hops, attention_size, form, num_layers, window,
-                         current_input, readout, dropout, forget_bias, n_times)  # fmt: skip
-    return _NETWORKS[name](settings)
+    for key in settings:
+        one_of(key, [field.name for field in fields(NetworkSettings)], "A setting of make_network", DecoderError)
+    return _NETWORKS[name](n_regions, n_classes, NetworkSettings(**settings))

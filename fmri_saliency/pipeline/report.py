@@ -226,7 +226,7 @@ def report(config: Config) -> Path:
     if evidence["inputs"] != inputs:
         raise StepError("The checks were made of other maps: run `fmri-saliency judge CONFIG.toml` again.")
     classes = read_saliency(stem)
-    names = (*config.decoder.networks, LINEAR)
+    names = tuple(dict.fromkeys((*config.decoder.networks, LINEAR)))
     scores = [{"name": name, **read_json(require(space.scores(name), "train"))} for name in names]
     atlas, note, runs = class_atlas(config)
     table = read_tsv(space.root / "group" / f"desc-{clean_label(classes.method)}_regions.tsv", "the region table")

@@ -109,10 +109,12 @@ def score_inputs(config: Config, folds: Sequence[Fold], samples_inputs: str) -> 
         network: stamp([fold_inputs(config, network, k, fold, samples_inputs) for k, fold in enumerate(folds, 1)])
         for network in config.decoder.networks
     }
-    return {**stamps, LINEAR: stamp(LINEAR, samples_inputs, [fold.test for fold in folds])}
+    return {LINEAR: stamp(LINEAR, samples_inputs, [fold.test for fold in folds]), **stamps}
 
 
 def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
+    folder = Workspace(config.output.path).fold(network, number)
+    state = folder / "unfinished.safetensors"
     decoder = TaskDecoder(
         network,
         config.decoder.architecture,
@@ -120,6 +122,7 @@ def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: 
         seed=config.decoder.seed + number,
         device=config.decoder.device,
         threads=config.decoder.threads,
+        checkpoint=state,
     )
     seen = np.sort(np.concatenate([fold.train, fold.valid]))
     decoder.fit(samples.X[seen], samples.y[seen], validation=np.isin(seen, fold.valid))
@@ -128,9 +131,9 @@ def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: 
     table.insert(0, "predicted", decoder.classes_[probability.argmax(axis=1)])
     table.insert(0, "label", samples.y[fold.test])
     table.insert(0, "sample", fold.test)
-    folder = Workspace(config.output.path).fold(network, number)
     write_tsv(folder / "predictions.tsv", table)
     save_decoder(decoder, folder, {"split": config.decoder.split, "fold": number, "inputs": inputs})
+    state.unlink(missing_ok=True)
 
 
 def _held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> np.ndarray:
@@ -169,7 +172,8 @@ def _gather(config: Config, network: str, folds: Sequence[Fold], samples: Sample
 def train(config: Config) -> dict[str, Any]:
     """Train every configured network on every fold, and score the held-out samples.
 
-    Folds that are up to date are skipped, so an interrupted call can be repeated.
+    Folds that are up to date are skipped, and one that was stopped goes on from its last epoch, so an
+    interrupted call can be repeated.
 
     Returns
     -------
@@ -192,6 +196,6 @@ def train(config: Config) -> dict[str, Any]:
     run_jobs(_train_fold, jobs, config.output.n_jobs, "Training", "fold")
     for network in config.decoder.networks:
         _write_scores(config, network, samples, _gather(config, network, folds, samples), folds, stamps[network])
-    if not is_done(space.scores(LINEAR), stamps[LINEAR]):
+    if LINEAR not in config.decoder.networks and not is_done(space.scores(LINEAR), stamps[LINEAR]):
         _write_scores(config, LINEAR, samples, predict_linear(samples, folds), folds, stamps[LINEAR])
-    return {name: read_json(space.scores(name)) for name in (*config.decoder.networks, LINEAR)}
+    return {name: read_json(space.scores(name)) for name in dict.fromkeys((*config.decoder.networks, LINEAR))}

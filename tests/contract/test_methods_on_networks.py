@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fmri_saliency.attribution import METHODS, attribute, completeness_gap, method_names
 from fmri_saliency.errors import DecoderError, InputError
-from fmri_saliency.models import READOUTS, make_network, network_names
+from fmri_saliency.models import READOUTS, make_network, needs_length, network_names
 
 PAIRS = list(product(method_names(), network_names(), READOUTS))
 WEIGHT = torch.tensor([[1.0, -2.0], [0.0, 3.0], [0.5, 0.0]])  # time x region
@@ -101,9 +101,56 @@ def test_the_forget_bias_is_where_torch_has_it() -> None:
 def test_unknown_names_are_named() -> None:
     with pytest.raises(DecoderError, match="Did you mean 'lstm'"):
         make_network("lstmm", 3, 2)
+    with pytest.raises(DecoderError, match="Did you mean 'hops'"):
+        make_network("lstm", 3, 2, hop=3)
+    with pytest.raises(DecoderError, match="linear-svm\\) need n_times"):
+        make_network("linear-svm", 3, 2)
+    with pytest.raises(DecoderError, match="exactly \\(4, 3\\) time steps and regions; \\(5, 3\\) came"):
+        make_network("feed-forward", 3, 2, n_times=4)(torch.zeros(1, 5, 3))
+    with pytest.raises(DecoderError, match="must be even; 5 came"):
+        make_network("transformer", 3, 2, hidden_size=5)
+    with pytest.raises(DecoderError, match="has no attention weights"):
+        make_network("lstm", 3, 2).readout.weights(torch.zeros(1, 4, 32))
     with pytest.raises(DecoderError, match="read-out must be one of last, mean, max, attention"):
         make_network("lstm", 3, 2, readout="first")
     with pytest.raises(InputError, match="saliency method must be one of gradient"):
         attribute(linear, torch.ones(1, 3, 2), torch.tensor([0]), "gradients")
     with pytest.raises(InputError, match="one target per sample"):
         attribute(linear, torch.ones(2, 3, 2), torch.tensor([0]))
+
+
+PADDED = [name for name in network_names() if not needs_length(name)]
+
+
+@pytest.mark.parametrize(("network", "readout"), list(product(PADDED, READOUTS)))
+def test_padding_changes_no_answer(network: str, readout: str) -> None:
+    torch.manual_seed(0)
+    net = make_network(network, 4, 3, hidden_size=6, readout=readout).eval().double()
+    x, lengths = torch.randn(3, 9, 4).double(), torch.tensor([9, 4, 1])
+    for k, n in enumerate(lengths):
+        x[k, n:] = 7.0
+    answers = net(x, lengths)
+    for k, n in enumerate(lengths.tolist()):
+        torch.testing.assert_close(answers[k : k + 1], net(x[k : k + 1, :n]), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("input_cell", [True, False])
+def test_the_attention_read_out_by_hand(input_cell: bool) -> None:
+    torch.manual_seed(0)
+    net = make_network(f"{'input-cell-' if input_cell else ''}lstm-self-attention", 4, 2, hidden_size=3).eval()
+    x = torch.randn(2, 7, 4)
+    hidden = net.encoder(x)[0]
+    weights = net.readout.weights(hidden)
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(2))
+    read = sum(weights[:, t : t + 1] * hidden[:, t] for t in range(7))
+    torch.testing.assert_close(net(x), net.linear(read))
+
+
+def test_the_convolution_is_causal_and_sees_as_far_as_it_says() -> None:
+    torch.manual_seed(0)
+    net = make_network("tcn", 2, 2, hidden_size=48, num_layers=5).encoder.eval().double()
+    x = torch.randn(20, 250, 2).double().requires_grad_()
+    (gradient,) = torch.autograd.grad(net(x)[0][:, 220].sum(), x)
+    seen = gradient.abs().sum(dim=(0, 2)).nonzero().flatten()
+    assert seen[-1] == 220
+    assert seen[0] == 220 - 6 * (2**5 - 1)

@@ -196,7 +196,10 @@ def test_a_bad_run_is_left_out_and_said_at_the_end(cli: Callable, small_config: 
     assert "sub-100401_task-EMOTION" in page
 
 
-MOMENTS = ("sub-*/func/*_timeseries.json", "decoder/*/fold-1/model.json", "saliency/*/fold-2.json", "group/*.nii.gz")
+MOMENTS = (
+    "sub-*/func/*_timeseries.json", "decoder/*/fold-2/unfinished.safetensors", "decoder/*/fold-2/model.json",
+    "saliency/*/fold-2.json", "group/*.nii.gz",
+)  # fmt: skip
 
 
 def kill_at(config: Path, pattern: str, *, alone: bool) -> bool:
@@ -289,3 +292,18 @@ def test_maps_hold_the_class_averages(cli: Callable, small_config: Path) -> None
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
     assert (sidecar["Class"], sidecar["Units"], sidecar["RepetitionTime"]) == ("motor", "logit", 0.72)
     assert load_config(out / "config.toml").output.path == out
+
+
+def test_any_network_can_be_decoded_with_and_compared(cli: Callable, small_config: Path) -> None:
+    text = small_config.read_text().replace("compare = []", 'network = "tcn"\ncompare = ["logistic-regression"]')
+    small_config.write_text(text)
+    done = cli("run", small_config)
+    assert done.code == 0, done.err
+    out = small_config.parent / "results"
+    card = json.loads((out / "decoder" / "logistic-regression" / "fold-1" / "model.json").read_text())
+    assert (card["network"], card["stopped_by"]) == ("logistic-regression", "solver")
+    assert (out / "saliency" / "logistic-regression" / "classes.npy").is_file()
+    page = (out / "report.html").read_text()
+    assert page.count("<td>logistic-regression</td><td class") >= 2
+    evidence = json.loads((out / "evidence" / "evidence.json").read_text())["evidence"]
+    assert {"tcn", "logistic-regression"} <= {item["subject"] for item in evidence if "untrained" in item["check"]}
