@@ -215,8 +215,17 @@ class InputCellAttention(nn.Module):
         read = causal_softmax_average(self.scores(x), x, self.form, window=self.window, chunk_size=self.chunk_size)
         return torch.cat([read, x], dim=2) if self.current_input else read
 
+    def projects_first(self, rows: int) -> bool:
+        """Return whether :meth:`project` onto so many rows is cheaper than reading and then projecting."""
+        features = self.first.in_features
+        return (self.form == "mean" and rows < 0.8 * features) or (
+            self.form == "flatten" and self.window is None and rows <= 1.5 * features
+        )
+
     def project(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return ``self(x) @ weight.T``; in the ``flatten`` form without making ``self(x)``, where that is cheaper.
+        """Return ``self(x) @ weight.T``, without making ``self(x)`` where :meth:`projects_first` says so.
+
+        Averages of the past and projections can change places: averaging comes second, on fewer rows.
 
         Parameters
         ----------
@@ -227,15 +236,17 @@ class InputCellAttention(nn.Module):
         -------
         Tensor, shape (batch, time, rows)
         """
-        rows, wide = weight.shape[0], x.dtype not in WIDE and not torch.is_autocast_enabled(x.device.type)
+        if not self.projects_first(weight.shape[0]) or x.dtype in WIDE or torch.is_autocast_enabled(x.device.type):
+            return self(x) @ weight.T
+        scores, split = self.scores(x), self.output_size - (x.shape[2] if self.current_input else 0)
         size = self.chunk_size or chunk_size_for(x.shape[1])
-        if self.form == "flatten" and self.window is None and rows <= 1.5 * x.shape[2] and wide:
-            scores = self.scores(x)
-            if is_mild(scores, size):
-                split = self.second.out_features * x.shape[2]
-                read = factored_projection(scores, x, weight[:, :split], size)
-                return read + x @ weight[:, split:].T if self.current_input else read
-        return self(x) @ weight.T
+        if self.form == "mean":
+            read = causal_softmax_average(scores, x @ weight[:, :split].T, window=self.window, chunk_size=size)
+        elif is_mild(scores, size):
+            read = factored_projection(scores, x, weight[:, :split], size)
+        else:
+            return self(x) @ weight.T
+        return read + x @ weight[:, split:].T if self.current_input else read
 
     def weights(self, x: Tensor, step: int = -1) -> Tensor:
         """Return how much one time step reads of every input, for pictures.

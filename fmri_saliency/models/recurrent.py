@@ -69,8 +69,7 @@ class _Direction(nn.Module):
 
     def forward(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
         layer = self.recurrence
-        rows, features = layer.weight_ih_l0.shape[0], x.shape[2]
-        if self.attention.form != "flatten" or rows > 1.5 * features or lengths is not None or x.is_cuda:
+        if not self.attention.projects_first(len(layer.weight_ih_l0)) or lengths is not None or x.is_cuda:
             return run_recurrence(layer, self.attention(x), state, lengths)
         return self._run_projected(x, state)
 
@@ -213,6 +212,15 @@ class InputCellLSTM(InputCellLayer):
     ------
     DecoderError
         If a size is not positive or the form is unknown.
+
+    Notes
+    -----
+    First and second derivatives, ``torch.func.grad`` and ``jacrev``, ``torch.export`` and autocast work
+    on the whole layer, and ``torch.compile`` takes the attention as one graph. What torch's own
+    recurrences refuse is refused here, too: ``torch.func.vmap`` over a whole layer (there is no batching
+    rule; :class:`InputCellAttention` alone has one), forward-mode derivatives of a single-precision
+    LSTM on a processor, and on CUDA the backward pass in evaluation mode unless cuDNN is off
+    (``torch.backends.cudnn.flags(enabled=False)``), which the explainers of this package see to.
 
     References
     ----------

@@ -58,11 +58,12 @@ def test_equals_the_equations(cell: type, form: str, both: bool, extra: dict) ->
 
 
 @pytest.mark.parametrize(("cell", "both", "extra"), list(product(CELLS, [False, True], [False, True])))
+@pytest.mark.parametrize("form", ["mean", "flatten"])
 @pytest.mark.parametrize("scale", [1.0, 300.0])
-def test_projecting_first_changes_nothing(cell: type, both: bool, extra: bool, scale: float) -> None:
-    """With more regions than gates, the flatten form is never made; nor is it for sharp scores, by the other way."""
+def test_projecting_first_changes_nothing(cell: type, both: bool, extra: bool, form: str, scale: float) -> None:
+    """With more regions than gates, what is read is never made; sharp scores take the other way."""
     torch.manual_seed(0)
-    layer = cell(20, 3, 2, 4, "flatten", 1, both, current_input=extra, chunk_size=4).double()
+    layer = cell(20, 3, 2, 4, form, 1, both, current_input=extra, chunk_size=4).double()
     with torch.no_grad():
         layer.directions[0].attention.second.weight *= scale
     x = draw(1, 2, 15, 20).requires_grad_()
@@ -302,3 +303,14 @@ def test_one_message_for_each_wrong_call(cell: type) -> None:
             layer(x, lengths=lengths)
     with pytest.raises(DecoderError, match="hidden_size and num_layers must be at least 1"):
         cell(5, 0)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_functional_derivatives_of_the_whole_layer(cell: type) -> None:
+    layer, x = make(cell), draw(1, 1, 9, 5).requires_grad_()
+    jacobian = torch.func.jacrev(lambda one: layer(one)[0][0, -1])(x.detach())
+    for unit in range(4):
+        (wanted,) = torch.autograd.grad(layer(x)[0][0, -1, unit], x)
+        torch.testing.assert_close(jacobian[unit], wanted)
+    with pytest.raises(RuntimeError, match=r"[Bb]atching rule"):  # torch's recurrences have none
+        torch.func.vmap(lambda one: layer(one.unsqueeze(0))[0])(x)
