@@ -1,5 +1,6 @@
 """Signals with known truth: pure arrays, no images."""
 
+from fmri_saliency.simulation.datasets import dataset_names, make
 from fmri_saliency.simulation.design import (
     TASKS,
     Block,
@@ -16,8 +17,10 @@ __all__ = [
     "TaskPlan",
     "TaskTiming",
     "autocorrelated_noise",
+    "dataset_names",
     "double_gamma",
     "expected_response",
+    "make",
     "plan_tasks",
     "subject_gains",
 ]
