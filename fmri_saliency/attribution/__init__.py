@@ -1,5 +1,23 @@
-"""Explanations of any callable ``forward(batch, time, region) -> logits``."""
+"""Explanation of any callable ``(batch, time, region) -> logits``."""
 
-from fmri_saliency.attribution.attribute import METHODS, Method, attribute, completeness_gap, method_names
+from fmri_saliency.attribution.attribute import (
+    METHODS,
+    REFUSED,
+    Method,
+    attribute,
+    completeness_gap,
+    forward_passes,
+    method_names,
+)
+from fmri_saliency.attribution.settings import ExplainerSettings
 
-__all__ = ["METHODS", "Method", "attribute", "completeness_gap", "method_names"]
+__all__ = [
+    "METHODS",
+    "REFUSED",
+    "ExplainerSettings",
+    "Method",
+    "attribute",
+    "completeness_gap",
+    "forward_passes",
+    "method_names",
+]

@@ -1,20 +1,24 @@
-"""One interface to the explanation methods; captum does the arithmetic."""
+"""One interface to the explanation methods."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
-from captum.attr import InputXGradient, IntegratedGradients, Saliency
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from fmri_saliency.attribution import gradients, masks, patterns, removal, rescaling
+from fmri_saliency.attribution.settings import ExplainerSettings, Forward, check_settings
 from fmri_saliency.errors import InputError, one_of
 
-__all__ = ["METHODS", "Method", "attribute", "completeness_gap", "method_names"]
+__all__ = ["METHODS", "REFUSED", "Method", "attribute", "completeness_gap", "forward_passes", "method_names"]
 
-Forward = Callable[[Tensor], Tensor]
+Run = Callable[[Forward, Tensor, Tensor, ExplainerSettings], Tensor]
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Method:
 
     Attributes
     ----------
+    run : callable
+        ``(forward, inputs, targets, settings) -> map`` for a batch of samples.
     signed : bool
         Whether a negative value means evidence against the target.
     uses_baseline : bool
@@ -34,37 +40,162 @@ class Method:
         A property by which an implementation can be checked.
     reference : str
         Where the method was published.
+    cost : callable
+        ``(n_times, n_regions, settings) -> forward passes`` per sample (most with a backward pass).
+    uses_references : bool
+        Whether it needs other samples.
+    one_by_one : bool
+        Whether samples are explained one by one: each from the same seed, if the method draws at random.
+    unit : str
+        Of the values.
     """
 
+    run: Run
     signed: bool
     uses_baseline: bool
     multiplied_by_input: bool
     axiom: str
     reference: str
+    cost: Callable[[int, int, ExplainerSettings], int]
+    uses_references: bool = False
+    one_by_one: bool = False
+    unit: str = "logit"
+
+
+def _groups(n_times: int, n_regions: int, s: ExplainerSettings) -> int:
+    return -(-n_times // s.window) * n_regions
+
+
+def _positions(n_times: int, window: int) -> int:
+    """Return how many places a sliding window has that moves by half its length."""
+    return 1 + -(-max(0, n_times - window) // max(1, window // 2))
+
+
+def _rescale(forward: Forward, x: Tensor, target: Tensor, settings: ExplainerSettings) -> Tensor:
+    one_of(settings.base, [name for name, m in METHODS.items() if not m.one_by_one and m.run is not _rescale],
+           "The base method of temporal rescaling")  # fmt: skip
+    base = METHODS[settings.base].run
+    return rescaling.rescale_over_time(
+        forward, x, target, settings, lambda one, t: base(forward, one, t, settings).detach()
+    )
+
+
+def _rescaling_cost(n_times: int, n_regions: int, s: ExplainerSettings) -> int:
+    inner = METHODS[s.base].cost(n_times, n_regions, s)
+    looked_into = n_regions if s.reading == "feature" else round((1 - s.gate) * n_times) * n_regions
+    return (1 + n_times + looked_into) * inner
 
 
 METHODS: dict[str, Method] = {
     "gradient": Method(
-        signed=True,
-        uses_baseline=False,
-        multiplied_by_input=False,
+        run=gradients.explain_gradient,
+        signed=True, uses_baseline=False, multiplied_by_input=False,
         axiom="equals the slope of the logit",
         reference="Simonyan, Vedaldi, Zisserman (2013), arXiv:1312.6034",
+        cost=lambda t, n, s: 1,
+        unit="logit per unit of signal",
     ),
     "input-x-gradient": Method(
-        signed=True,
-        uses_baseline=False,
-        multiplied_by_input=True,
+        run=gradients.explain_input_x_gradient,
+        signed=True, uses_baseline=False, multiplied_by_input=True,
         axiom="equals input times slope; complete on linear functions without bias",
         reference="Shrikumar, Greenside, Shcherbina, Kundaje (2016), arXiv:1605.01713",
+        cost=lambda t, n, s: 1,
     ),
     "integrated-gradients": Method(
-        signed=True,
-        uses_baseline=True,
-        multiplied_by_input=True,
+        run=gradients.explain_integrated_gradients,
+        signed=True, uses_baseline=True, multiplied_by_input=True,
         axiom="completeness: sums to F(input) - F(baseline)",
         reference="Sundararajan, Taly, Yan (2017), arXiv:1703.01365",
+        cost=lambda t, n, s: s.steps,
     ),
+    "smoothgrad": Method(
+        run=gradients.explain_smoothgrad,
+        signed=True, uses_baseline=False, multiplied_by_input=False,
+        axiom="equals the slope on linear functions",
+        reference="Smilkov, Thorat, Kim, Viégas, Wattenberg (2017), arXiv:1706.03825",
+        cost=lambda t, n, s: s.n_samples,
+        one_by_one=True,
+        unit="logit per unit of signal",
+    ),
+    "gradient-shap": Method(
+        run=gradients.explain_gradient_shap,
+        signed=True, uses_baseline=False, multiplied_by_input=True,
+        axiom="on linear functions sums to F(input) - mean F(drawn references), up to the added noise",
+        reference="Lundberg, Lee (2017), arXiv:1705.07874",
+        cost=lambda t, n, s: s.n_samples,
+        uses_references=True, one_by_one=True,
+    ),
+    "segment-gradients": Method(
+        run=gradients.explain_segments,
+        signed=True, uses_baseline=True, multiplied_by_input=True,
+        axiom="equals (input - baseline) times slope on linear functions",
+        reference="Jang, Kim, Yang (2025), TIMING, ICML; integrated gradients with segments held",
+        cost=lambda t, n, s: s.steps * s.n_samples,
+        one_by_one=True,
+    ),
+    "ablation": Method(
+        run=removal.explain_ablation,
+        signed=True, uses_baseline=True, multiplied_by_input=True,
+        axiom="a group's cells sum to F(input) - F(input without the group)",
+        reference="Zeiler, Fergus (2013), arXiv:1311.2901, by groups of region x window",
+        cost=lambda t, n, s: 1 + _groups(t, n, s),
+    ),
+    "occlusion": Method(
+        run=removal.explain_occlusion,
+        signed=True, uses_baseline=True, multiplied_by_input=True,
+        axiom="an ignored cell far from used ones gets 0",
+        reference="Zeiler, Fergus (2013), arXiv:1311.2901, by sliding windows of one region",
+        cost=lambda t, n, s: 1 + _positions(t, s.window) * n,
+    ),
+    "shapley-sampling": Method(
+        run=removal.explain_shapley,
+        signed=True, uses_baseline=True, multiplied_by_input=True,
+        axiom="efficiency: sums to F(input) - F(baseline)",
+        reference="Castro, Gómez, Tejada (2009), doi:10.1016/j.cor.2008.04.004, by groups of region x window",
+        cost=lambda t, n, s: 1 + s.n_samples * _groups(t, n, s),
+        one_by_one=True,
+    ),
+    "latent-attention": Method(
+        run=masks.explain_latent_attention,
+        signed=False, uses_baseline=False, multiplied_by_input=False,
+        axiom="0 where the input is ignored, towards 1 where it cannot be replaced",
+        reference="Grimm et al. (2017), arXiv:1706.00536, per sample",
+        cost=lambda t, n, s: masks.DRAWS * s.iterations + 1,
+        uses_references=True,
+        unit="share that must be kept",
+    ),
+    "temporal-rescaling": Method(
+        run=_rescale,
+        signed=False, uses_baseline=True, multiplied_by_input=False,
+        axiom="0 at moments and features without which the base map is the same",
+        reference="Ismail, Gunady, Corrada Bravo, Feizi (2020), arXiv:2010.13924",
+        cost=_rescaling_cost,
+        one_by_one=True,
+        unit="squared change of the base map",
+    ),
+    "pattern": Method(
+        run=patterns.explain_pattern,
+        signed=True, uses_baseline=False, multiplied_by_input=False,
+        axiom="equals the covariance with the logit over its variance; 0 for suppressors",
+        reference="Haufe et al. (2014), doi:10.1016/j.neuroimage.2013.10.067",
+        cost=lambda t, n, s: 0 if s.references is None else len(s.references),
+        uses_references=True,
+        unit="signal per logit",
+    ),
+}  # fmt: skip
+
+_NO_RULES = (
+    "its rules do not reach into PyTorch's recurrent layers, where captum's version silently returns "
+    "(input - baseline) times the slope; use integrated-gradients"
+)
+_NO_RELU = "without ReLU units it is the plain gradient; use gradient"
+REFUSED = {
+    "deep-lift": _NO_RULES,
+    "deep-lift-shap": _NO_RULES,
+    "lrp": "captum has no relevance rule for recurrent layers; use integrated-gradients or shapley-sampling",
+    "guided-backprop": _NO_RELU,
+    "deconvolution": _NO_RELU,
 }
 
 
@@ -73,14 +204,27 @@ def method_names() -> list[str]:
     return list(METHODS)
 
 
-def _run_captum(method: str, forward: Forward, x: Tensor, target: Tensor, baseline: Tensor, steps: int) -> Tensor:
-    if method == "gradient":
-        return Saliency(forward).attribute(x, target=target, abs=False)
-    if method == "input-x-gradient":
-        return InputXGradient(forward).attribute(x, target=target)
-    return IntegratedGradients(forward).attribute(
-        x, baselines=baseline, target=target, n_steps=steps, internal_batch_size=max(64, len(x))
-    )
+def forward_passes(method: str, n_times: int, n_regions: int, **settings: Any) -> int:
+    """Return how many times the network is run to explain one sample; most runs have a backward pass, too."""
+    _check_method(method)
+    return METHODS[method].cost(n_times, n_regions, check_settings(settings))
+
+
+def _check_method(method: str) -> None:
+    if method in REFUSED:
+        raise InputError(f"The method '{method}' is refused on recurrent networks: {REFUSED[method]}.")
+    one_of(method, METHODS, "The saliency method")
+
+
+@contextmanager
+def _own_randomness() -> Iterator[None]:
+    """Leave PyTorch's and numpy's global generators as they were."""
+    before = np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        np.random.set_state(before)
 
 
 def attribute(
@@ -89,10 +233,9 @@ def attribute(
     targets: Tensor,
     method: str = "integrated-gradients",
     *,
-    baseline: Tensor | float = 0.0,
-    steps: int = 32,
     batch_size: int = 16,
     progress: bool = False,
+    **settings: Any,
 ) -> Tensor:
     """Attribute one logit per sample to its inputs.
 
@@ -107,48 +250,52 @@ def attribute(
         The class whose logit is explained, for each sample.
     method : str
         One of :func:`method_names`; their properties are in :data:`METHODS`.
-    baseline : float or Tensor, shape (n_times, n_regions)
-        What a removed input looks like, for the methods that use one. Zero is the
-        run's mean when series were standardised.
-    steps : int
-        Points of the integral of integrated gradients (Gauss-Legendre).
     batch_size : int
         Samples explained together. It does not change the result.
     progress : bool
         Show a progress bar over batches.
+    **settings
+        Fields of :class:`ExplainerSettings`: `baseline`, `references`, `steps`, `window`, ...
 
     Returns
     -------
     Tensor, shape (n_samples, n_times, n_regions)
-        Signed attributions: logits per unit of input for ``gradient``, logits for the
-        other methods. Detached, on the device of `inputs`.
+        In the unit that ``METHODS[method].unit`` names, signed where ``METHODS[method].signed``.
+        Detached, on the device of `inputs`.
 
     Raises
     ------
     InputError
-        If the method is unknown or the shapes do not fit.
+        If the method or a setting is unknown, the method is wrong on recurrent networks, or
+        the shapes do not fit.
 
     Notes
     -----
+    Methods that draw at random explain every sample from the same `seed`, so that a map does not depend
+    on the samples beside it, and leave the global random state alone.
+
     cuDNN refuses the backward pass of a recurrent layer in evaluation mode, so it is
     switched off while explaining; the numbers are those of PyTorch's own kernels.
     """
-    one_of(method, METHODS, "The saliency method")
+    _check_method(method)
     if inputs.ndim != 3 or len(targets) != len(inputs):
         raise InputError(
             "attribute expects inputs (n_samples, n_times, n_regions) and one target per sample; "
             f"inputs {tuple(inputs.shape)} and {len(targets)} targets came."
         )
-    reference = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device).expand(inputs.shape[1:])
+    options, chosen = check_settings(settings), METHODS[method]
+    options.baseline_for(inputs[:1])
+    size = 1 if chosen.one_by_one else batch_size
     parts = []
-    with torch.backends.cudnn.flags(enabled=False):
-        begins = range(0, len(inputs), batch_size)
+    with torch.backends.cudnn.flags(enabled=False), _own_randomness():
+        begins = range(0, len(inputs), size)
         for begin in tqdm(begins, desc="Explaining", unit="batch", disable=not progress, leave=False):
-            x = inputs[begin : begin + batch_size].detach().clone().requires_grad_()
-            target = targets[begin : begin + batch_size]
-            part = _run_captum(method, forward, x, target, reference.expand_as(x), steps)
+            torch.manual_seed(options.seed)
+            np.random.seed(options.seed)
+            x = inputs[begin : begin + size].detach().clone().requires_grad_()
+            part = chosen.run(forward, x, targets[begin : begin + size], options)
             parts.append(part.detach().contiguous())
-    return torch.cat(parts) if parts else torch.empty_like(inputs)
+    return torch.cat(parts).to(inputs.dtype) if parts else torch.empty_like(inputs)
 
 
 def completeness_gap(
@@ -159,7 +306,7 @@ def completeness_gap(
     Zero for an exact method with the completeness axiom (Sundararajan et al. 2017,
     arXiv:1703.01365, proposition 1).
     """
-    reference = torch.as_tensor(baseline, dtype=inputs.dtype, device=inputs.device).expand(inputs.shape)
+    reference = ExplainerSettings(baseline=baseline).baseline_for(inputs)
     index = torch.arange(len(inputs), device=inputs.device)
     with torch.no_grad():
         change = forward(inputs)[index, targets] - forward(reference)[index, targets]

@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from fmri_saliency import __version__
+from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import build_name, clean_label
 from fmri_saliency.brain import project_labels, save_map
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
@@ -38,7 +39,7 @@ def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples
         samples.t_r,
         samples.names,
         config.saliency,
-        samples.X[fold.train].mean(axis=0),
+        samples.X[fold.train],
         samples.start,
     )
     extra = {"samples": fold.test, "fold": number, "inputs": inputs}
@@ -93,9 +94,11 @@ def _write_maps(config: Config, classes: Saliency, samples: Samples) -> list[Pat
     written = []
     for position, label in enumerate(tqdm(classes.labels, desc="Projecting", unit="class")):
         over_time = _shown(classes.values[position], samples)
+        sign = "signed " if METHODS[classes.method].signed else ""
         maps = {
-            "saliency": (over_time, classes.unit, "signed saliency over time"),
-            "saliencymean": (_shown(classes.over_time()[position], samples), classes.unit, "mean over time, signed"),
+            "saliency": (over_time, classes.unit, f"{sign}saliency over time"),
+            "saliencymean": (_shown(classes.over_time()[position], samples), classes.unit,
+                             f"{sign}saliency, mean over time"),
             "peaktime": (_shown(classes.peak_time()[position], samples), "s",
                          f"seconds from the {_zero(config)} to the largest absolute value"),
         }  # fmt: skip
@@ -126,7 +129,7 @@ def _sidecar(
         "Target": classes.target,
         "Baseline": classes.baseline,
         "SmoothingFWHM": config.saliency.smoothing,
-        "Signed": True,
+        "Signed": METHODS[classes.method].signed,
         "Units": unit,
         "RepetitionTime": classes.t_r,
         "StartTime": classes.start,

@@ -57,10 +57,9 @@ def _without_training(config: Config, network: str, samples: Samples) -> Evidenc
     decoder = load_decoder(space.fold(network, 1), config.decoder.device, config.decoder.threads)
     test = samples.X[chosen], samples.y[chosen], samples.t_r, samples.names
     settings = replace(config.saliency, target="true")
-    mean = samples.X[np.setdiff1d(np.arange(len(samples.y)), chosen)].mean(axis=0)
-    drawn = [
-        explain_samples(decoder.untrained(config.decoder.seed + 1000 + k), *test, settings, mean) for k in range(DRAWS)
-    ]
+    others = samples.X[np.setdiff1d(np.arange(len(samples.y)), chosen)]
+    fresh = [decoder.untrained(config.decoder.seed + 1000 + draw) for draw in range(DRAWS)]
+    drawn = [explain_samples(one, *test, settings, others) for one in fresh]
     return compare_untrained(read_saliency(stem), drawn, network)
 
 

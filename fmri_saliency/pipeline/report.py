@@ -106,7 +106,7 @@ def _class_part(
     return {
         "name": f"{label} ({count} held-out samples)",
         "glass": _picture(glass, figures / f"class-{stem}_glass.png",
-                          f"Signed saliency of {label}, mean over time and {count} held-out samples."),
+                          f"Saliency of {label}, mean over time and {count} held-out samples."),
         "strip": _picture(strip, figures / f"class-{stem}_strip.png",
                           f"{label} at {which}, one range of colours. {_clock(config)}."),
         "heatmap": _picture(heatmap, figures / f"class-{stem}_heatmap.png",
@@ -128,8 +128,8 @@ def _methods(config: Config, card: dict[str, Any], classes: Saliency, atlas: Atl
         f"({classes.values.shape[1]} frames of {classes.t_r:g} s). The network '{config.decoder.network}' "
         f"(input-cell attention: Ismail et al. 2019, arXiv:1910.12370) was trained and tested in {card['folds']} folds "
         f"by {card['split']}. Each held-out sample was explained by the decoder that never saw it, with "
-        f"{classes.method} ({method.reference}) of the {classes.target}{smooth}, baseline: {classes.baseline}. Signed "
-        "values were averaged per class."
+        f"{classes.method} ({method.reference}) of the {classes.target}{smooth}, baseline: {classes.baseline}. "
+        "Values were averaged per class."
     )
 
 
@@ -147,10 +147,13 @@ def _summary(config: Config, card: dict[str, Any], beside: dict[str, dict[str, A
     )
 
 
+COLOURS = {
+    True: "Red: signal there and then spoke for the class in the decoder's eyes; blue: against it.",
+    False: "The darker the red, the more the decoder's answer depends on what was there and then; there is no sign.",
+}
 READING = (
-    "Red: signal there and then spoke for the class in the decoder's eyes; blue: against it. The maps are averages of "
-    "signed values over held-out samples. They say what this network used, not what the brain needs: a region that "
-    "only helps to cancel noise can weigh as much as one that carries the signal."
+    "The maps are averages over held-out samples. They say what this network used, not what the brain needs: a "
+    "region that only helps to cancel noise can weigh as much as one that carries the signal."
 )
 CAUTION = (
     "Share-of-saliency checks compare with an even spread over time; a true effect may lie at the ends. Recovery can "
@@ -247,7 +250,7 @@ def report(config: Config) -> Path:
         "scores": scores,
         "confusion": _picture(confusion, space.root / "figures" / "confusion.png",
                               f"Confusion of held-out samples, {network}; numbers are samples."),
-        "reading": READING,
+        "reading": f"{COLOURS[METHODS[classes.method].signed]} {READING}",
         "columns": _columns_in_words(classes, config),
         "interval": INTERVALS,
         "classes": parts,

@@ -35,6 +35,10 @@ class SaliencySettings:
         mean over the fold's training samples at each moment and region.
     steps : int
         Points of the integral of integrated gradients.
+    n_samples : int
+        Draws of the methods that draw at random.
+    window : int
+        Frames that are removed, or kept, together, by methods that remove parts of the input.
     smoothing : float
         Full width at half maximum, in seconds, of a Gaussian over time applied to the
         signed saliency of each sample; 0 means none.
@@ -44,6 +48,8 @@ class SaliencySettings:
     target: str = "true"
     baseline: str = "zero"
     steps: int = 32
+    n_samples: int = 16
+    window: int = 5
     smoothing: float = 0.0
 
     def __post_init__(self) -> None:
@@ -53,6 +59,9 @@ class SaliencySettings:
         if self.steps < 2 or self.smoothing < 0:
             raise ConfigError("In [saliency], steps must be at least 2 and smoothing at least 0 seconds; "
                               f"{self.steps} and {self.smoothing} came.")
+        if self.n_samples < 1 or self.window < 1:
+            raise ConfigError("In [saliency], n_samples and window must be at least 1; "
+                              f"{self.n_samples} and {self.window} came.")
 
 
 def smooth_over_time(values: np.ndarray, fwhm: float, t_r: float) -> np.ndarray:
@@ -73,7 +82,7 @@ def explain_samples(
     t_r: float,
     names: tuple[str, ...],
     settings: SaliencySettings | None = None,
-    training_mean: np.ndarray | None = None,
+    training: np.ndarray | None = None,
     start: float = 0.0,
 ) -> Saliency:
     """Explain samples that the decoder was not trained on.
@@ -90,8 +99,9 @@ def explain_samples(
     names : tuple of str
         Region names.
     settings : SaliencySettings, optional
-    training_mean : array, shape (n_times, n_regions), optional
-        Needed for ``baseline = "training-mean"``.
+    training : array, shape (n_training, n_times, n_regions), optional
+        The samples that the decoder was trained on; needed for ``baseline = "training-mean"`` and by
+        methods that replace inputs by other samples.
     start : float
         Seconds from the run's first frame, or the event's onset, to the first time step.
 
@@ -112,15 +122,16 @@ def explain_samples(
         raise DecoderError(f"The decoder was not trained on class '{unseen[0]}', so it has no logit to explain.")
     baseline: Any = 0.0
     if settings.baseline == "training-mean":
-        if training_mean is None:
-            raise DecoderError("baseline 'training-mean' needs the mean of the training samples.")
-        baseline = torch.as_tensor(training_mean, dtype=torch.float32, device=decoder.device)
+        if training is None:
+            raise DecoderError("baseline 'training-mean' needs the training samples.")
+        baseline = torch.as_tensor(np.mean(training, axis=0), dtype=torch.float32, device=decoder.device)
     inputs = torch.as_tensor(np.asarray(X, dtype=np.float32), device=decoder.device)
     targets = torch.as_tensor(np.searchsorted(decoder.classes_.astype(str), y), device=decoder.device)
+    references = None if training is None else torch.as_tensor(np.asarray(training, np.float32), device=decoder.device)
+    options = {"baseline": baseline, "references": references, "steps": settings.steps, "seed": decoder.seed,
+               "n_samples": settings.n_samples, "window": settings.window}  # fmt: skip
     with limited_threads(decoder.threads):
-        found = attribute(
-            decoder.module_, inputs, targets, settings.method, baseline=baseline, steps=settings.steps
-        ).cpu()
+        found = attribute(decoder.module_, inputs, targets, settings.method, **options).cpu()
     method = METHODS[settings.method]
     return Saliency(
         values=smooth_over_time(found.numpy(), settings.smoothing, t_r),
@@ -130,7 +141,7 @@ def explain_samples(
         method=settings.method,
         target=f"logit of the {'sample' if settings.target == 'true' else 'prediction'}'s class",
         baseline=settings.baseline if method.uses_baseline else "none",
-        unit="logit" if method.multiplied_by_input else "logit per unit of signal",
+        unit=method.unit,
         seed=decoder.seed,
         n_averaged=(1,) * len(y),
         start=start,

@@ -2,16 +2,21 @@
 
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from fmri_saliency.attribution import METHODS, attribute, completeness_gap, method_names
+from fmri_saliency.attribution import METHODS, attribute, completeness_gap, forward_passes, method_names
 from fmri_saliency.errors import DecoderError, InputError
 from fmri_saliency.models import READOUTS, make_network, needs_length, network_names
 
-PAIRS = list(product(method_names(), network_names(), READOUTS))
+PAIRS = [
+    *product(method_names(), network_names(), ["last"]),
+    *product(["gradient", "integrated-gradients", "shapley-sampling"], ["input-cell-lstm", "lstm", "tcn"], READOUTS),
+]
 WEIGHT = torch.tensor([[1.0, -2.0], [0.0, 3.0], [0.5, 0.0]])  # time x region
+QUICK = {"n_samples": 3, "steps": 4, "iterations": 5, "window": 2, "base": "input-x-gradient"}
 
 
 def linear(x: Tensor) -> Tensor:
@@ -29,16 +34,21 @@ def both(x: Tensor) -> Tensor:
 def test_every_method_on_every_network(method: str, network: str, readout: str) -> None:
     torch.manual_seed(0)
     net = make_network(network, 6, 3, hidden_size=6, hops=2, attention_size=4, readout=readout, n_times=9).eval()
-    x, target = torch.randn(4, 9, 6), torch.tensor([0, 1, 2, 1])
-    found = attribute(net, x, target, method, batch_size=3)
+    x, target, references = torch.randn(4, 9, 6), torch.tensor([0, 1, 2, 1]), torch.randn(7, 9, 6)
+    state, legacy = torch.get_rng_state(), np.random.get_state()[1].copy()
+    found = attribute(net, x, target, method, batch_size=3, references=references, **QUICK)
     assert found.shape == x.shape
     assert torch.isfinite(found).all()
     assert found.abs().sum() > 0
+    assert METHODS[method].signed or found.min() >= 0
     assert not found.requires_grad
     assert x.grad is None
     assert not x.requires_grad
-    alone = attribute(net, x[1:2], target[1:2], method)
-    torch.testing.assert_close(found[1:2], alone, rtol=1e-4, atol=1e-6)
+    assert all(parameter.grad is None for parameter in net.parameters())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert np.array_equal(np.random.get_state()[1], legacy)
+    alone = attribute(net, x[1:2], target[1:2], method, references=references, **QUICK)
+    torch.testing.assert_close(found[1:2], alone, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("network", network_names())
@@ -52,32 +62,171 @@ def test_integrated_gradients_are_complete(network: str) -> None:
     assert gap < (1e-2 if kinks else 1e-6)  # where the slope jumps along the path, the sum converges slowly
 
 
-@pytest.mark.parametrize("method", method_names())
+@pytest.mark.parametrize("network", network_names())
+@pytest.mark.parametrize("window", [1, 3])
+def test_shapley_values_share_out_the_whole_answer(network: str, window: int) -> None:
+    torch.manual_seed(1)
+    net = make_network(network, 4, 2, hidden_size=6, n_times=8).eval().double()
+    x, target, baseline = torch.randn(2, 8, 4).double(), torch.tensor([0, 1]), torch.randn(8, 4).double()
+    found = attribute(net, x, target, "shapley-sampling", baseline=baseline, window=window, n_samples=2)
+    assert completeness_gap(net, x, target, found, baseline).abs().max() < 1e-6  # captum sums in single precision
+    assert window == 1 or torch.equal(found[:, 0], found[:, 2])  # one value per region and window
+
+
+EXACT = ("gradient", "input-x-gradient", "integrated-gradients", "smoothgrad", "segment-gradients", "ablation",
+         "occlusion", "shapley-sampling")  # fmt: skip
+
+
+@pytest.mark.parametrize("method", EXACT)
 def test_a_linear_function_is_explained_exactly(method: str) -> None:
     x = torch.tensor([[[1.0, 2.0], [3.0, -1.0], [4.0, 5.0]]])
     wanted = WEIGHT * x if METHODS[method].multiplied_by_input else WEIGHT.expand_as(x)
-    torch.testing.assert_close(attribute(linear, x, torch.tensor([0]), method), wanted)
-    torch.testing.assert_close(attribute(linear, x, torch.tensor([1]), method), -wanted)
+    # segments leave a cell out of some draws; with many draws every cell takes part
+    settings = {"window": 1, "n_samples": 8, "steps": 8}
+    torch.testing.assert_close(attribute(linear, x, torch.tensor([0]), method, **settings), wanted)
+    torch.testing.assert_close(attribute(linear, x, torch.tensor([1]), method, **settings), -wanted)
+
+
+def test_gradient_shap_of_a_linear_function() -> None:
+    x, reference = torch.tensor([[[1.0, 2.0], [3.0, -1.0], [4.0, 5.0]]]), torch.ones(1, 3, 2)
+    found = attribute(linear, x, torch.tensor([0]), "gradient-shap", references=reference, noise=0.0)
+    torch.testing.assert_close(found, WEIGHT * (x - reference))
+
+
+def test_windows_are_removed_together() -> None:
+    x = torch.tensor([[[1.0, 2.0], [3.0, -1.0], [4.0, 5.0]]])
+    # region 0: steps 0 and 1 hold 1 * 1 + 0 * 3 = 1, half for each cell; step 2 is alone with 0.5 * 4
+    wanted = torch.tensor([[[0.5, -3.5], [0.5, -3.5], [2.0, 0.0]]])
+    for method in ("ablation", "shapley-sampling"):
+        torch.testing.assert_close(attribute(linear, x, torch.tensor([0]), method, window=2), wanted)
 
 
 def test_an_and_of_two_cells() -> None:
     x = torch.full((1, 3, 2), 2.0)
-    # the gradient of ab is (b, a); along the straight path from 0 each cell gets half of ab
-    known = {"gradient": 2.0, "input-x-gradient": 4.0, "integrated-gradients": 2.0}
-    for method in method_names():
-        found = attribute(both, x, torch.tensor([0]), method)[0]
-        assert found[0, 0].item() == pytest.approx(known[method], rel=1e-5)
-        assert found[2, 1].item() == pytest.approx(known[method], rel=1e-5)
+    # the gradient of ab is (b, a); along the path from 0 each cell gets half of ab = 4; without either all is gone
+    known = {"gradient": 2.0, "input-x-gradient": 4.0, "integrated-gradients": 2.0, "ablation": 4.0, "occlusion": 4.0}
+    for method, value in known.items():
+        found = attribute(both, x, torch.tensor([0]), method, window=1)[0]
+        assert found[0, 0].item() == pytest.approx(value, rel=1e-5)
+        assert found[2, 1].item() == pytest.approx(value, rel=1e-5)
         found[0, 0] = found[2, 1] = 0
         assert found.abs().max() == 0  # all other cells are ignored by the function
+    found = attribute(both, x, torch.tensor([0]), "shapley-sampling", window=1, n_samples=200)[0]
+    assert found.sum().item() == pytest.approx(4.0)
+    assert found[0, 0].item() == pytest.approx(2.0, abs=0.4)  # half of the orders bring either cell last
 
 
-def test_the_baseline_moves_integrated_gradients_only() -> None:
-    x = torch.ones(1, 3, 2)
+IGNORING = [name for name in method_names() if name not in ("pattern", "occlusion")]
+
+
+@pytest.mark.parametrize("method", IGNORING)
+def test_what_is_ignored_gets_nothing(method: str) -> None:
+    torch.manual_seed(0)
+    x, references = torch.randn(2, 3, 2), torch.randn(20, 3, 2)
+    settings = {"references": references, "window": 1, "size_penalty": 0.1}
+    found = attribute(both, x, torch.tensor([0, 0]), method, **settings)
+    ignored = torch.ones(3, 2, dtype=torch.bool)
+    ignored[0, 0] = ignored[2, 1] = False
+    if method == "temporal-rescaling":  # the product of a moment and a feature that both matter, in another cell
+        ignored[0, 1] = ignored[2, 0] = False
+    limit = 1e-2 if method == "latent-attention" else 0.0
+    assert found[:, ignored].abs().max() <= limit
+    assert found[:, 0, 0].abs().max() > limit
+
+
+def test_latent_attention_keeps_what_cannot_be_replaced() -> None:
+    torch.manual_seed(0)
+    references = torch.randn(200, 3, 2)
+    x = torch.tensor([[[3.0, 0.1], [0.2, 0.3], [0.1, 3.0]]])
+    settings = {"references": references, "window": 1, "iterations": 400}
+    kept = attribute(both, x, torch.tensor([0]), "latent-attention", size_penalty=0.1, **settings)[0]
+    assert kept[0, 0] > 0.8
+    assert kept[2, 1] > 0.8
+    free = attribute(both, x, torch.tensor([0]), "latent-attention", size_penalty=1e3, **settings)
+    assert free.max() < 0.01  # at any price, nothing is kept
+
+
+def test_temporal_rescaling_by_hand() -> None:
+    """Of a linear function the gradient is the same with anything masked; input x gradient loses what is masked."""
+    x = torch.tensor([[[1.0, 2.0], [3.0, -1.0], [4.0, 5.0]]])
+    plain = attribute(linear, x, torch.tensor([0]), "temporal-rescaling", base="gradient", gate=0.0)
+    assert plain.abs().max() == 0
+    contribution = (WEIGHT * x[0]).abs()  # 1 4 / 0 3 / 2 0
+    moments, features = contribution.sum(dim=1, keepdim=True), contribution.sum(dim=0, keepdim=True)
+    settings = {"base": "input-x-gradient", "gate": 0.0}
+    found = attribute(linear, x, torch.tensor([0]), "temporal-rescaling", reading="feature", **settings)[0]
+    torch.testing.assert_close(found, moments * features)
+    found = attribute(linear, x, torch.tensor([0]), "temporal-rescaling", reading="cell", **settings)[0]
+    torch.testing.assert_close(found, moments * contribution)
+    settings["gate"] = 0.9
+    gated = attribute(linear, x, torch.tensor([0]), "temporal-rescaling", reading="cell", **settings)
+    assert gated[0].nonzero()[:, 0].unique().tolist() == [0]  # the moment that matters most
+
+
+def test_the_pattern_finds_out_suppressors() -> None:
+    """Haufe et al.'s example: x0 = signal + noise, x1 = noise; the best answer x0 - x1 has no pattern in x1."""
+    rng = np.random.default_rng(0)
+    signal, noise = rng.standard_normal((2, 5000))
+    x = torch.tensor(np.stack([signal + noise, noise], axis=1)[:, None, :], dtype=torch.float64)
+
+    def answer(x: Tensor) -> Tensor:
+        score = x[:, 0, 0] - x[:, 0, 1]
+        return torch.stack([score, -score], dim=1)
+
+    weight = attribute(answer, x[:1], torch.tensor([0]), "gradient")[0, 0]
+    pattern = attribute(answer, x[:2], torch.tensor([0, 1]), "pattern", references=x)
+    assert weight.tolist() == [1.0, -1.0]
+    # the score is twice the signal (own logit less the other's), so the pattern is 1/2 and 0
+    assert pattern[0, 0].tolist() == pytest.approx([0.5, 0.0], abs=0.02)
+    torch.testing.assert_close(pattern[1], -pattern[0])
+
+
+def test_the_baseline_moves_what_uses_one() -> None:
+    torch.manual_seed(0)
+    x, references = torch.ones(1, 3, 2), torch.randn(9, 3, 2)
     for method in method_names():
-        zero = attribute(linear, x, torch.tensor([0]), method)
-        one = attribute(linear, x, torch.tensor([0]), method, baseline=1.0)
-        assert torch.equal(zero, one) == (not METHODS[method].uses_baseline)
+        settings = {"references": references, "window": 1, "base": "input-x-gradient"}
+        zero = attribute(both, 2 * x, torch.tensor([0]), method, **settings)
+        one = attribute(both, 2 * x, torch.tensor([0]), method, baseline=0.5, **settings)
+        assert torch.equal(zero, one) == (not METHODS[method].uses_baseline), method
+
+
+class Counter:
+    """Counts how many samples pass through a function."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.count += len(x)
+        return linear(x)
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_the_cost_is_what_is_stated(method: str) -> None:
+    counter, x = Counter(), torch.randn(1, 3, 2)
+    settings = {**QUICK, "window": 1, "references": torch.randn(5, 3, 2), "gate": 0.0}
+    attribute(counter, x, torch.tensor([0]), method, **settings)
+    stated = forward_passes(method, 3, 2, **settings)
+    assert abs(counter.count - stated) <= 2  # captum asks some functions once more to see what they return
+
+
+def test_one_message_for_each_wrong_explanation() -> None:
+    x, target = torch.ones(1, 3, 2), torch.tensor([0])
+    with pytest.raises(InputError, match="'deep-lift' is refused on recurrent networks: its rules do not reach"):
+        attribute(linear, x, target, "deep-lift")
+    with pytest.raises(InputError, match="Did you mean 'window'"):
+        attribute(linear, x, target, "ablation", windw=3)
+    with pytest.raises(InputError, match="'gradient-shap' replaces inputs by other samples: give training samples"):
+        attribute(linear, x, target, "gradient-shap")
+    with pytest.raises(InputError, match=r"references must have shape \(n, 3, 2\); \(4, 3, 5\) came"):
+        attribute(linear, x, target, "latent-attention", references=torch.ones(4, 3, 5))
+    with pytest.raises(InputError, match=r"baseline must be a number or have shape \(3, 2\)"):
+        attribute(linear, x, target, baseline=torch.ones(4))
+    with pytest.raises(InputError, match="n_samples of an explanation must be at least 1; 0 came"):
+        attribute(linear, x, target, "smoothgrad", n_samples=0)
+    with pytest.raises(InputError, match="base method of temporal rescaling must be one of"):
+        attribute(linear, x, target, "temporal-rescaling", base="smoothgrad")
 
 
 @pytest.mark.parametrize(("network", "readout"), list(product(network_names(), READOUTS)))

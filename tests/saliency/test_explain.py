@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmri_saliency.attribution import attribute, completeness_gap
+from fmri_saliency.attribution import METHODS, attribute, completeness_gap
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training
 from fmri_saliency.errors import ConfigError, DecoderError, InputError
 from fmri_saliency.records import Saliency, Samples
@@ -24,9 +24,9 @@ def decoder() -> TaskDecoder:
     return model.fit(samples.X, samples.y, samples.groups)
 
 
-def explain(decoder: TaskDecoder, samples: Samples, mean: np.ndarray | None = None, **settings: object) -> Saliency:
+def explain(decoder: TaskDecoder, samples: Samples, training: np.ndarray | None = None, **settings: object) -> Saliency:
     return explain_samples(
-        decoder, samples.X, samples.y, samples.t_r, samples.names, SaliencySettings(**settings), mean
+        decoder, samples.X, samples.y, samples.t_r, samples.names, SaliencySettings(**settings), training
     )
 
 
@@ -46,12 +46,25 @@ def test_the_predicted_class_can_be_explained(decoder: TaskDecoder, samples: Sam
     assert (found.target, found.unit) == ("logit of the prediction's class", "logit")
 
 
+@pytest.mark.parametrize("method", ["latent-attention", "gradient-shap", "pattern"])
+def test_methods_that_replace_inputs_use_the_training_samples(
+    decoder: TaskDecoder, samples: Samples, method: str
+) -> None:
+    few = replace(samples, X=samples.X[:2], table=samples.table[:2])
+    with pytest.raises(InputError, match="give training samples of all classes as references"):
+        explain(decoder, few, method=method)
+    found = explain(decoder, few, samples.X, method=method, n_samples=4)
+    assert found.unit == METHODS[method].unit
+    assert np.isfinite(found.values).all()
+    assert not np.array_equal(found.values, explain(decoder, few, samples.X[:8], method=method, n_samples=4).values)
+
+
 @pytest.mark.parametrize("baseline", ["zero", "training-mean"])
 def test_integrated_gradients_sum_to_the_change_of_the_logit(
     decoder: TaskDecoder, samples: Samples, baseline: str
 ) -> None:
     mean = samples.X.mean(axis=0)
-    found = explain(decoder, samples, mean, baseline=baseline, steps=64)
+    found = explain(decoder, samples, samples.X, baseline=baseline, steps=64)
     reference = torch.from_numpy(mean) if baseline == "training-mean" else 0.0
     gap = completeness_gap(
         decoder.module_, torch.from_numpy(samples.X), torch.tensor([int(y == "b") for y in samples.y]),
@@ -75,7 +88,7 @@ def test_what_cannot_be_explained(decoder: TaskDecoder, samples: Samples) -> Non
     strange = replace(samples, table=samples.table.assign(label="c"))
     with pytest.raises(DecoderError, match="not trained on class 'c'"):
         explain(decoder, strange)
-    with pytest.raises(DecoderError, match="needs the mean of the training samples"):
+    with pytest.raises(DecoderError, match="needs the training samples"):
         explain(decoder, samples, baseline="training-mean")
 
 
