@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from fmri_saliency.decoding.augment import WAYS
 from fmri_saliency.errors import ConfigError, one_of
 from fmri_saliency.models import FORMS, READOUTS
 
@@ -96,6 +97,14 @@ class Training:
         Largest norm of the gradient.
     class_weights : {"none", "balanced"}
         Weigh the classes in the loss by the inverse of their frequency.
+    way : {"plain", "replacement", "saliency-guided"}
+        How batches are shown: as they are; with random blocks replaced by those of another sample; or also
+        with the cells of smallest gradient replaced by noise, asking for the same answer. See
+        :class:`ExplainableNet`.
+    share : float
+        Of the blocks or cells that are replaced.
+    block : int
+        Frames of a block.
     deterministic : bool
         Use one thread and deterministic algorithms only, so that one seed gives one result
         whatever the number of cores.
@@ -108,11 +117,18 @@ class Training:
     patience: int = 25
     gradient_clip: float = 1.0
     class_weights: str = "none"
+    way: str = "plain"
+    share: float = 0.5
+    block: int = 10
     deterministic: bool = False
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "batch_size", "max_epochs", "patience", "gradient_clip"):
             _above(name, getattr(self, name), section="decoder.training")
+        one_of(self.way, WAYS, "way in [decoder.training]", ConfigError)
+        _above("block", self.block, section="decoder.training")
+        if not 0 < self.share < 1:
+            raise ConfigError(f"share in [decoder.training] must be between 0 and 1; {self.share} came.")
         one_of(self.class_weights, CLASS_WEIGHTS, "class_weights in [decoder.training]", ConfigError)
         if self.weight_decay < 0:
             raise ConfigError(f"weight_decay in [decoder.training] must be at least 0; {self.weight_decay} came.")

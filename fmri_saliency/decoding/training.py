@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping
 from skorch.dataset import Dataset
 from skorch.helper import predefined_split
 from tqdm.auto import tqdm
 
+from fmri_saliency.decoding.augment import ExplainableNet
 from fmri_saliency.decoding.settings import Training
 
 __all__ = ["EpochBar", "train_network"]
@@ -87,7 +87,7 @@ def train_network(
     for callback in callbacks:
         if hasattr(callback, "stop"):
             callback.stop = stop
-    net = NeuralNetClassifier(
+    net = ExplainableNet(
         module,
         criterion=torch.nn.CrossEntropyLoss,
         criterion__weight=_class_weights(train[1], device) if training.class_weights == "balanced" else None,
@@ -101,6 +101,9 @@ def train_network(
         callbacks=own + [(type(callback).__name__, callback) for callback in callbacks],
         device=device,
         verbose=0,
+        way=training.way,
+        share=training.share,
+        block=training.block,
     )
     net.fit(*train)
     stopped = stop is not None and stop.misses_ >= stop.patience
