@@ -34,12 +34,12 @@ class LoopCell(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the hidden sequence (batch, time, hidden)."""
         h = c = x.new_zeros(len(x), self.cell.hidden_size)
-        steps = []
+        bias, steps = self.cell.bias_ih_l0 + self.cell.bias_hh_l0, []
         for t in range(x.shape[1]):
             seen = x[:, : t + 1]
             weights = self.attention.scores(seen).softmax(dim=1)
             read = (weights.transpose(1, 2) @ seen).mean(dim=1)
-            gates = read @ self.cell.weight_ih_l0.T + h @ self.cell.weight_hh_l0.T + self.cell.bias_ih_l0
+            gates = read @ self.cell.weight_ih_l0.T + h @ self.cell.weight_hh_l0.T + bias
             i, f, g, o = gates.chunk(4, dim=1)
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
@@ -111,6 +111,10 @@ def measure(size: tuple[int, int, int, int, int], repeats: int, device: str, slo
     batch, n_regions, hidden, hops, n_times = size
     layers = contestants(n_regions, hidden, hops, device)
     x = draw(batch, n_times, n_regions, device)
+    if slow or n_times <= 16:
+        wanted = first(layers["mean"])(x)
+        for other in (LoopCell(layers["mean"]), PairsCell(layers["mean"])):
+            torch.testing.assert_close(other(x), wanted, rtol=1e-3, atol=1e-4)  # all compute the same
     found = duel(first(layers["mean"]), first(layers["lstm"]), x, x, repeats, ("mean", "lstm"))
     if 4 * batch * n_times * n_regions * hops < LARGEST:
         wide = draw(batch, n_times, n_regions * hops, device)

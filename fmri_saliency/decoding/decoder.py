@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,20 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import GroupShuffleSplit
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from fmri_saliency.decoding.checkpoint import EpochCheckpoint
+from fmri_saliency.decoding.checks import check_labels, check_samples, choose_held_out
 from fmri_saliency.decoding.linear import fit_linear
-from fmri_saliency.decoding.settings import Architecture, Training
+from fmri_saliency.decoding.modules import NetworkLike, build_module, fingerprint_module, renew_module
+from fmri_saliency.decoding.settings import Architecture, Training, check_device
 from fmri_saliency.decoding.threads import deterministic_algorithms, limited_threads
 from fmri_saliency.decoding.training import EpochBar, train_network
 from fmri_saliency.errors import DecoderError
 from fmri_saliency.files import digest
-from fmri_saliency.models import LINEAR_NETWORKS, make_network, needs_length
+from fmri_saliency.models import LINEAR_NETWORKS, needs_length
 
 __all__ = ["TaskDecoder"]
 
@@ -39,7 +40,8 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
     architecture : Architecture, optional
     training : Training, optional
     seed : int
-        Initial weights, order of batches, dropout and the choice of held-out groups.
+        Initial weights (a module that is given keeps its own), order of batches, dropout and the choice of
+        held-out groups.
     device : str
         As PyTorch names it.
     threads : int
@@ -52,7 +54,7 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray of str
+    classes_ : ndarray
         The labels, sorted; the order of the logits.
     module_ : torch.nn.Module
         The trained network, in evaluation mode: (batch, time, region) to logits.
@@ -72,7 +74,7 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        network: str | torch.nn.Module | Callable[[int, int], torch.nn.Module] = "input-cell-lstm",
+        network: NetworkLike = "input-cell-lstm",
         architecture: Architecture | None = None,
         training: Training | None = None,
         seed: int = 0,
@@ -112,123 +114,67 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         KeyboardInterrupt
             If training is interrupted; with a `checkpoint` the next call goes on from the last epoch.
         """
-        X = self._check_samples(X)
-        y = np.asarray(y)
-        if y.shape != (len(X),):
-            raise DecoderError(f"One label per sample is needed: {len(X)} samples and labels of shape {y.shape} came.")
+        X = check_samples(X)
+        y = check_labels(y, len(X))
+        held_out = choose_held_out(y, groups, validation, self.seed)
+        check_device(self.device)
         encoder = LabelEncoder().fit(y)
-        if len(encoder.classes_) < 2:
-            raise DecoderError(f"Decoding needs at least two classes; every label is '{encoder.classes_[0]}'.")
-        held_out = self._held_out(y, groups, validation)
-        missing = set(encoder.classes_) - set(y[~held_out])
-        if missing:
-            raise DecoderError(f"No training sample of class '{sorted(missing)[0]}' is left after holding out "
-                               f"{held_out.sum()} samples for early stopping; give more groups.")
+        shape = (X.shape[1], X.shape[2], len(encoder.classes_))
+        self._train(X, encoder.transform(y).astype(np.int64), held_out, shape)
+        # only now: a fit that fails or is interrupted leaves an earlier one whole
         self.classes_ = encoder.classes_
         self.n_times_in_, self.n_regions_in_ = X.shape[1:]
-        self._train(X, encoder.transform(y).astype(np.int64), held_out)
         return self
 
-    def _check_samples(self, X: Any) -> np.ndarray:
-        X = np.asarray(X)
-        if X.ndim != 3:
-            raise DecoderError(f"TaskDecoder reads samples of shape (n_samples, n_times, n_regions); {X.shape} came."
-                               + (" Add an axis for one sample: X[None]." if X.ndim == 2 else ""))
-        if not len(X):
-            raise DecoderError("TaskDecoder was given no sample.")
-        if not np.issubdtype(X.dtype, np.number) or np.iscomplexobj(X):
-            raise DecoderError(f"Samples must be real numbers; the type is {X.dtype}.")
-        bad = ~np.isfinite(X)
-        if bad.any():
-            sample, time, region = (int(i[0]) for i in np.nonzero(bad))
-            raise DecoderError(f"Samples must be finite; sample {sample} has {X[sample, time, region]} at time step "
-                               f"{time}, region {region} ({bad.sum()} such values). Fill or drop them first.")
-        return np.ascontiguousarray(X, dtype=np.float32)
-
-    def _held_out(self, y: np.ndarray, groups: Any, validation: Any) -> np.ndarray:
-        if validation is not None:
-            mask = np.asarray(validation)
-            if mask.shape != y.shape or mask.dtype != bool:
-                raise DecoderError(f"validation must be {len(y)} booleans; {mask.dtype} of shape {mask.shape} came.")
-            return mask
-        if groups is None:
-            return np.zeros(len(y), dtype=bool)
-        groups = np.asarray(groups)
-        if groups.shape != y.shape:
-            raise DecoderError(f"One group per sample is needed: {len(y)} samples, groups of shape {groups.shape}.")
-        if len(set(groups.tolist())) < 2:
-            raise DecoderError("Early stopping needs at least two groups, one to train on and one to stop on; all "
-                               f"samples are of '{groups[0]}'. Give more groups, or none.")
-        splitter = GroupShuffleSplit(n_splits=1, test_size=0.2, random_state=self.seed)
-        _, chosen = next(splitter.split(y, y, groups))
-        mask = np.zeros(len(y), dtype=bool)
-        mask[chosen] = True
-        return mask
-
-    def _train(self, X: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> None:
+    def _train(self, X: np.ndarray, target: np.ndarray, held_out: np.ndarray, shape: tuple[int, int, int]) -> None:
         training = self.training or Training()
         threads = 1 if training.deterministic else self.threads
         with torch.random.fork_rng(), limited_threads(threads), deterministic_algorithms(training.deterministic):
             torch.manual_seed(self.seed)
-            module = self.build_module()
-            if self.network in LINEAR_NETWORKS:
-                balanced = training.class_weights == "balanced"
-                fit_linear(str(self.network), module, X, target, balanced, self.seed)
-                self.history_, self.stopped_by_ = [], "solver"
+            module = build_module(self.network, self.architecture or Architecture(), shape, self.device)
+            if isinstance(self.network, str) and self.network in LINEAR_NETWORKS:
+                fit_linear(self.network, module, X, target, training.class_weights == "balanced", self.seed)
+                history, stopped_by = [], "solver"
             else:
-                callbacks = self._callbacks(X, target, held_out)
+                callbacks = self._callbacks(module, X, target, held_out)
                 valid = (X[held_out], target[held_out]) if held_out.any() else None
-                module, self.history_, self.stopped_by_ = train_network(
+                module, history, stopped_by = train_network(
                     module, (X[~held_out], target[~held_out]), valid, training, self.device, callbacks
                 )
-        self.module_ = module.eval()
+        self.module_, self.history_, self.stopped_by_ = module.eval(), history, stopped_by
 
-    def _callbacks(self, X: np.ndarray, target: np.ndarray, held_out: np.ndarray) -> list[Callback]:
+    def _callbacks(
+        self, module: torch.nn.Module, X: np.ndarray, target: np.ndarray, held_out: np.ndarray
+    ) -> list[Callback]:
         callbacks: list[Callback] = []
         if self.checkpoint is not None:
-            settings = {**asdict(self.training or Training()), **asdict(self.architecture or Architecture())}
-            inputs = digest(X, target, held_out, settings, str(self.network), self.seed)
+            settings, network = asdict(self.training or Training()), fingerprint_module(module)
+            inputs = digest(X, target, held_out, settings, network, self.seed)
             callbacks.append(EpochCheckpoint(Path(self.checkpoint), inputs))
         if self.progress:
             callbacks.append(EpochBar())
         return callbacks
 
     def untrained(self, seed: int) -> TaskDecoder:
-        """Return a copy of this fitted decoder whose network has new weights, drawn with `seed`."""
-        check_is_fitted(self)
-        other = copy.copy(self)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            other.module_ = self.build_module().eval()
-        return other
-
-    def build_module(self) -> torch.nn.Module:
-        """Return an untrained network for the shape and classes seen in :meth:`fit`.
+        """Return a copy of this fitted decoder whose network has new weights, drawn with `seed`.
 
         Raises
         ------
         DecoderError
-            If the network is none of the names, a module, or a function that makes one, or does not
-            answer with one logit per class.
+            If the network was given as a module with layers that cannot draw new weights.
         """
-        n_classes = len(self.classes_)
-        if isinstance(self.network, str):
-            settings = {**vars(self.architecture or Architecture()), "n_times": self.n_times_in_}
-            module = make_network(self.network, self.n_regions_in_, n_classes, **settings)
-        elif isinstance(self.network, torch.nn.Module):
-            module = copy.deepcopy(self.network)
-        elif callable(self.network):
-            module = self.network(self.n_regions_in_, n_classes)
-        else:
-            raise DecoderError(f"network must be a name, a torch module, or a function (n_regions, n_classes) that "
-                               f"makes one; {type(self.network).__name__} came.")
-        module = module.to(self.device)
-        with torch.no_grad(), torch.random.fork_rng():
-            answer = module(torch.zeros(2, self.n_times_in_, self.n_regions_in_, device=self.device))
-        if tuple(answer.shape) != (2, n_classes):
-            raise DecoderError(f"The network must answer (batch, time, region) with {n_classes} logits, one per class; "
-                               f"for 2 samples {tuple(answer.shape)} came.")
-        return module
+        check_is_fitted(self)
+        other = copy.copy(self)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            module = self.build_module()
+            other.module_ = (renew_module(module) if isinstance(self.network, torch.nn.Module) else module).eval()
+        return other
+
+    def build_module(self) -> torch.nn.Module:
+        """Return an untrained network for the shape and classes seen in :meth:`fit`."""
+        shape = (self.n_times_in_, self.n_regions_in_, len(self.classes_))
+        return build_module(self.network, self.architecture or Architecture(), shape, self.device)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
@@ -239,10 +185,10 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         return tags
 
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """Return the logits, shape (n_samples, n_classes)."""
+    def logits(self, X: np.ndarray) -> np.ndarray:
+        """Return the network's answers, shape (n_samples, n_classes)."""
         check_is_fitted(self)
-        X = self._check_samples(X)
+        X = check_samples(X)
         if X.shape[2] != self.n_regions_in_:
             raise DecoderError(f"The decoder was trained on {self.n_regions_in_} regions; samples with {X.shape[2]} "
                                "came. Extract them with the same atlas.")
@@ -257,12 +203,16 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
             ]
         return np.concatenate(parts)
 
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Return the logits (n_samples, n_classes); of two classes the second's less the first's, (n_samples,)."""
+        logits = self.logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Return the softmax of the logits, shape (n_samples, n_classes)."""
-        logits = torch.from_numpy(self.decision_function(X)).double()
-        return torch.softmax(logits, dim=1).numpy()
+        return torch.softmax(torch.from_numpy(self.logits(X)).double(), dim=1).numpy()
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the label with the largest logit, shape (n_samples,)."""
         check_is_fitted(self)
-        return self.classes_[self.decision_function(X).argmax(axis=1)]
+        return self.classes_[self.logits(X).argmax(axis=1)]

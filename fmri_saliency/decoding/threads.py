@@ -30,9 +30,10 @@ def limited_threads(n_threads: int) -> Iterator[None]:
 @contextmanager
 def deterministic_algorithms(wanted: bool) -> Iterator[None]:
     """Let PyTorch use algorithms within the block that give the same bits every time, if `wanted`."""
-    before = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(wanted or before)
+    before, softly = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    if wanted:
+        torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.use_deterministic_algorithms(before, warn_only=softly)

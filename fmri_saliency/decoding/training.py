@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from fmri_saliency.decoding.augment import ExplainableNet
 from fmri_saliency.decoding.settings import Training
+from fmri_saliency.errors import DecoderError
 
 __all__ = ["EpochBar", "train_network"]
 
@@ -78,6 +79,8 @@ def train_network(
     ------
     KeyboardInterrupt
         If training was interrupted.
+    DecoderError
+        If it diverged.
     """
     own: list[tuple[str, Any]] = [("clip", GradientNormClipping(training.gradient_clip))]
     stop = None
@@ -107,8 +110,12 @@ def train_network(
     )
     net.fit(*train)
     stopped = stop is not None and stop.misses_ >= stop.patience
-    if not stopped and len(net.history) < training.max_epochs:
+    whole = len(net.history) and net.history[-1].get("train_loss") is not None  # an epoch's row is there from its start
+    if not stopped and (len(net.history) < training.max_epochs or not whole):
         raise KeyboardInterrupt  # skorch takes an interruption for the end of training
+    if not all(torch.isfinite(value).all() for value in net.module_.parameters()):
+        raise DecoderError(f"Training diverged: weights are not finite after {len(net.history)} epochs. Lower "
+                           f"learning_rate ({training.learning_rate:g}), or look for extreme values in the samples.")
     keys = ("epoch", "train_loss", "valid_loss")
     history = [{key: row.get(key) for key in keys} for row in net.history]
     return net.module_, history, "patience" if stopped else "max_epochs"

@@ -27,6 +27,7 @@ def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | Non
     folder = Path(folder)
     tensors = {name: value.detach().cpu().contiguous() for name, value in decoder.module_.state_dict().items()}
     (folder / "model.json").unlink(missing_ok=True)
+    tensors = {name: value.clone() for name, value in tensors.items()}  # tied weights share memory
     with atomic_path(folder / "weights.safetensors") as temporary:
         save_file(tensors, temporary)
     card = {

@@ -36,6 +36,7 @@ def edge_shares(saliency: Saliency, network: str, tenth: float = 0.1) -> list[Ev
         value = float(part.sum(axis=1).mean()) if len(usable) else float("nan")
         even = steps / n_times
         piece = "tenth of the" if 0.08 <= even <= 0.12 else f"{steps} of {n_times}"
+        known = np.isfinite(value)
         word = "more than" if value > 1.5 * even else "less than" if value < even / 1.5 else "about"
         found.append(
             Evidence(
@@ -44,7 +45,7 @@ def edge_shares(saliency: Saliency, network: str, tenth: float = 0.1) -> list[Ev
                 value=value,
                 null=even,
                 on=f"mean over {len(usable)} held-out samples, decoder seed {saliency.seed}",
-                verdict=f"{word} an even spread over time",
+                verdict=f"{word} an even spread over time" if known else "cannot be said: there is no saliency",
             )
         )
     return found
@@ -68,10 +69,10 @@ def compare_untrained(trained: Saliency, untrained: Sequence[Saliency], network:
         For the record.
     """
     profile = np.nanmean(trained.time_share(), axis=0)
-    others = np.mean([np.nanmean(one.time_share(), axis=0) for one in untrained], axis=0)
+    others = np.nanmean([np.nanmean(one.time_share(), axis=0) for one in untrained], axis=0)
     steps = max(1, round(tenth * len(profile)))
-    varies = min(profile.std(), others.std()) > 0
-    value = float(np.corrcoef(profile, others)[0, 1]) if varies and len(profile) > 2 else float("nan")
+    varies = len(profile) > 2 and min(profile.std(), others.std()) > 0
+    value = float(np.corrcoef(profile, others)[0, 1]) if varies else float("nan")
     alike = "is largely the architecture's" if value > 0.5 else "is not what an untrained network shows"
     return Evidence(
         check="correlation of the time profile with the untrained network's",
@@ -81,5 +82,5 @@ def compare_untrained(trained: Saliency, untrained: Sequence[Saliency], network:
         on=f"{len(trained.labels)} held-out samples, {len(untrained)} draws of new weights, which put "
            f"{others[:steps].sum():.2f} in the first and {others[-steps:].sum():.2f} in the last of {len(profile)} "
            f"steps' tenths (even: {steps / len(profile):.2f})",
-        verdict=f"where in time the saliency lies {alike}",
+        verdict=f"where in time the saliency lies {alike}" if varies else "cannot be said: a profile is flat",
     )

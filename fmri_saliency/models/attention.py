@@ -90,7 +90,7 @@ def causal_softmax_average(
     form : {"mean", "flatten", "flatten_l2"}
         How the rows :math:`M_{tk}` become one vector: their mean over the hops (the authors'
         published code), side by side (the paper's equation), or side by side and scaled to
-        length 1 (the authors' published checkpoint).
+        length 1 (the authors' published checkpoint; its slope grows without bound where inputs are 0).
     window : int, optional
         Look at the last `window` steps only, :math:`t - D < j \le t`.
     chunk_size : int, optional
@@ -105,7 +105,7 @@ def causal_softmax_average(
     Raises
     ------
     DecoderError
-        If the form is unknown or the window is not positive.
+        If the form is unknown, the window or chunk is not positive, or the shapes do not fit.
 
     Notes
     -----
@@ -123,11 +123,17 @@ def causal_softmax_average(
     one_of(form, FORMS, "The form of the input-cell attention", DecoderError)
     if window is not None and window < 1:
         raise DecoderError(f"The window of the input-cell attention must be at least 1 step; {window} came.")
+    if scores.ndim != 3 or x.ndim != 3 or scores.shape[:2] != x.shape[:2] or x.shape[1] < 1:
+        raise DecoderError("Scores (batch, time, hops) and inputs (batch, time, features) must be of one batch and one "
+                           f"time of at least one step; {tuple(scores.shape)} and {tuple(x.shape)} came.")
+    if chunk_size is not None and chunk_size < 1:
+        raise DecoderError(f"chunk_size of the input-cell attention must be at least 1; {chunk_size} came.")
+    window = None if window is not None and window >= x.shape[1] else window
     kind = x.dtype
     wide = WIDE.get(kind, kind)
     with torch.autocast(x.device.type, enabled=False):
         scores, inputs = scores.to(wide), x.to(wide)
-        size = chunk_size or chunk_size_for(x.shape[1], form != "mean")
+        size = min(chunk_size or chunk_size_for(x.shape[1], form != "mean"), x.shape[1])
         if window is None and is_mild(scores, size):
             found = factored_average(scores, inputs, size, keep_hops=form != "mean")
         else:
@@ -197,6 +203,10 @@ class InputCellAttention(nn.Module):
         self.second = nn.Linear(attention_size, hops)
         self.form, self.current_input, self.window, self.chunk_size = form, current_input, window, chunk_size
         self.output_size = input_size * (1 if form == "mean" else hops) + (input_size if current_input else 0)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new weights, as the authors' code does."""
         for layer in (self.first, self.second):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -206,12 +216,15 @@ class InputCellAttention(nn.Module):
         return f"form={self.form}, current_input={self.current_input}, window={self.window}"
 
     def scores(self, x: Tensor) -> Tensor:
-        """Return the score of every input for every hop, shape (batch, time, hops)."""
+        """Return the score of every input (batch, time, features) for every hop, shape (batch, time, hops)."""
         # tanh(z), written as 2 sigmoid(2 z) - 1, which PyTorch computes several times faster on a processor
         return self.second(2 * torch.sigmoid(2 * self.first(x)) - 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs (batch, time, features) to what was read of the past, (batch, time, output_size)."""
+        if x.ndim != 3 or x.shape[2] != self.first.in_features:
+            raise DecoderError(f"InputCellAttention reads (batch, time, {self.first.in_features}); {tuple(x.shape)} "
+                               "came.")
         read = causal_softmax_average(self.scores(x), x, self.form, window=self.window, chunk_size=self.chunk_size)
         return torch.cat([read, x], dim=2) if self.current_input else read
 
@@ -239,7 +252,7 @@ class InputCellAttention(nn.Module):
         if not self.projects_first(weight.shape[0]) or x.dtype in WIDE or torch.is_autocast_enabled(x.device.type):
             return self(x) @ weight.T
         scores, split = self.scores(x), self.output_size - (x.shape[2] if self.current_input else 0)
-        size = self.chunk_size or chunk_size_for(x.shape[1])
+        size = min(self.chunk_size or chunk_size_for(x.shape[1]), x.shape[1])
         if self.form == "mean":
             read = causal_softmax_average(scores, x @ weight[:, :split].T, window=self.window, chunk_size=size)
         elif is_mild(scores, size):

@@ -9,9 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError, one_of
+from fmri_saliency.models.attention import FORMS
 from fmri_saliency.models.encoders import FlatNetwork, Plain, TemporalConvolution, TransformerLayers
-from fmri_saliency.models.readout import Readout
-from fmri_saliency.models.recurrent import InputCellGRU, InputCellLSTM, InputCellRNN, set_forget_bias
+from fmri_saliency.models.readout import READOUTS, Readout
+from fmri_saliency.models.recurrent import InputCellGRU, InputCellLSTM, InputCellRNN, hide_padding, set_forget_bias
 
 __all__ = ["LINEAR_NETWORKS", "NetworkSettings", "SequenceClassifier", "make_network", "needs_length", "network_names"]
 
@@ -45,6 +46,8 @@ class SequenceClassifier(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Map (batch, time, region) to logits (batch, class); steps from `lengths` on are padding."""
+        if lengths is not None:
+            x, lengths = hide_padding(x, lengths)
         hidden, _ = self.encoder(self.dropout(x), None, lengths)
         return self.linear(self.dropout(self.readout(hidden, lengths)))
 
@@ -84,6 +87,16 @@ class NetworkSettings:
     dropout: float = 0.5
     forget_bias: float = 1.0
     n_times: int | None = None
+
+    def __post_init__(self) -> None:
+        one_of(self.form, FORMS, "The form of the input-cell attention", DecoderError)
+        one_of(self.readout, READOUTS, "The read-out", DecoderError)
+        for name in ("hidden_size", "hops", "attention_size", "num_layers", "window", "n_times"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise DecoderError(f"{name} of a network must be at least 1; {value} came.")
+        if not 0 <= self.dropout < 1:
+            raise DecoderError(f"dropout of a network must be at least 0 and below 1; {self.dropout} came.")
 
 
 Builder = Callable[[int, int, NetworkSettings], nn.Module]
@@ -179,4 +192,6 @@ def make_network(name: str, n_regions: int, n_classes: int, **settings: Any) -> 
     one_of(name, network_names(), "The network", DecoderError)
     for key in settings:
         one_of(key, [field.name for field in fields(NetworkSettings)], "A setting of make_network", DecoderError)
+    if n_regions < 1 or n_classes < 1:
+        raise DecoderError(f"A network needs at least 1 region and 1 class; {n_regions} and {n_classes} came.")
     return _NETWORKS[name](n_regions, n_classes, NetworkSettings(**settings))

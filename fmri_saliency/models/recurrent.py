@@ -25,17 +25,32 @@ __all__ = [
 KERNELS = {nn.LSTM: torch.lstm, nn.GRU: torch.gru, nn.RNN: torch.rnn_tanh}  # what torch's layers call
 
 
-def check_lengths(lengths: Tensor, x: Tensor) -> None:
-    """Refuse lengths that are not one whole number between 1 and the number of steps per sample.
+def hide_padding(x: Tensor, lengths: Any) -> tuple[Tensor, Tensor]:
+    """Set what lies behind each sample to zero, so that not even NaN leaks from there.
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, time, features)
+    lengths : Tensor or sequence of int, length batch
+        Steps of each sample.
+
+    Returns
+    -------
+    x : Tensor
+    lengths : Tensor of int, on the device of `x`
 
     Raises
     ------
     DecoderError
+        If lengths are not one whole number between 1 and the number of steps per sample.
     """
-    fits = lengths.shape == x.shape[:1] and not lengths.is_floating_point()
-    if not fits or int(lengths.min()) < 1 or int(lengths.max()) > x.shape[1]:
+    steps = torch.as_tensor(lengths, device=x.device)
+    whole = not steps.is_floating_point() and steps.dtype != torch.bool
+    if steps.shape != x.shape[:1] or not whole or ((steps < 1) | (steps > x.shape[1])).any():
         raise DecoderError(f"lengths must be {len(x)} whole numbers between 1 and {x.shape[1]}, the steps of each "
-                           f"sample; {lengths.tolist()} came.")
+                           f"sample; {steps.tolist()} came.")
+    padding = torch.arange(x.shape[1], device=x.device) >= steps.unsqueeze(1)
+    return x.masked_fill(padding.unsqueeze(2), 0), steps
 
 
 def reverse_time(x: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -80,7 +95,7 @@ class _Direction(nn.Module):
         identity = torch.eye(gates.shape[2], dtype=gates.dtype, device=gates.device)
         weights = [identity, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0]
         if state is None:
-            zeros = gates.new_zeros(1, len(x), layer.hidden_size)
+            zeros = gates.new_zeros(1, gates.shape[0], layer.hidden_size)
             state = (zeros, zeros) if isinstance(layer, nn.LSTM) else zeros
         run = KERNELS[type(layer)]
         hidden, *last = run(gates, state, weights, True, 1, 0.0, self.training, False, True)
@@ -109,17 +124,19 @@ class InputCellLayer(nn.Module):
         super().__init__()
         if hidden_size < 1 or num_layers < 1:
             raise DecoderError(f"hidden_size and num_layers must be at least 1; {hidden_size} and {num_layers} came.")
-        self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bidirectional
+        self.hidden_size, self.num_layers, self.bidirectional = hidden_size, num_layers, bool(bidirectional)
         options = {"current_input": current_input, "window": window, "chunk_size": chunk_size}
         self.directions = nn.ModuleList()
-        for _ in range(1 + bidirectional):
+        for _ in range(2 if bidirectional else 1):
             attention = InputCellAttention(input_size, hops, attention_size, form, **options)
             recurrence = self.cell(attention.output_size, hidden_size, batch_first=True)
             self.directions.append(_Direction(attention, recurrence))
         self.upper = None
         if num_layers > 1:
             width = hidden_size * len(self.directions)
-            self.upper = self.cell(width, hidden_size, num_layers - 1, batch_first=True, bidirectional=bidirectional)
+            self.upper = self.cell(
+                width, hidden_size, num_layers - 1, batch_first=True, bidirectional=self.bidirectional
+            )
 
     def forward(self, x: Tensor, state: Any = None, lengths: Tensor | None = None) -> tuple[Tensor, Any]:
         """Return the hidden sequence and the last state, as torch's layer of the same name.
@@ -129,7 +146,7 @@ class InputCellLayer(nn.Module):
         x : Tensor, shape (batch, time, input_size)
         state : Tensor or pair of Tensor, optional
             Shape (num_layers * directions, batch, hidden_size); zeros when omitted.
-        lengths : Tensor of int, shape (batch,), optional
+        lengths : Tensor or sequence of int, length batch, optional
             Steps of each sample; what lies behind is padding, is never read, and its hidden states are zero.
 
         Returns
@@ -147,10 +164,9 @@ class InputCellLayer(nn.Module):
         if x.ndim != 3 or x.shape[2] != width or x.shape[1] < 1:
             raise DecoderError(f"{type(self).__name__} reads (batch, time, {width}) of at least one step; "
                                f"{tuple(x.shape)} came.")
+        self._check_state(state, x)
         if lengths is not None:
-            check_lengths(lengths, x)
-            padding = torch.arange(x.shape[1], device=x.device) >= lengths.to(x.device).unsqueeze(1)
-            x = x.masked_fill(padding.unsqueeze(2), 0)
+            x, lengths = hide_padding(x, lengths)
         hidden, lasts = [], []
         for number, direction in enumerate(self.directions):
             turned = reverse_time(x, lengths) if number else x
@@ -162,6 +178,21 @@ class InputCellLayer(nn.Module):
             sequence, last = run_recurrence(self.upper, sequence, _part(state, len(self.directions), None), lengths)
             lasts.append(last)
         return sequence, _join(lasts)
+
+
+    def _check_state(self, state: Any, x: Tensor) -> None:
+        """Refuse a state of another shape: torch's kernels do not look."""
+        if state is None:
+            return
+        pair = self.cell is nn.LSTM
+        parts = state if isinstance(state, tuple | list) else (state,)
+        wanted = (self.num_layers * len(self.directions), x.shape[0], self.hidden_size)
+        fits = isinstance(state, tuple) == pair and len(parts) == 1 + pair
+        if not fits or any(tuple(getattr(one, "shape", ())) != wanted for one in parts):
+            came = [tuple(getattr(one, "shape", ())) for one in parts]
+            kind = "a pair (h, c)" if pair else "one tensor"
+            raise DecoderError(f"The state of {type(self).__name__} must be {kind} of shape {wanted} (layers * "
+                               f"directions, batch, hidden); {came} came.")
 
 
 def _part(state: Any, begin: int, end: int | None) -> Any:
@@ -184,7 +215,9 @@ class InputCellLSTM(InputCellLayer):
 
     Called and answering like :class:`torch.nn.LSTM` with ``batch_first=True``. The
     recurrence is torch's own: the attention reads inputs only, so it is computed for
-    all time steps before the recurrence begins.
+    all time steps before the recurrence begins. Two things differ: a state that is given holds
+    the recurrence's memory, not the inputs that the attention has read, which begin anew; and
+    inputs must be finite, since a NaN reaches every step (padding may hold anything).
 
     Parameters
     ----------
@@ -215,8 +248,8 @@ class InputCellLSTM(InputCellLayer):
 
     Notes
     -----
-    First and second derivatives, ``torch.func.grad`` and ``jacrev``, ``torch.export`` and autocast work
-    on the whole layer, and ``torch.compile`` takes the attention as one graph. What torch's own
+    First and second derivatives, ``torch.func.grad`` and ``jacrev``, ``torch.export`` (without `lengths`) and
+    autocast work on the whole layer, and ``torch.compile`` takes the attention as one graph. What torch's own
     recurrences refuse is refused here, too: ``torch.func.vmap`` over a whole layer (there is no batching
     rule; :class:`InputCellAttention` alone has one), forward-mode derivatives of a single-precision
     LSTM on a processor, and on CUDA the backward pass in evaluation mode unless cuDNN is off

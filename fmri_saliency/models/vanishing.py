@@ -108,6 +108,9 @@ def _recurrence(network: nn.Module) -> tuple[nn.RNNBase, nn.Module | None]:
         raise DecoderError("Jacobians of the state are those of one recurrence in one direction; this network has "
                            f"none: {type(encoder).__name__}. Use one layer, or look at step_shares, which any network "
                            "has.")
+    if layer.proj_size or not layer.bias or getattr(layer, "nonlinearity", "tanh") != "tanh":
+        raise DecoderError("Jacobians of the state are worked out for recurrences with biases, without projections, "
+                           "and with tanh; this one is another.")
     return layer, attention
 
 

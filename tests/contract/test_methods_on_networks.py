@@ -250,6 +250,12 @@ def test_the_forget_bias_is_where_torch_has_it() -> None:
 def test_unknown_names_are_named() -> None:
     with pytest.raises(DecoderError, match="Did you mean 'lstm'"):
         make_network("lstmm", 3, 2)
+    for settings, words in (({"dropout": 2.0}, "dropout of a net"), ({"hidden_size": 0}, "hidden_size of a net"),
+                            ({"form": "nonsense"}, "form of the input-cell"), ({"window": 0}, "window of a net")):
+        with pytest.raises(DecoderError, match=words):
+            make_network("lstm", 3, 2, **settings)
+    with pytest.raises(DecoderError, match="at least 1 region and 1 class; 0 and 2 came"):
+        make_network("lstm", 0, 2)
     with pytest.raises(DecoderError, match="Did you mean 'hops'"):
         make_network("lstm", 3, 2, hop=3)
     with pytest.raises(DecoderError, match="linear-svm\\) need n_times"):
@@ -277,7 +283,10 @@ def test_padding_changes_no_answer(network: str, readout: str) -> None:
     net = make_network(network, 4, 3, hidden_size=6, readout=readout).eval().double()
     x, lengths = torch.randn(3, 9, 4).double(), torch.tensor([9, 4, 1])
     for k, n in enumerate(lengths):
-        x[k, n:] = 7.0
+        x[k, n:] = float("nan")
+    for wrong in ([9, 4, 0], [9, 4, 10], [9.0, 4.0, 1.0], [9, 4]):
+        with pytest.raises(DecoderError, match="lengths must be 3 whole numbers between 1 and 9"):
+            net(x, torch.tensor(wrong))
     answers = net(x, lengths)
     for k, n in enumerate(lengths.tolist()):
         torch.testing.assert_close(answers[k : k + 1], net(x[k : k + 1, :n]), rtol=0, atol=1e-12)

@@ -9,13 +9,14 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import GroupKFold, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training, load_decoder, save_decoder
 from fmri_saliency.decoding.checkpoint import EpochCheckpoint
+from fmri_saliency.decoding.checks import choose_held_out
 from fmri_saliency.decoding.training import EpochBar
 from fmri_saliency.errors import ConfigError, DecoderError, InputError
 from fmri_saliency.models import LINEAR_NETWORKS, make_network, needs_length, network_names
@@ -86,8 +87,10 @@ def test_answers_are_labels_and_probabilities(fitted: TaskDecoder, samples: Samp
     assert fitted.score(samples.X, samples.y) == np.mean(predicted == samples.y)
     order = np.random.default_rng(0).permutation(32)
     np.testing.assert_allclose(fitted.predict_proba(samples.X[order]), probability[order], rtol=1e-5)
-    np.testing.assert_allclose(fitted.decision_function(samples.X[:1]), fitted.decision_function(samples.X)[:1],
-                               rtol=1e-4, atol=1e-6)  # fmt: skip
+    values = fitted.decision_function(samples.X)
+    assert values.shape == (32,)  # two classes: as scikit-learn has it
+    np.testing.assert_allclose(values, np.diff(fitted.logits(samples.X), axis=1)[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(fitted.decision_function(samples.X[:1]), values[:1], rtol=1e-3, atol=1e-5)
 
 
 def test_it_learns(samples: Samples) -> None:
@@ -102,7 +105,7 @@ def test_it_stops_early_on_people_it_does_not_train_on(samples: Samples) -> None
     """Give the held-out people labels that contradict the others': the best epoch must be an early one."""
     y = samples.y.copy()
     model = TaskDecoder(architecture=SMALL, training=Training(max_epochs=100, patience=5, learning_rate=0.05))
-    held = model._held_out(y, samples.groups, None)
+    held = choose_held_out(y, samples.groups, None, model.seed)
     assert set(samples.groups[held]).isdisjoint(samples.groups[~held])
     y[held] = np.where(y[held] == "a", "b", "a")
     model.fit(samples.X, y, samples.groups)
@@ -167,6 +170,18 @@ def test_one_message_for_each_wrong_input(decoder: TaskDecoder, samples: Samples
         decoder.fit(X[:0], y[:0])
     with pytest.raises(DecoderError, match="must be real numbers"):
         decoder.fit(X.astype(str), y)
+    with pytest.raises(DecoderError, match=r"single precision; sample 0 has 1e\+39"):
+        decoder.fit(np.where(np.arange(32)[:, None, None] == 0, 1e39, X.astype(float)), y)
+    with pytest.raises(DecoderError, match=r"at least one time step and one region; \(32, 0, 5\)"):
+        decoder.fit(X[:, :0], y)
+    with pytest.raises(DecoderError, match="sample 2 has none"):
+        decoder.fit(X, [None if k == 2 else label for k, label in enumerate(y)])
+    with pytest.raises(DecoderError, match="look like measurements"):
+        decoder.fit(X, np.linspace(0.1, 0.9, 32))
+    with pytest.raises(DecoderError, match="some have none"):
+        decoder.fit(X, y, [None, *groups[1:]])
+    with pytest.raises(ConfigError, match="'cuda:99' came"):
+        clone(decoder).set_params(device="cuda:99").fit(X, y)
     with pytest.raises(DecoderError, match="One group per sample"):
         decoder.fit(X, y, groups[:-1])
     with pytest.raises(DecoderError, match="at least two groups"):
@@ -226,11 +241,7 @@ def test_linear_models_are_scikit_learns(name: str, n_classes: int, samples: Sam
     flat = samples.X.reshape(32, -1).astype(float)
     wanted = make_pipeline(StandardScaler(), kind).fit(flat, y)
     values = wanted.decision_function(flat)
-    logits = model.decision_function(samples.X)
-    if n_classes == 2:
-        np.testing.assert_allclose(logits[:, 1] - logits[:, 0], values, rtol=1e-4, atol=1e-4)
-    else:
-        np.testing.assert_allclose(logits, values, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(model.decision_function(samples.X), values, rtol=1e-4, atol=1e-4)
     assert (model.predict(samples.X) == wanted.predict(flat)).all()
     if name == "logistic-regression":
         np.testing.assert_allclose(model.predict_proba(samples.X), wanted.predict_proba(flat), atol=1e-5)
@@ -248,8 +259,16 @@ def test_a_network_of_ones_own(samples: Samples, tmp_path: Path) -> None:
         load_decoder(tmp_path)
     again = load_decoder(tmp_path, network=own)
     np.testing.assert_array_equal(again.predict_proba(samples.X), model.predict_proba(samples.X))
-    with pytest.raises(DecoderError, match=r"with 2 logits, one per class; for 2 samples \(2, 3\) came"):
-        TaskDecoder(make_network("gru", 5, 3), training=QUICK).fit(samples.X, samples.y)
+    for wrong, words in (
+        (make_network("gru", 5, 3), r"must map \(batch, time, region\) to \(batch, 2\) logits .* \(2, 3\) came"),
+        (make_network("gru", 6, 2), "on samples of 20 steps and 5 regions it fails"),
+        (torch.nn.LSTM(5, 2, batch_first=True), "it answers with a tuple"),
+        (make_network("gru", 5, 2).double(), "logits in single precision; on samples"),
+        (lambda n, k: 3, "that makes one; a function that makes a int came"),
+        (torch.nn.LSTM, "that makes one; <class"),
+    ):
+        with pytest.raises(DecoderError, match=words):
+            TaskDecoder(wrong, training=QUICK).fit(samples.X, samples.y)
     with pytest.raises(DecoderError, match="network must be a name, a torch module, or a function"):
         TaskDecoder(7, training=QUICK).fit(samples.X, samples.y)
 
@@ -355,3 +374,78 @@ def test_one_seed_gives_one_result_whatever_the_threads(samples: Samples) -> Non
     torch.set_num_threads(before)
     assert not torch.are_deterministic_algorithms_enabled()
     assert all(np.array_equal(answers[0], other) for other in answers[1:])
+
+
+def test_two_modules_of_one_kind_do_not_share_a_checkpoint(samples: Samples, tmp_path: Path) -> None:
+    path, answers = tmp_path / "state.safetensors", []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        own = make_network("gru", 5, 2, hidden_size=3)
+        kept = TaskDecoder(own, training=QUICK, checkpoint=path).fit(samples.X, samples.y)
+        fresh = TaskDecoder(own, training=QUICK).fit(samples.X, samples.y)
+        np.testing.assert_array_equal(kept.predict_proba(samples.X), fresh.predict_proba(samples.X))
+        answers.append(kept.predict_proba(samples.X))
+    assert not np.array_equal(*answers)
+
+
+def test_new_weights_are_new_for_names_modules_and_functions(samples: Samples) -> None:
+    own = make_network("input-cell-lstm", 5, 2, hidden_size=3, hops=2, attention_size=3)
+    for network in ("gru", own, lambda n, k: make_network("gru", n, k, hidden_size=3)):
+        model = TaskDecoder(network, SMALL, QUICK).fit(samples.X, samples.y)
+        first, second, again = (model.untrained(seed).predict_proba(samples.X) for seed in (1, 2, 1))
+        assert not np.array_equal(first, second)
+        np.testing.assert_array_equal(first, again)
+        assert not np.array_equal(first, model.predict_proba(samples.X))
+
+    class Raw(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.randn(5, 2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean(dim=1) @ self.weight
+
+    with pytest.raises(DecoderError, match="New weights cannot be drawn for 'weight' of Raw"):
+        TaskDecoder(Raw(), training=QUICK).fit(samples.X, samples.y).untrained(0)
+
+
+@pytest.mark.parametrize("epoch", [1, 4])
+def test_a_refit_that_is_interrupted_leaves_the_earlier_fit_whole(
+    epoch: int, samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = TaskDecoder("gru", SMALL, QUICK, progress=True).fit(samples.X, samples.y)
+    before = model.predict_proba(samples.X)
+
+    def interrupt(self: object, net: object, **kwargs: object) -> None:
+        if len(net.history) == epoch:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(EpochBar, "on_batch_begin", interrupt)  # in the middle of an epoch, the last one, too
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(samples.X[:, :9], np.resize(["x", "y", "z"], 32))
+    assert model.classes_.tolist() == ["a", "b"]
+    np.testing.assert_array_equal(model.predict_proba(samples.X), before)
+
+
+def test_training_that_diverges_is_an_error(samples: Samples) -> None:
+    with pytest.raises(DecoderError, match=r"Training diverged: .* Lower learning_rate \(1e\+30\)"):
+        TaskDecoder("gru", SMALL, Training(max_epochs=3, learning_rate=1e30)).fit(samples.X, samples.y)
+
+
+def test_a_probe_leaves_no_trace(samples: Samples) -> None:
+    class Normed(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.inner = torch.nn.BatchNorm1d(5), make_network("gru", 5, 2, hidden_size=3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(self.norm(x.transpose(1, 2)).transpose(1, 2))
+
+    model = TaskDecoder(Normed(), training=Training(max_epochs=1, batch_size=32)).fit(samples.X, samples.y)
+    assert model.module_.norm.num_batches_tracked == 1
+
+
+def test_two_classes_work_with_scikit_learns_scores(samples: Samples) -> None:
+    scores = cross_val_score(TaskDecoder("gru", SMALL, QUICK), samples.X, samples.y, cv=2, scoring="roc_auc",
+                             error_score="raise")  # fmt: skip
+    assert scores.shape == (2,)

@@ -76,6 +76,7 @@ def test_edge_shares_by_hand(saliency: Saliency) -> None:
     nothing = edge_shares(replace(spread, values=0 * values), "net")[0]
     assert np.isnan(nothing.value)
     assert "0 held-out samples" in nothing.on
+    assert nothing.verdict == "cannot be said: there is no saliency"
 
 
 def test_a_profile_that_new_weights_have_too_is_not_learnt(saliency: Saliency) -> None:
@@ -90,4 +91,6 @@ def test_a_profile_that_new_weights_have_too_is_not_learnt(saliency: Saliency) -
     other = compare_untrained(rising, [falling], "net")
     assert other.value == pytest.approx(-1.0)
     assert other.verdict.endswith("is not what an untrained network shows")
-    assert np.isnan(compare_untrained(rising, [replace(rising, values=values * 0 + 1)], "net").value)
+    flat = compare_untrained(rising, [replace(rising, values=values * 0 + 1)], "net")
+    assert np.isnan(flat.value)
+    assert flat.verdict == "cannot be said: a profile is flat"

@@ -165,3 +165,20 @@ def test_one_message_for_each_wrong_setting() -> None:
     with pytest.raises(DecoderError, match=r"window .* at least 1 step; 0 came"):
         causal_softmax_average(draw(0, 1, 4, 1), draw(0, 1, 4, 1), window=0)
     assert "form=flatten" in repr(InputCellAttention(3, form="flatten"))
+    with pytest.raises(DecoderError, match=r"one batch and one time of at least one step; \(1, 5, 1\) and \(1, 4, 1\)"):
+        causal_softmax_average(draw(0, 1, 5, 1), draw(0, 1, 4, 1))
+    with pytest.raises(DecoderError, match=r"chunk_size .* at least 1; -1 came"):
+        causal_softmax_average(draw(0, 1, 4, 1), draw(0, 1, 4, 1), chunk_size=-1)
+    with pytest.raises(DecoderError, match=r"reads \(batch, time, 3\); \(4, 3\) came"):
+        InputCellAttention(3)(torch.zeros(4, 3))
+
+
+def test_a_window_of_all_steps_is_none_and_a_chunk_no_longer_than_the_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+    original = module.factored_average
+    monkeypatch.setattr(module, "factored_average", lambda *a, **k: used.append(a[2]) or original(*a, **k))
+    scores, x = draw(0, 1, 40, 2), draw(1, 1, 40, 3)
+    whole = causal_softmax_average(scores, x)
+    assert torch.equal(causal_softmax_average(scores, x, window=40), whole)
+    torch.testing.assert_close(causal_softmax_average(scores, x, chunk_size=4000), whole, rtol=0, atol=1e-14)
+    assert used == [20, 20, 40]

@@ -314,3 +314,66 @@ def test_functional_derivatives_of_the_whole_layer(cell: type) -> None:
         torch.testing.assert_close(jacobian[unit], wanted)
     with pytest.raises(RuntimeError, match=r"[Bb]atching rule"):  # torch's recurrences have none
         torch.func.vmap(lambda one: layer(one.unsqueeze(0))[0])(x)
+
+
+@pytest.mark.parametrize(("cell", "n_regions"), list(product(CELLS, [5, 25])))
+def test_a_state_of_another_shape_is_refused(cell: type, n_regions: int) -> None:
+    """Torch's kernels do not look at it where the projection comes first (25 regions), and read beyond its end."""
+    layer, x = cell(n_regions, 4, **SMALL), torch.zeros(2, 5, n_regions)
+    pair = cell is InputCellLSTM
+    for shape in ((1, 1, 4), (1, 3, 4), (1, 2, 64), (3, 2, 4), (2, 4)):
+        state = (torch.zeros(shape),) * 2 if pair else torch.zeros(shape)
+        with pytest.raises(DecoderError, match=r"must be .* of shape \(1, 2, 4\) \(layers"):
+            layer(x, state)
+    wrong = torch.zeros(1, 2, 4) if pair else (torch.zeros(1, 2, 4),) * 2
+    with pytest.raises(DecoderError, match="a pair" if pair else "one tensor"):
+        layer(x, wrong)
+    with pytest.raises(DecoderError, match="must be"):
+        layer(x, [torch.zeros(1, 2, 4)] * 2)
+
+
+@pytest.mark.parametrize(("cell", "form"), list(product(CELLS, ["mean", "flatten"])))
+def test_projecting_first_in_single_precision_twice_and_compiled(cell: type, form: str) -> None:
+    torch.manual_seed(0)
+    layer = cell(25, 4, 3, 4, form)
+    x = draw(1, 2, 21, 25).float().requires_grad_()
+    hidden, _ = layer(x)
+    twin = cell(25, 4, 3, 4, form).double()
+    twin.load_state_dict({name: value.double() for name, value in layer.state_dict().items()})
+    wide = x.detach().double().requires_grad_()
+    wanted = direct.input_cell(twin, wide)[0]
+    torch.testing.assert_close(hidden.double(), wanted, rtol=1e-5, atol=1e-6)
+    first = torch.autograd.grad(hidden.pow(2).sum(), x, create_graph=True)[0]
+    again = torch.autograd.grad(wanted.pow(2).sum(), wide, create_graph=True)[0]
+    torch.testing.assert_close(first.double(), again, rtol=1e-4, atol=1e-5)
+    second = torch.autograd.grad(first.pow(2).sum(), x)[0]
+    torch.testing.assert_close(second.double(), torch.autograd.grad(again.pow(2).sum(), wide)[0], rtol=1e-3, atol=1e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.export.export(layer, (x.detach(),), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    more = draw(3, 5, 21, 25).float()
+    torch.testing.assert_close(program.module()(more)[0], layer(more)[0], rtol=1e-5, atol=1e-6)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.isfinite(layer(x)[0]).all()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_given_state_reaches_every_layer_and_direction(cell: type) -> None:
+    """With a window of 1 there is no attention, and the layer is torch's own."""
+    layer = make(cell, num_layers=3, bidirectional=True, window=1)
+    plain = cell.cell(5, 4, num_layers=3, bidirectional=True, batch_first=True).double()
+    values = {}
+    for number, direction in enumerate(layer.directions):
+        for name, value in direction.recurrence.state_dict().items():
+            values[name + ("_reverse" if number else "")] = value
+    for name, value in layer.upper.state_dict().items():
+        level = int(name.split("_l")[1][0])
+        values[name.replace(f"_l{level}", f"_l{level + 1}")] = value
+    plain.load_state_dict(values)
+    x = draw(1, 2, 7, 5)
+    parts = draw(2, 6, 2, 4), draw(3, 6, 2, 4)
+    state = parts if cell is InputCellLSTM else parts[0]
+    (hidden, last), (wanted, known) = layer(x, state), plain(x, state)
+    torch.testing.assert_close(hidden, wanted, rtol=0, atol=1e-14)
+    for one, other in zip(last_of(last), last_of(known), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-14)

@@ -137,6 +137,9 @@ def test_one_message_for_what_cannot_be_asked() -> None:
     x = draw(2, 9, 5)
     with pytest.raises(DecoderError, match="one recurrence in one direction; this network has none: TemporalConv"):
         jacobian_norms(make("tcn"), x)
+    for other in (nn.RNN(5, 3, nonlinearity="relu"), nn.LSTM(5, 3, bias=False), nn.LSTM(5, 3, proj_size=2)):
+        with pytest.raises(DecoderError, match="with biases, without projections, and with tanh"):
+            jacobian_norms(other.double(), x)
     with pytest.raises(DecoderError, match="RNN has no forget gate"):
         forget_gate_products(make("rnn"), x)
     with pytest.raises(DecoderError, match="GRU has no forget gate and output gate"):
