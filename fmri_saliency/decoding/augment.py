@@ -14,7 +14,10 @@ WAYS = ("plain", "replacement", "saliency-guided")
 
 
 def replace_blocks(x: Tensor, share: float, block: int) -> Tensor:
-    """Replace random blocks of a region and `block` consecutive steps by those of another sample of the batch.
+    """Replace random blocks of a region and `block` consecutive steps by those of other samples of the batch.
+
+    Every block has a donor of its own, drawn at random: with a single one, a sample of which more than half
+    is replaced would be the donor under a wrong label.
 
     Parameters
     ----------
@@ -27,15 +30,16 @@ def replace_blocks(x: Tensor, share: float, block: int) -> Tensor:
     Returns
     -------
     Tensor, shape of `x`
-        A sample of which half the blocks are another's can still be told apart, and the network meets in
+        A sample of which half the blocks are others' can still be told apart, and the network meets in
         training what explanations by removal show it (Turbé et al. 2023, doi:10.1038/s42256-023-00620-w).
     """
     n, n_times, n_regions = x.shape
     shift = int(torch.randint(block, (1,)))
     which = (torch.arange(n_times, device=x.device) + shift) // block
     chosen = torch.rand(n, int(which[-1]) + 1, n_regions, device=x.device) < share
-    other = (torch.arange(n, device=x.device) + int(torch.randint(1, max(2, n), (1,)))) % n
-    return torch.where(chosen[:, which], x[other], x)
+    donor = torch.randint(n, chosen.shape, device=x.device)[:, which]
+    step, region = torch.arange(n_times, device=x.device), torch.arange(n_regions, device=x.device)
+    return torch.where(chosen[:, which], x[donor, step.unsqueeze(1), region], x)
 
 
 class ExplainableNet(NeuralNetClassifier):

@@ -1,6 +1,7 @@
 """Does the map hold? Checks that answer in numbers with their null."""
 
+from fmri_saliency.evidence.localise import Localisation, localise, paper_scores
 from fmri_saliency.evidence.profile import compare_untrained, edge_shares
 from fmri_saliency.evidence.recovery import recover
 
-__all__ = ["compare_untrained", "edge_shares", "recover"]
+__all__ = ["Localisation", "compare_untrained", "edge_shares", "localise", "paper_scores", "recover"]
