@@ -27,7 +27,7 @@ from fmri_saliency.simulation import make
 
 RESULTS = Path(__file__).parent / "results" / "recovery.json"
 SETS = ("earlier", "middle", "latter", "mixed", "three_earlier", "three_middle", "moving")
-FRESH_SEEDS = (101, 102, 103, 104, 105)
+FRESH_SEEDS = (201, 202, 203, 204, 205)
 N_TRAIN, N_VALID, N_TEST, N_EXPLAINED = 1000, 200, 300, 24
 
 
@@ -44,18 +44,28 @@ class Pair:
 
 
 _BASE = {"learning_rate": 2e-3, "weight_decay": 0.1, "batch_size": 50, "max_epochs": 40, "patience": 8}
-_ARCH = {"hidden_size": 32, "dropout": 0.1}
+_SIZE = {"hidden_size": 32, "dropout": 0.1}
+_REPLACED = Training(**_BASE, way="replacement", share=0.85, block=10)
+_LATENT = {"window": 5, "size_penalty": 1.5}
+_COARSE = {"window": 10, "size_penalty": 2.0}
+# The -coarse pairs were chosen on development seed 1 (earlier, moving, mixed). Seed 101 showed that windows of 10 steps
+# are too coarse for mixed and three_middle, whose boxes begin and end in the middle of one; windows of 5 were then chosen
+# on seed 1 again, and are reported on seeds from 201 on. Boxes begin and end at multiples of 5 steps, which helps them.
 PAIRS = {
-    "paper": Pair("input-cell-lstm", Architecture(**_ARCH), Training(**_BASE), "gradient"),
-    "lstm-gradient": Pair("lstm", Architecture(**_ARCH, readout="mean"), Training(**_BASE), "gradient"),
-    "input-cell-shap": Pair(
-        "input-cell-lstm", Architecture(**_ARCH), Training(**_BASE, way="replacement"), "gradient-shap",
-        {"n_samples": 50}, 4.0,
-    ),
     "input-cell-latent": Pair(
-        "input-cell-lstm", Architecture(**_ARCH, readout="mean", window=5), Training(**_BASE), "latent-attention",
+        "input-cell-lstm", Architecture(**_SIZE, readout="mean", window=5), _REPLACED, "latent-attention", _LATENT
     ),
-    "lstm-latent": Pair("lstm", Architecture(**_ARCH, readout="mean"), Training(**_BASE), "latent-attention"),
+    "lstm-latent": Pair("lstm", Architecture(**_SIZE, readout="mean"), _REPLACED, "latent-attention", _LATENT),
+    "input-cell-latent-coarse": Pair(
+        "input-cell-lstm", Architecture(**_SIZE, readout="mean", window=5), _REPLACED, "latent-attention", _COARSE
+    ),
+    "lstm-latent-coarse": Pair("lstm", Architecture(**_SIZE, readout="mean"), _REPLACED, "latent-attention", _COARSE),
+    "input-cell-shap": Pair(
+        "input-cell-lstm", Architecture(**_SIZE, readout="mean", window=5), _REPLACED, "gradient-shap",
+        {"n_samples": 100, "noise": 0.0}, 6.0,
+    ),
+    "paper": Pair("input-cell-lstm", Architecture(**_SIZE), Training(**_BASE), "gradient"),
+    "lstm-gradient": Pair("lstm", Architecture(**_SIZE, readout="mean"), Training(**_BASE), "gradient"),
 }  # fmt: skip
 DEFAULT = "input-cell-latent"
 
