@@ -49,8 +49,8 @@ _REPLACED = Training(**_BASE, way="replacement", share=0.85, block=10)
 _LATENT = {"window": 5, "size_penalty": 1.5}
 _COARSE = {"window": 10, "size_penalty": 2.0}
 # The -coarse pairs were chosen on development seed 1 (earlier, moving, mixed). Seed 101 showed that windows of 10 steps
-# are too coarse for mixed and three_middle, whose boxes begin and end in the middle of one; windows of 5 were then chosen
-# on seed 1 again, and are reported on seeds from 201 on. Boxes begin and end at multiples of 5 steps, which helps them.
+# are too coarse for mixed and three_middle, whose boxes begin and end in the middle of one; windows of 5 were chosen on
+# seed 1 again, and are reported on seeds from 201 on. Boxes begin and end at multiples of 5 steps, which helps them.
 PAIRS = {
     "input-cell-latent": Pair(
         "input-cell-lstm", Architecture(**_SIZE, readout="mean", window=5), _REPLACED, "latent-attention", _LATENT
