@@ -24,6 +24,7 @@ from fmri_saliency.series import cut_samples, plan_windows, read_samples, read_s
 __all__ = ["LINEAR", "foresee", "load_samples", "train"]
 
 LINEAR = "logistic-regression"
+UNFINISHED = "unfinished.safetensors"  # the state of a fold's training, while it lasts
 SPLIT_WORDS = {
     "group": "held-out subjects (whole families where known)",
     "leave-one-run-out": "held-out runs of the same people",
@@ -114,7 +115,6 @@ def score_inputs(config: Config, folds: Sequence[Fold], samples_inputs: str) -> 
 
 def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
     folder = Workspace(config.output.path).fold(network, number)
-    state = folder / "unfinished.safetensors"
     decoder = TaskDecoder(
         network,
         config.decoder.architecture,
@@ -122,7 +122,7 @@ def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: 
         seed=config.decoder.seed + number,
         device=config.decoder.device,
         threads=config.decoder.threads,
-        checkpoint=state,
+        checkpoint=folder / UNFINISHED,
     )
     seen = np.sort(np.concatenate([fold.train, fold.valid]))
     decoder.fit(samples.X[seen], samples.y[seen], validation=np.isin(seen, fold.valid))
@@ -133,7 +133,6 @@ def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: 
     table.insert(0, "sample", fold.test)
     write_tsv(folder / "predictions.tsv", table)
     save_decoder(decoder, folder, {"split": config.decoder.split, "fold": number, "inputs": inputs})
-    state.unlink(missing_ok=True)
 
 
 def _held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> np.ndarray:
@@ -194,6 +193,9 @@ def train(config: Config) -> dict[str, Any]:
             if not is_done(folder / "model.json", inputs, outputs):
                 jobs.append((config, network, number, fold, samples, inputs))
     run_jobs(_train_fold, jobs, config.output.n_jobs, "Training", "fold")
+    for network in config.decoder.networks:  # here, not in the job: it may be killed just after its card is written
+        for number in range(1, len(folds) + 1):
+            (space.fold(network, number) / UNFINISHED).unlink(missing_ok=True)
     for network in config.decoder.networks:
         _write_scores(config, network, samples, _gather(config, network, folds, samples), folds, stamps[network])
     if LINEAR not in config.decoder.networks and not is_done(space.scores(LINEAR), stamps[LINEAR]):

@@ -236,6 +236,16 @@ def test_killed_and_run_again_it_ends_with_the_same_files(
     assert [name for name in wanted if wanted[name] != found[name]] == []
 
 
+def test_a_state_of_training_left_behind_is_cleared(cli: Callable, small_config: Path) -> None:
+    """A kill just after a fold's card is written leaves it, and the fold is not trained again."""
+    assert cli("run", small_config).code == 0
+    left = small_config.parent / "results" / "decoder" / "input-cell-lstm" / "fold-2" / "unfinished.safetensors"
+    assert not left.exists()
+    left.write_bytes(b"state")
+    assert cli("train", small_config).code == 0
+    assert not left.exists()
+
+
 def test_without_an_output_folder_nothing_is_lost(cli: Callable, small_config: Path) -> None:
     (small_config.parent / "results").write_text("a file where the folder should be")
     stopped = cli("run", small_config)
