@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError, one_of
+from fmri_saliency.models.kernel import can_compile, read_past
 from fmri_saliency.models.prefix import chunk_size_for, factored_average, factored_projection, is_mild
 
 __all__ = ["FORMS", "InputCellAttention", "causal_softmax_average"]
@@ -68,6 +69,16 @@ def _read(
     return rows
 
 
+def _products(
+    scores: Tensor, x: Tensor, form: str = "mean", window: int | None = None, chunk_size: int | None = None
+) -> Tensor:
+    """Average the past by matrix products: factored where scores allow it, otherwise pair by pair."""
+    size = min(chunk_size or chunk_size_for(x.shape[1], form != "mean"), x.shape[1])
+    if window is None and is_mild(scores, size):
+        return factored_average(scores, x, size, keep_hops=form != "mean")
+    return _pairwise(scores, x, form, window, size)
+
+
 def causal_softmax_average(
     scores: Tensor, x: Tensor, form: str = "mean", *, window: int | None = None, chunk_size: int | None = None
 ) -> Tensor:
@@ -95,7 +106,8 @@ def causal_softmax_average(
         Look at the last `window` steps only, :math:`t - D < j \le t`.
     chunk_size : int, optional
         Time steps handled by one matrix product. It changes speed and memory, not
-        the result (up to rounding). Chosen by the number of time steps when omitted.
+        the result (up to rounding). When omitted, it is chosen by the number of time steps, and on a processor the
+        mean over hops is taken by a compiled pass over time instead (:mod:`fmri_saliency.models.kernel`).
 
     Returns
     -------
@@ -133,11 +145,10 @@ def causal_softmax_average(
     wide = WIDE.get(kind, kind)
     with torch.autocast(x.device.type, enabled=False):
         scores, inputs = scores.to(wide), x.to(wide)
-        size = min(chunk_size or chunk_size_for(x.shape[1], form != "mean"), x.shape[1])
-        if window is None and is_mild(scores, size):
-            found = factored_average(scores, inputs, size, keep_hops=form != "mean")
+        if form == "mean" and window is None and chunk_size is None and can_compile(scores, inputs):
+            found = read_past(scores, inputs, _products)
         else:
-            found = _pairwise(scores, inputs, form, window, size)
+            found = _products(scores, inputs, form, window, chunk_size)
         if form == "mean":
             return found.to(kind)
         found = found.flatten(2)
@@ -256,7 +267,8 @@ class InputCellAttention(nn.Module):
         scores, split = self.scores(x), self.output_size - (x.shape[2] if self.current_input else 0)
         size = min(self.chunk_size or chunk_size_for(x.shape[1]), x.shape[1])
         if self.form == "mean":
-            read = causal_softmax_average(scores, x @ weight[:, :split].T, window=self.window, chunk_size=size)
+            projected = x @ weight[:, :split].T
+            read = causal_softmax_average(scores, projected, window=self.window, chunk_size=self.chunk_size)
         elif is_mild(scores, size):
             read = factored_projection(scores, x, weight[:, :split], size)
         else:

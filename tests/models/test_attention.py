@@ -44,11 +44,11 @@ def test_forms_by_hand() -> None:
 
 
 @given(
-    st.integers(1, 40), st.integers(1, 4), st.integers(1, 45), st.sampled_from([0.1, 1.0, 300.0]),
+    st.integers(1, 40), st.integers(1, 4), st.none() | st.integers(1, 45), st.sampled_from([0.1, 1.0, 300.0]),
     st.sampled_from(FORMS), st.sampled_from([None, 1, 7, 100]),
 )  # fmt: skip
 def test_equals_the_equation_for_any_chunk(
-    n_times: int, hops: int, chunk: int, scale: float, form: str, window: int | None
+    n_times: int, hops: int, chunk: int | None, scale: float, form: str, window: int | None
 ) -> None:
     scores = draw(n_times, 2, n_times, hops, scale=scale).requires_grad_()
     x = draw(hops, 2, n_times, 3).requires_grad_()
@@ -66,10 +66,15 @@ def test_equals_the_equation_for_any_chunk(
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("chunk", [3, 8])
-def test_long_series_carry_the_state_over_many_chunks(chunk: int, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("slope", [0.0, 10.0, -10.0])
+def test_long_series_carry_the_state_over_many_chunks(
+    slope: float, chunk: int, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(prefix, "CHUNKS", 4)  # 4 chunks per span: several spans in 101 steps
-    scores, x = draw(1, 2, 101, 3, scale=3.0).requires_grad_(), draw(2, 2, 101, 4).requires_grad_()
+    ramp = slope * torch.arange(101).view(1, 101, 1)  # with it, one scale does not serve for all of time
+    scores, x = (draw(1, 2, 101, 3, scale=3.0) + ramp).requires_grad_(), draw(2, 2, 101, 4).requires_grad_()
     assert prefix.is_mild(scores, chunk)
+    assert prefix.is_mild(scores) == (slope == 0)
     fast, wanted = causal_softmax_average(scores, x, form, chunk_size=chunk), slow(scores, x, form)
     torch.testing.assert_close(fast, wanted, rtol=0, atol=1e-12)
     for one, other in zip(
@@ -84,9 +89,14 @@ def test_both_ways_of_computing_are_used(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("factored_average", "_pairwise"):
         original = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *a, n=name, f=original, **k: used.append(n) or f(*a, **k))
-    causal_softmax_average(draw(0, 1, 40, 2), draw(1, 1, 40, 3))
-    causal_softmax_average(draw(0, 1, 40, 2, scale=1e3), draw(1, 1, 40, 3))
-    assert used == ["factored_average", "_pairwise"]
+    monkeypatch.setattr(module, "read_past", lambda *a: used.append("read_past") or a[1])
+    scores, x = draw(0, 1, 40, 2), draw(1, 1, 40, 3)
+    causal_softmax_average(scores, x)
+    causal_softmax_average(scores, x, chunk_size=20)
+    causal_softmax_average(1e3 * scores, x, chunk_size=20)
+    causal_softmax_average(scores, x, "flatten")
+    causal_softmax_average(scores, x, window=3)
+    assert used == ["read_past", "factored_average", "_pairwise", "factored_average", "_pairwise"]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -178,7 +188,7 @@ def test_a_window_of_all_steps_is_none_and_a_chunk_no_longer_than_the_series(mon
     original = module.factored_average
     monkeypatch.setattr(module, "factored_average", lambda *a, **k: used.append(a[2]) or original(*a, **k))
     scores, x = draw(0, 1, 40, 2), draw(1, 1, 40, 3)
-    whole = causal_softmax_average(scores, x)
-    assert torch.equal(causal_softmax_average(scores, x, window=40), whole)
-    torch.testing.assert_close(causal_softmax_average(scores, x, chunk_size=4000), whole, rtol=0, atol=1e-14)
-    assert used == [20, 20, 40]
+    whole = causal_softmax_average(scores, x, "flatten")
+    assert torch.equal(causal_softmax_average(scores, x, "flatten", window=40), whole)
+    torch.testing.assert_close(causal_softmax_average(scores, x, "flatten", chunk_size=4000), whole, rtol=0, atol=1e-14)
+    assert used == [10, 10, 40]

@@ -1,0 +1,204 @@
+r"""The running softmax average as one compiled pass over time, for processors.
+
+With :math:`p_t` the largest score of a hop so far, each step scales what was read by
+:math:`f_t = e^{p_{t-1} - p_t}`, adds the new input with the weight :math:`e_t = e^{s_t - p_t}`, and divides by the
+mass (all for every hop; :math:`S_0 = 0`, :math:`D_0 = 0`):
+
+.. math:: S_t = f_t S_{t-1} + e_t x_t, \qquad D_t = f_t D_{t-1} + e_t, \qquad M_t = \sum_k c_{tk} S_{tk},
+    \quad c_{tk} = \frac{1}{r D_{tk}}
+
+No exponential of a positive number is taken, so scores may have any size. Backwards, with :math:`d_t` the slope at
+:math:`M_t`, the same pass runs from the end: :math:`A_t = f_{t+1} A_{t+1} + c_t d_t` gives
+:math:`dx_t = \sum_k e_{tk} A_{tk}`, and :math:`A_{tk} \cdot x_t` and :math:`S_{tk} \cdot d_t` give the scores' slopes.
+The matrix products of :mod:`fmri_saliency.models.prefix` compute the same wherever this does not run; the second
+derivative always goes through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+try:
+    from numba import njit
+except ImportError:  # no compiler for this version of Python yet: matrix products serve
+    njit = None
+
+__all__ = ["can_compile", "read_past"]
+
+WIDTH = 256  # features that are read together, so that what was read stays in the processor's nearest cache
+LIGHT = 1e6  # multiplications for which a second thread does not pay
+FAST = {"contract", "reassoc", "nsz", "arcp"}  # may reorder sums, must respect NaN and infinity
+TYPES = (torch.float32, torch.float64)
+
+
+def _compile(function: Callable) -> Callable:
+    """Compile a function on its first call, and keep the result on disk where any folder can be written."""
+    if njit is None:
+        return function
+    try:
+        return njit(nogil=True, fastmath=FAST, cache=True)(function)
+    except RuntimeError:  # neither beside the package nor at home
+        return njit(nogil=True, fastmath=FAST)(function)
+
+
+@_compile
+def weigh(scores, enter, keep, share):
+    """Fill e, f and c, all (batch, time, hops), from the scores."""
+    batch, n_times, hops = scores.shape
+    for b in range(batch):
+        for k in range(hops):
+            peak = scores[b, 0, k]
+            mass = scores.dtype.type(0)
+            for t in range(n_times):
+                score = scores[b, t, k]
+                if score > peak:
+                    keep[b, t, k] = np.exp(peak - score)
+                    enter[b, t, k] = 1
+                    peak = score
+                else:
+                    keep[b, t, k] = 1
+                    enter[b, t, k] = np.exp(score - peak)
+                mass = keep[b, t, k] * mass + enter[b, t, k]
+                share[b, t, k] = 1 / (hops * mass)
+
+
+@_compile
+def read(enter, keep, share, x, out):
+    """Fill M, (batch, time, features)."""
+    batch, n_times, features = x.shape
+    hops = enter.shape[2]
+    held = np.empty((hops, WIDTH), x.dtype)
+    for b in range(batch):
+        for begin in range(0, features, WIDTH):
+            width = min(WIDTH, features - begin)
+            held[:] = 0
+            for t in range(n_times):
+                now, found = x[b, t, begin : begin + width], out[b, t, begin : begin + width]
+                found[:] = 0
+                for k in range(hops):
+                    past, e, f, c = held[k], enter[b, t, k], keep[b, t, k], share[b, t, k]
+                    for n in range(width):
+                        value = f * past[n] + e * now[n]
+                        past[n] = value
+                        found[n] += c * value
+
+
+@_compile
+def read_back(enter, keep, share, x, slope, slope_x, slope_scores):
+    """Fill the slopes at x, (batch, time, features), and at the scores, (batch, time, hops)."""
+    batch, n_times, features = x.shape
+    hops = enter.shape[2]
+    held = np.empty((hops, WIDTH), x.dtype)
+    for b in range(batch):
+        of_share = np.zeros((n_times, hops), x.dtype)  # S . d
+        of_enter = np.zeros((n_times, hops), x.dtype)  # A . x
+        for begin in range(0, features, WIDTH):
+            width = min(WIDTH, features - begin)
+            held[:] = 0
+            for t in range(n_times):
+                now, d = x[b, t, begin : begin + width], slope[b, t, begin : begin + width]
+                for k in range(hops):
+                    past, e, f = held[k], enter[b, t, k], keep[b, t, k]
+                    total = x.dtype.type(0)
+                    for n in range(width):
+                        value = f * past[n] + e * now[n]
+                        past[n] = value
+                        total += d[n] * value
+                    of_share[t, k] += total
+            held[:] = 0
+            for t in range(n_times - 1, -1, -1):
+                now, d = x[b, t, begin : begin + width], slope[b, t, begin : begin + width]
+                found = slope_x[b, t, begin : begin + width]
+                found[:] = 0
+                for k in range(hops):
+                    later, e, f, c = held[k], enter[b, t, k], keep[b, t, k], share[b, t, k]
+                    total = x.dtype.type(0)
+                    for n in range(width):
+                        value = later[n] + c * d[n]
+                        found[n] += e * value
+                        total += value * now[n]
+                        later[n] = f * value
+                    of_enter[t, k] += total
+        for k in range(hops):
+            of_mass = x.dtype.type(0)
+            for t in range(n_times - 1, -1, -1):
+                of_mass -= of_share[t, k] * share[b, t, k] * share[b, t, k] * hops
+                slope_scores[b, t, k] = enter[b, t, k] * (of_enter[t, k] + of_mass)
+                of_mass *= keep[b, t, k]
+
+
+def can_compile(scores: Tensor, x: Tensor) -> bool:
+    """Return whether the compiled pass takes these tensors: of one real type, on a processor, with values to see."""
+    if njit is None or torch.compiler.is_compiling() or x.dtype not in TYPES or scores.dtype != x.dtype:
+        return False
+    if x.device.type != "cpu" or scores.device.type != "cpu" or not scores.numel():
+        return False
+    try:
+        return scores.detach().numpy() is not None and x.detach().numpy() is not None
+    except RuntimeError:  # tensors of torch.func have no memory of their own
+        return False
+
+
+def _each_sample(work: Callable, size: float, *tensors: Tensor) -> None:
+    """Share the samples of a batch among as many threads as torch has; the result does not depend on it."""
+    arrays = [tensor.detach().numpy() for tensor in tensors]
+    threads = min(torch.get_num_threads(), len(arrays[0])) if size > LIGHT else 1
+    if threads < 2:
+        work(*arrays)
+        return
+    parts = zip(*(np.array_split(array, threads) for array in arrays), strict=True)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda part: work(*part), parts))
+
+
+class _ReadPast(torch.autograd.Function):
+    """The pass and its derivative."""
+
+    @staticmethod
+    def forward(ctx, scores: Tensor, x: Tensor, plain: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        enter, keep, share = (torch.empty_like(scores, memory_format=torch.contiguous_format) for _ in range(3))
+        found = torch.empty_like(x, memory_format=torch.contiguous_format)
+        size = float(x.numel()) * scores.shape[2]
+        _each_sample(_read_forward, size, scores.contiguous(), enter, keep, share, x.contiguous(), found)
+        ctx.save_for_backward(scores, x, enter, keep, share)
+        ctx.plain, ctx.size = plain, size
+        return found
+
+    @staticmethod
+    def backward(ctx, slope: Tensor) -> tuple[Tensor, Tensor, None]:
+        scores, x, *weights = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a derivative of this derivative is wanted
+            one, other = scores.view_as(scores), x.view_as(x)
+            return *torch.autograd.grad(ctx.plain(one, other), (one, other), slope, create_graph=True), None
+        of_x = torch.empty_like(x, memory_format=torch.contiguous_format)
+        of_scores = torch.empty_like(scores, memory_format=torch.contiguous_format)
+        _each_sample(read_back, 2 * ctx.size, *weights, x.contiguous(), slope.contiguous(), of_x, of_scores)
+        return of_scores, of_x, None
+
+
+def _read_forward(scores: np.ndarray, enter: np.ndarray, keep: np.ndarray, share: np.ndarray, x: np.ndarray,
+                  found: np.ndarray) -> None:  # fmt: skip
+    weigh(scores, enter, keep, share)
+    read(enter, keep, share, x, found)
+
+
+def read_past(scores: Tensor, x: Tensor, plain: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Average the past of `x` with softmax weights, mean over hops, where :func:`can_compile` says so.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (batch, time, hops)
+    x : Tensor, shape (batch, time, features)
+    plain : callable
+        ``(scores, x) -> the same`` in PyTorch's own operations, for the second derivative.
+
+    Returns
+    -------
+    Tensor, shape (batch, time, features)
+    """
+    return _ReadPast.apply(scores, x, plain)

@@ -1,0 +1,140 @@
+"""The compiled pass over time against the matrix products, and line by line without the compiler."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from fmri_saliency.models import InputCellLSTM, kernel
+from fmri_saliency.models.attention import causal_softmax_average
+
+
+def draw(seed: int, *shape: int, scale: float = 1.0) -> Tensor:
+    return scale * torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
+
+
+def products(scores: Tensor, x: Tensor) -> Tensor:
+    return causal_softmax_average(scores, x, chunk_size=7)
+
+
+def refuse(scores: Tensor, x: Tensor) -> Tensor:
+    raise AssertionError("only the second derivative needs the plain form")
+
+
+def derivatives(found: Tensor, scores: Tensor, x: Tensor) -> tuple[Tensor, ...]:
+    return torch.autograd.grad((found * draw(7, *found.shape)).sum(), (scores, x))
+
+
+def test_three_steps_by_hand_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One hop with the weights 1, 3 and 1: averages 4, 7 and 6; the scores' slopes are covariances."""
+    for name in ("weigh", "read", "read_back"):
+        monkeypatch.setattr(kernel, name, getattr(kernel, name).py_func)
+    monkeypatch.setattr(kernel, "WIDTH", 1)  # features one by one
+    scores = torch.tensor([0.0, np.log(3.0), 0.0]).double().view(1, 3, 1).requires_grad_()
+    x = torch.tensor([[4.0, 0.0], [8.0, 0.0], [2.0, 0.0]]).double().view(1, 3, 2).requires_grad_()
+    assert kernel.can_compile(scores, x)
+    found = kernel.read_past(scores, x, refuse)
+    np.testing.assert_allclose(found.detach()[0, :, 0], [4.0, 7.0, 6.0], rtol=1e-12)
+    of_scores, of_x = torch.autograd.grad(found[0, 2, 0], (scores, x))
+    np.testing.assert_allclose(of_x[0, :, 0], [0.2, 0.6, 0.2], rtol=1e-12)
+    np.testing.assert_allclose(of_scores[0, :, 0], [0.2 * (4 - 6), 0.6 * (8 - 6), 0.2 * (2 - 6)], rtol=1e-12)
+    assert not of_x[0, :, 1].any()
+
+
+@given(
+    st.integers(1, 30), st.integers(1, 5), st.integers(1, 600), st.integers(1, 3),
+    st.sampled_from([0.1, 3.0, 1e4]), st.sampled_from([torch.float32, torch.float64]),
+)  # fmt: skip
+def test_equals_the_matrix_products(
+    n_times: int, hops: int, width: int, batch: int, scale: float, dtype: torch.dtype
+) -> None:
+    scores = draw(n_times, batch, n_times, hops, scale=scale).to(dtype).requires_grad_()
+    x = draw(hops, batch, n_times, width).to(dtype).requires_grad_()
+    found, wanted = kernel.read_past(scores, x, refuse), products(scores, x)
+    limit = 1e-11 if dtype == torch.float64 else 2e-4
+    torch.testing.assert_close(found, wanted, rtol=limit, atol=limit / 10)
+    for one, two in zip(derivatives(found, scores, x), derivatives(wanted, scores, x), strict=True):
+        torch.testing.assert_close(one, two, rtol=limit, atol=limit)
+
+
+def test_the_second_derivative_is_that_of_the_products() -> None:
+    scores, x = draw(1, 2, 9, 3).requires_grad_(), draw(2, 2, 9, 4).requires_grad_()
+
+    def through(scores: Tensor, x: Tensor) -> Tensor:
+        return kernel.read_past(scores, x, products)
+
+    assert torch.autograd.gradgradcheck(through, (scores, x))
+    linked = x.cumsum(dim=2)[:, :, :3]  # scores that come from the inputs: no path is counted twice
+    for read in (through, products):
+        slope = torch.autograd.grad(read(linked, x).pow(2).sum(), x, create_graph=True)[0]
+        again = torch.autograd.grad(slope.pow(2).sum(), x, retain_graph=True)[0]
+        if read is through:
+            first = slope, again
+    torch.testing.assert_close(first, (slope, again), rtol=1e-10, atol=1e-10)
+
+
+def test_any_number_of_threads_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "LIGHT", 0)
+    scores, x = draw(1, 5, 9, 3).requires_grad_(), draw(2, 5, 9, 4).requires_grad_()
+    before, found = torch.get_num_threads(), {}
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            out = kernel.read_past(scores, x, refuse)
+            found[threads] = out, *derivatives(out, scores, x)
+    finally:
+        torch.set_num_threads(before)
+    for threads in (2, 3):
+        assert all(torch.equal(one, two) for one, two in zip(found[1], found[threads], strict=True))
+
+
+def test_a_tensor_changed_in_place_is_noticed_and_strides_do_not_matter() -> None:
+    scores, x = draw(1, 9, 2, 3).transpose(0, 1).requires_grad_(), draw(2, 4, 9, 2).permute(2, 1, 0).requires_grad_()
+    found = kernel.read_past(scores, x, refuse)
+    torch.testing.assert_close(found, products(scores, x))
+    with torch.no_grad():
+        x += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        found.sum().backward()
+
+
+def test_what_it_does_not_take_goes_through_the_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, x = draw(1, 2, 9, 3), draw(2, 2, 9, 4)
+    assert kernel.can_compile(scores, x)
+    assert not kernel.can_compile(scores.half(), x.half())
+    assert not kernel.can_compile(scores.float(), x)
+    assert not kernel.can_compile(scores[:0], x[:0])
+    assert not kernel.can_compile(scores.to("meta"), x.to("meta"))
+    seen = []
+    torch.func.vmap(lambda one: seen.append(kernel.can_compile(one, one)) or one)(scores)
+    torch.func.grad(lambda one: seen.append(kernel.can_compile(one, one)) or one.sum())(scores)
+    assert seen == [False, False]
+    wanted = causal_softmax_average(scores, x)
+    monkeypatch.setattr(kernel, "njit", None)  # as where there is no compiler
+    assert not kernel.can_compile(scores, x)
+    assert kernel._compile(refuse) is refuse
+    torch.testing.assert_close(causal_softmax_average(scores, x), wanted, rtol=0, atol=1e-13)
+
+
+def test_where_nothing_can_be_kept_it_is_compiled_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def picky(**options: object) -> object:
+        asked.append(options)
+        if "cache" in options:
+            raise RuntimeError("no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(kernel, "njit", picky)
+    assert kernel._compile(refuse) is refuse
+    assert ["cache" in options for options in asked] == [True, False]
+
+
+def test_a_long_series_of_a_whole_layer_stays_exact() -> None:
+    torch.manual_seed(0)
+    layer, x = InputCellLSTM(5, 4, hops=3), draw(3, 2, 3000, 5).float()
+    again = InputCellLSTM(5, 4, hops=3, chunk_size=20)
+    again.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(layer(x)[0], again(x)[0], rtol=1e-5, atol=1e-6)
