@@ -244,7 +244,7 @@ class InputCellAttention(nn.Module):
     def projects_first(self, rows: int) -> bool:
         """Return whether :meth:`project` onto so many rows is cheaper than reading and then projecting."""
         features = self.first.in_features
-        return (self.form == "mean" and rows < 0.8 * features) or (
+        return (self.form == "mean" and rows < 0.4 * features) or (
             self.form == "flatten" and self.window is None and rows <= 1.5 * features
         )
 
