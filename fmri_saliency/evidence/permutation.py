@@ -134,6 +134,9 @@ class PermutationImportance:
         One for each region that matters.
     values : ndarray, shape (n_times, n_regions)
         Importance, in nats, of the windows that matter, in all their steps; 0 elsewhere.
+    span_values : ndarray, shape (n_times, n_regions)
+        Importance, in nats, of the regions that matter, shared evenly among the steps of their spans: where windows
+        are too small to be found one by one; the edges of a span are no test.
     loss, accuracy : float
         Without permutation.
     fdr : float
@@ -145,6 +148,7 @@ class PermutationImportance:
     tests: tuple[PermutationTest, ...]
     spans: tuple[TimeSpan, ...]
     values: np.ndarray
+    span_values: np.ndarray
     loss: float
     accuracy: float
     fdr: float
@@ -366,10 +370,13 @@ def permutation_importance(
 def _summarise(tree: _Tree, spans: list[tuple[int, tuple[int, int], float, float, float]]) -> PermutationImportance:
     decoder, level = tree.decoder, tree.s.level
     adjusted = false_discovery_control([span[4] for span in spans]).tolist() if spans else []
-    values = np.zeros(decoder.X.shape[1:])
+    values, span_values = np.zeros((2, *decoder.X.shape[1:]))
+    of_region = {test.regions[0]: test.importance for test in tree.tests if test.level == "region"}
     for test in tree.tests:
         if test.level == "window" and test.rejected:
             values[slice(*test.steps), test.regions[0]] = test.importance
+    for region, (begin, end), *_ in spans:
+        span_values[begin:end, region] = of_region[region] / (end - begin)
     n_found = sum(test.rejected for test in tree.tests)
     return PermutationImportance(
         tests=tuple(tree.tests),
@@ -378,6 +385,7 @@ def _summarise(tree: _Tree, spans: list[tuple[int, tuple[int, int], float, float
             for (region, steps, share, rise, p), q in zip(spans, adjusted, strict=True)
         ),
         values=values,
+        span_values=span_values,
         loss=decoder.loss,
         accuracy=decoder.accuracy,
         fdr=min(1.0, level * (tree.n_families + n_found) / (n_found + 1)),

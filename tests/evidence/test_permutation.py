@@ -49,6 +49,8 @@ def test_a_decoder_of_one_cell_by_hand() -> None:
     assert (span.order_importance, span.p, span.ordered) == (0, 1, False)  # one step has one order
     assert found.values[5:10, 2].tolist() == [windows[1].importance] * 5
     assert np.count_nonzero(found.values) == 5
+    assert found.span_values[6, 2] == c.importance
+    assert np.count_nonzero(found.span_values) == 1
     assert (found.loss, found.accuracy) == (pytest.approx(np.log1p(np.exp(-4))), 1.0)
     assert found.fdr == pytest.approx(0.05 * (3 + 3) / (3 + 1))  # three families, three discoveries
     # as it is; 8 tests; the region's whole, its part, its order, and 4 times to halve 16 and then 10 places
@@ -88,8 +90,11 @@ def test_a_span_loses_no_more_than_it_may() -> None:
         own = np.exp(-((X[:, :, 2] != X[:, :, 0]) @ worth))  # what is lost is added up in the logarithm
         return np.where(X[:, :1, 0] > 0, np.stack([1 - own, own], axis=1), np.stack([own, 1 - own], axis=1))
 
-    spans = {span.region: span for span in permutation_importance(decode, X, y).spans}
+    found = permutation_importance(decode, X, y)
+    spans = {span.region: span for span in found.spans}
     assert (spans[2].steps, spans[2].share) == ((6, 10), pytest.approx(15 / 16))
+    assert found.span_values[:, 2].nonzero()[0].tolist() == [6, 7, 8, 9]
+    assert found.span_values[:, 2].sum() == pytest.approx(found.tests[2].importance)
     assert permutation_importance(decode, X, y, settings=PermutationSettings(gamma=0.0)).spans[-1].steps == (2, 10)
     assert permutation_importance(decode, X, y, settings=PermutationSettings(gamma=0.13)).spans[-1].steps == (6, 7)
 
