@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from fmri_saliency.attribution import gradients, masks, patterns, removal, rescaling
+from fmri_saliency.attribution import coalitions, gradients, masks, patterns, removal, rescaling
 from fmri_saliency.attribution.settings import ExplainerSettings, Forward, check_settings
 from fmri_saliency.errors import InputError, one_of
 
@@ -86,6 +86,11 @@ def _rescaling_cost(n_times: int, n_regions: int, s: ExplainerSettings) -> int:
     return (1 + n_times + looked_into) * inner
 
 
+def _window_shap_cost(n_times: int, n_regions: int, s: ExplainerSettings) -> int:
+    background = coalitions.BACKGROUND if s.references is None else min(coalitions.BACKGROUND, len(s.references))
+    return background * (2 + coalitions.count_coalitions(_groups(n_times, n_regions, s), s.n_samples))
+
+
 METHODS: dict[str, Method] = {
     "gradient": Method(
         run=gradients.explain_gradient,
@@ -156,6 +161,22 @@ METHODS: dict[str, Method] = {
         cost=lambda t, n, s: 1 + s.n_samples * _groups(t, n, s),
         one_by_one=True,
     ),
+    "window-shap": Method(
+        run=coalitions.explain_window_shap,
+        signed=True, uses_baseline=False, multiplied_by_input=True,
+        axiom="efficiency: sums to F(input) - mean F(drawn references)",
+        reference="Nayebi, Tipirneni, Reddy, Foreman, Subbian (2023), WindowSHAP, arXiv:2211.06507",
+        cost=_window_shap_cost,
+        uses_references=True,
+    ),
+    "time-shap": Method(
+        run=coalitions.explain_time_shap,
+        signed=True, uses_baseline=True, multiplied_by_input=True,
+        axiom="efficiency: sums to F(input) - F(baseline)",
+        reference="Bento, Saleiro, Cruz, Figueiredo, Bizarro (2021), TimeSHAP, arXiv:2012.00073",
+        cost=coalitions.time_shap_passes,
+        one_by_one=True,
+    ),
     "latent-attention": Method(
         run=masks.explain_latent_attention,
         signed=False, uses_baseline=False, multiplied_by_input=False,
@@ -183,6 +204,15 @@ METHODS: dict[str, Method] = {
         uses_references=True,
         unit="signal per logit",
     ),
+    "pattern-local": Method(
+        run=patterns.explain_pattern_local,
+        signed=True, uses_baseline=False, multiplied_by_input=False,
+        axiom="equals the local covariance with the answer over its variance on linear functions; 0 for suppressors",
+        reference="Gjølbye, Haufe, Hansen (2025), PatternLocal, arXiv:2505.11210",
+        cost=lambda t, n, s: s.n_samples,
+        uses_references=True,
+        unit="signal per logit",
+    ),
 }  # fmt: skip
 
 _NO_RULES = (
@@ -196,6 +226,8 @@ REFUSED = {
     "lrp": "captum has no relevance rule for recurrent layers; use integrated-gradients or shapley-sampling",
     "guided-backprop": _NO_RELU,
     "deconvolution": _NO_RELU,
+    "fit": "it credits a value at the step at which it appears, by an answer at every step, while networks of whole "
+           "windows answer once and the haemodynamic response comes seconds later; use window-shap or latent-attention",
 }
 
 

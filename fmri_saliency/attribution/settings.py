@@ -29,7 +29,7 @@ class ExplainerSettings:
     steps : int
         Points of an integral along a path.
     n_samples : int
-        Draws of noise, of references, of segments, or of orders.
+        Draws of noise, of references, of segments, or of orders; coalitions for each player.
     noise : float
         Standard deviation of added noise, as a share of each sample's own.
     window : int
@@ -44,7 +44,8 @@ class ExplainerSettings:
     reading : {"feature", "cell"}
         Of temporal rescaling: a feature is masked over all time, or in one cell.
     gate : float
-        Share of time steps, 0 to 1, whose features temporal rescaling does not look into.
+        Share of time steps, 0 to 1, whose features temporal rescaling does not look into; of windows and of
+        regions that time-shap does not.
     seed : int
         Of everything random.
     """

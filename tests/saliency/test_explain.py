@@ -46,7 +46,7 @@ def test_the_predicted_class_can_be_explained(decoder: TaskDecoder, samples: Sam
     assert (found.target, found.unit) == ("logit of the prediction's class", "logit")
 
 
-@pytest.mark.parametrize("method", ["latent-attention", "gradient-shap", "pattern"])
+@pytest.mark.parametrize("method", ["latent-attention", "gradient-shap", "window-shap", "pattern", "pattern-local"])
 def test_methods_that_replace_inputs_use_the_training_samples(
     decoder: TaskDecoder, samples: Samples, method: str
 ) -> None:
