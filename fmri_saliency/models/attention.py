@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -145,8 +147,8 @@ def causal_softmax_average(
     wide = WIDE.get(kind, kind)
     with torch.autocast(x.device.type, enabled=False):
         scores, inputs = scores.to(wide), x.to(wide)
-        if form == "mean" and window is None and chunk_size is None and can_compile(scores, inputs):
-            found = read_past(scores, inputs, _products)
+        if form == "mean" and chunk_size is None and can_compile(scores, inputs, window):
+            found = read_past(scores, inputs, window, partial(_products, window=window))
         else:
             found = _products(scores, inputs, form, window, chunk_size)
         if form == "mean":

@@ -10,6 +10,8 @@ mass (all for every hop; :math:`S_0 = 0`, :math:`D_0 = 0`):
 No exponential of a positive number is taken, so scores may have any size. Backwards, with :math:`d_t` the slope at
 :math:`M_t`, the same pass runs from the end: :math:`A_t = f_{t+1} A_{t+1} + c_t d_t` gives
 :math:`dx_t = \sum_k e_{tk} A_{tk}`, and :math:`A_{tk} \cdot x_t` and :math:`S_{tk} \cdot d_t` give the scores' slopes.
+With a window, :math:`M_t = \sum_{d < D} a_{td} x_{t-d}` with the mean over hops of the softmax weights within it.
+
 The matrix products of :mod:`fmri_saliency.models.prefix` compute the same wherever this does not run; the second
 derivative always goes through them.
 """
@@ -28,12 +30,15 @@ try:
 except ImportError:  # no compiler for this version of Python yet: matrix products serve
     njit = None
 
-__all__ = ["can_compile", "read_past"]
+__all__ = ["WIDEST", "can_compile", "read_past"]
 
 WIDTH = 256  # features that are read together, so that what was read stays in the processor's nearest cache
 LIGHT = 1e6  # multiplications for which a second thread does not pay
+WIDEST = 32  # time steps of a window for which this is faster than matrix products
 FAST = {"contract", "reassoc", "nsz", "arcp"}  # may reorder sums, must respect NaN and infinity
 TYPES = (torch.float32, torch.float64)
+
+Plain = Callable[[Tensor, Tensor], Tensor]
 
 
 def _compile(function: Callable) -> Callable:
@@ -132,8 +137,73 @@ def read_back(enter, keep, share, x, slope, slope_x, slope_scores):
                 of_mass *= keep[b, t, k]
 
 
-def can_compile(scores: Tensor, x: Tensor) -> bool:
-    """Return whether the compiled pass takes these tensors: of one real type, on a processor, with values to see."""
+@_compile
+def weigh_recent(scores, b, k, t, count, weights):
+    """Fill one hop's softmax weights over the last steps, from the present one backwards."""
+    peak = scores[b, t, k]
+    for d in range(1, count):
+        peak = max(peak, scores[b, t - d, k])
+    mass = scores.dtype.type(0)
+    for d in range(count):
+        weights[d] = np.exp(scores[b, t - d, k] - peak)
+        mass += weights[d]
+    for d in range(count):
+        weights[d] /= mass
+
+
+@_compile
+def read_recent(scores, share, x, out):
+    """Fill a, (batch, time, window), and M, (batch, time, features)."""
+    batch, n_times, hops = scores.shape
+    window = share.shape[2]
+    weights = np.empty(window, x.dtype)
+    for b in range(batch):
+        for t in range(n_times):
+            count = min(window, t + 1)
+            share[b, t, :] = 0
+            for k in range(hops):
+                weigh_recent(scores, b, k, t, count, weights)
+                for d in range(count):
+                    share[b, t, d] += weights[d] / hops
+            found = out[b, t]
+            found[:] = 0
+            for d in range(count):
+                a, past = share[b, t, d], x[b, t - d]
+                for n in range(len(found)):
+                    found[n] += a * past[n]
+
+
+@_compile
+def read_recent_back(scores, share, x, slope, slope_x, slope_scores):
+    """Fill the slopes at x, (batch, time, features), and at the scores, (batch, time, hops)."""
+    batch, n_times, hops = scores.shape
+    window = share.shape[2]
+    weights, of_share = np.empty(window, x.dtype), np.empty(window, x.dtype)
+    slope_x[:] = 0
+    slope_scores[:] = 0
+    for b in range(batch):
+        for t in range(n_times):
+            count, arrived = min(window, t + 1), slope[b, t]
+            for d in range(count):
+                a, past, of_past = share[b, t, d], x[b, t - d], slope_x[b, t - d]
+                total = x.dtype.type(0)
+                for n in range(len(arrived)):
+                    of_past[n] += a * arrived[n]
+                    total += arrived[n] * past[n]
+                of_share[d] = total / hops
+            for k in range(hops):
+                weigh_recent(scores, b, k, t, count, weights)
+                mean = x.dtype.type(0)
+                for d in range(count):
+                    mean += weights[d] * of_share[d]
+                for d in range(count):
+                    slope_scores[b, t - d, k] += weights[d] * (of_share[d] - mean)
+
+
+def can_compile(scores: Tensor, x: Tensor, window: int | None = None) -> bool:
+    """Return whether a compiled pass takes these tensors: of one real type, on a processor, with values to see."""
+    if window is not None and window > WIDEST:
+        return False
     if njit is None or torch.compiler.is_compiling() or x.dtype not in TYPES or scores.dtype != x.dtype:
         return False
     if x.device.type != "cpu" or scores.device.type != "cpu" or not scores.numel():
@@ -157,43 +227,52 @@ def _each_sample(work: Callable, size: float, *tensors: Tensor) -> None:
 
 
 class _ReadPast(torch.autograd.Function):
-    """The pass and its derivative."""
+    """The pass over all of the past, or over a window, and its derivative."""
 
     @staticmethod
-    def forward(ctx, scores: Tensor, x: Tensor, plain: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        enter, keep, share = (torch.empty_like(scores, memory_format=torch.contiguous_format) for _ in range(3))
-        found = torch.empty_like(x, memory_format=torch.contiguous_format)
-        size = float(x.numel()) * scores.shape[2]
-        _each_sample(_read_forward, size, scores.contiguous(), enter, keep, share, x.contiguous(), found)
-        ctx.save_for_backward(scores, x, enter, keep, share)
-        ctx.plain, ctx.size = plain, size
+    def forward(ctx, scores: Tensor, x: Tensor, window: int | None, plain: Plain) -> Tensor:
+        values, inputs = scores.contiguous(), x.contiguous()
+        found = torch.empty_like(inputs)
+        work = float(x.numel()) * (scores.shape[2] if window is None else window)
+        if window is None:
+            saved = tuple(torch.empty_like(values) for _ in range(3))
+            _each_sample(_weigh_and_read, work, values, *saved, inputs, found)
+        else:
+            saved = values, values.new_empty(*x.shape[:2], window)
+            _each_sample(read_recent, work, *saved, inputs, found)
+        ctx.save_for_backward(scores, x, *saved)
+        ctx.window, ctx.plain, ctx.work = window, plain, work
         return found
 
     @staticmethod
-    def backward(ctx, slope: Tensor) -> tuple[Tensor, Tensor, None]:
-        scores, x, *weights = ctx.saved_tensors
+    def backward(ctx, slope: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        scores, x, *saved = ctx.saved_tensors
         if torch.is_grad_enabled():  # a derivative of this derivative is wanted
             one, other = scores.view_as(scores), x.view_as(x)
-            return *torch.autograd.grad(ctx.plain(one, other), (one, other), slope, create_graph=True), None
-        of_x = torch.empty_like(x, memory_format=torch.contiguous_format)
-        of_scores = torch.empty_like(scores, memory_format=torch.contiguous_format)
-        _each_sample(read_back, 2 * ctx.size, *weights, x.contiguous(), slope.contiguous(), of_x, of_scores)
-        return of_scores, of_x, None
+            found = torch.autograd.grad(ctx.plain(one, other), (one, other), slope, create_graph=True)
+            return *found, None, None
+        inputs = x.contiguous()
+        of_x, of_scores = torch.empty_like(inputs), torch.empty_like(saved[0])
+        back = read_back if ctx.window is None else read_recent_back
+        _each_sample(back, 2 * ctx.work, *saved, inputs, slope.contiguous(), of_x, of_scores)
+        return of_scores, of_x, None, None
 
 
-def _read_forward(scores: np.ndarray, enter: np.ndarray, keep: np.ndarray, share: np.ndarray, x: np.ndarray,
-                  found: np.ndarray) -> None:  # fmt: skip
+def _weigh_and_read(scores: np.ndarray, enter: np.ndarray, keep: np.ndarray, share: np.ndarray, x: np.ndarray,
+                    found: np.ndarray) -> None:  # fmt: skip
     weigh(scores, enter, keep, share)
     read(enter, keep, share, x, found)
 
 
-def read_past(scores: Tensor, x: Tensor, plain: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def read_past(scores: Tensor, x: Tensor, window: int | None, plain: Plain) -> Tensor:
     """Average the past of `x` with softmax weights, mean over hops, where :func:`can_compile` says so.
 
     Parameters
     ----------
     scores : Tensor, shape (batch, time, hops)
     x : Tensor, shape (batch, time, features)
+    window : int or None
+        Look at the last `window` steps only.
     plain : callable
         ``(scores, x) -> the same`` in PyTorch's own operations, for the second derivative.
 
@@ -201,4 +280,4 @@ def read_past(scores: Tensor, x: Tensor, plain: Callable[[Tensor, Tensor], Tenso
     -------
     Tensor, shape (batch, time, features)
     """
-    return _ReadPast.apply(scores, x, plain)
+    return _ReadPast.apply(scores, x, window, plain)

@@ -1,5 +1,7 @@
 """The compiled pass over time against the matrix products, and line by line without the compiler."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -15,8 +17,8 @@ def draw(seed: int, *shape: int, scale: float = 1.0) -> Tensor:
     return scale * torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
 
 
-def products(scores: Tensor, x: Tensor) -> Tensor:
-    return causal_softmax_average(scores, x, chunk_size=7)
+def products(scores: Tensor, x: Tensor, window: int | None = None) -> Tensor:
+    return causal_softmax_average(scores, x, window=window, chunk_size=7)
 
 
 def refuse(scores: Tensor, x: Tensor) -> Tensor:
@@ -35,7 +37,7 @@ def test_three_steps_by_hand_without_the_compiler(monkeypatch: pytest.MonkeyPatc
     scores = torch.tensor([0.0, np.log(3.0), 0.0]).double().view(1, 3, 1).requires_grad_()
     x = torch.tensor([[4.0, 0.0], [8.0, 0.0], [2.0, 0.0]]).double().view(1, 3, 2).requires_grad_()
     assert kernel.can_compile(scores, x)
-    found = kernel.read_past(scores, x, refuse)
+    found = kernel.read_past(scores, x, None, refuse)
     np.testing.assert_allclose(found.detach()[0, :, 0], [4.0, 7.0, 6.0], rtol=1e-12)
     of_scores, of_x = torch.autograd.grad(found[0, 2, 0], (scores, x))
     np.testing.assert_allclose(of_x[0, :, 0], [0.2, 0.6, 0.2], rtol=1e-12)
@@ -43,31 +45,47 @@ def test_three_steps_by_hand_without_the_compiler(monkeypatch: pytest.MonkeyPatc
     assert not of_x[0, :, 1].any()
 
 
+def test_a_window_of_two_by_hand_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights 1, 3 and 1 again; the first step has left when the third is read: (3 * 8 + 1 * 2) / 4."""
+    for name in ("weigh_recent", "read_recent", "read_recent_back"):
+        monkeypatch.setattr(kernel, name, getattr(kernel, name).py_func)
+    scores = torch.tensor([0.0, np.log(3.0), 0.0]).double().view(1, 3, 1).requires_grad_()
+    x = torch.tensor([4.0, 8.0, 2.0]).double().view(1, 3, 1).requires_grad_()
+    found = kernel.read_past(scores, x, 2, refuse)
+    np.testing.assert_allclose(found.detach().flatten(), [4.0, 7.0, 6.5], rtol=1e-12)
+    of_scores, of_x = torch.autograd.grad(found[0, 2, 0], (scores, x))
+    np.testing.assert_allclose(of_x.flatten(), [0.0, 0.75, 0.25], rtol=1e-12)
+    np.testing.assert_allclose(of_scores.flatten(), [0.0, 0.75 * (8 - 6.5), 0.25 * (2 - 6.5)], rtol=1e-12)
+
+
 @given(
     st.integers(1, 30), st.integers(1, 5), st.integers(1, 600), st.integers(1, 3),
     st.sampled_from([0.1, 3.0, 1e4]), st.sampled_from([torch.float32, torch.float64]),
+    st.none() | st.integers(1, 32),
 )  # fmt: skip
 def test_equals_the_matrix_products(
-    n_times: int, hops: int, width: int, batch: int, scale: float, dtype: torch.dtype
+    n_times: int, hops: int, width: int, batch: int, scale: float, dtype: torch.dtype, window: int | None
 ) -> None:
     scores = draw(n_times, batch, n_times, hops, scale=scale).to(dtype).requires_grad_()
     x = draw(hops, batch, n_times, width).to(dtype).requires_grad_()
-    found, wanted = kernel.read_past(scores, x, refuse), products(scores, x)
+    found, wanted = kernel.read_past(scores, x, window, refuse), products(scores, x, window)
     limit = 1e-11 if dtype == torch.float64 else 2e-4
     torch.testing.assert_close(found, wanted, rtol=limit, atol=limit / 10)
     for one, two in zip(derivatives(found, scores, x), derivatives(wanted, scores, x), strict=True):
         torch.testing.assert_close(one, two, rtol=limit, atol=limit)
 
 
-def test_the_second_derivative_is_that_of_the_products() -> None:
+@pytest.mark.parametrize("window", [None, 3])
+def test_the_second_derivative_is_that_of_the_products(window: int | None) -> None:
+    plain = partial(products, window=window)
     scores, x = draw(1, 2, 9, 3).requires_grad_(), draw(2, 2, 9, 4).requires_grad_()
 
     def through(scores: Tensor, x: Tensor) -> Tensor:
-        return kernel.read_past(scores, x, products)
+        return kernel.read_past(scores, x, window, plain)
 
     assert torch.autograd.gradgradcheck(through, (scores, x))
     linked = x.cumsum(dim=2)[:, :, :3]  # scores that come from the inputs: no path is counted twice
-    for read in (through, products):
+    for read in (through, plain):
         slope = torch.autograd.grad(read(linked, x).pow(2).sum(), x, create_graph=True)[0]
         again = torch.autograd.grad(slope.pow(2).sum(), x, retain_graph=True)[0]
         if read is through:
@@ -75,14 +93,15 @@ def test_the_second_derivative_is_that_of_the_products() -> None:
     torch.testing.assert_close(first, (slope, again), rtol=1e-10, atol=1e-10)
 
 
-def test_any_number_of_threads_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("window", [None, 3])
+def test_any_number_of_threads_gives_the_same(window: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "LIGHT", 0)
     scores, x = draw(1, 5, 9, 3).requires_grad_(), draw(2, 5, 9, 4).requires_grad_()
     before, found = torch.get_num_threads(), {}
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            out = kernel.read_past(scores, x, refuse)
+            out = kernel.read_past(scores, x, window, refuse)
             found[threads] = out, *derivatives(out, scores, x)
     finally:
         torch.set_num_threads(before)
@@ -92,7 +111,7 @@ def test_any_number_of_threads_gives_the_same(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_tensor_changed_in_place_is_noticed_and_strides_do_not_matter() -> None:
     scores, x = draw(1, 9, 2, 3).transpose(0, 1).requires_grad_(), draw(2, 4, 9, 2).permute(2, 1, 0).requires_grad_()
-    found = kernel.read_past(scores, x, refuse)
+    found = kernel.read_past(scores, x, None, refuse)
     torch.testing.assert_close(found, products(scores, x))
     with torch.no_grad():
         x += 1
@@ -106,6 +125,7 @@ def test_what_it_does_not_take_goes_through_the_products(monkeypatch: pytest.Mon
     assert not kernel.can_compile(scores.half(), x.half())
     assert not kernel.can_compile(scores.float(), x)
     assert not kernel.can_compile(scores[:0], x[:0])
+    assert not kernel.can_compile(scores, x, window=kernel.WIDEST + 1)
     assert not kernel.can_compile(scores.to("meta"), x.to("meta"))
     seen = []
     torch.func.vmap(lambda one: seen.append(kernel.can_compile(one, one)) or one)(scores)
