@@ -16,7 +16,15 @@ from fmri_saliency.attribution.replacements import Replacement, make_replacement
 from fmri_saliency.attribution.settings import DRAWN, ExplainerSettings, Forward
 from fmri_saliency.errors import InputError
 
-__all__ = ["area_penalty", "explain_mask", "explain_mask_network", "mask_cost", "network_cost", "spline_basis"]
+__all__ = [
+    "area_penalty",
+    "explain_mask",
+    "explain_mask_network",
+    "mask_cost",
+    "network_cost",
+    "spline_basis",
+    "unsteadiness",
+]
 
 SEEN = 16  # training samples at each step of a network's training
 PER_CALL = 64
@@ -93,10 +101,20 @@ def _size(replaced: Tensor, settings: ExplainerSettings) -> Tensor:
     return -(replaced if settings.size_form == "linear" else replaced.square()).mean(dim=(1, 2))
 
 
-def _unsteadiness(replaced: Tensor) -> Tensor:
-    """Return the mean absolute difference from moment to moment, for each sample, squared where it is below ROUND.
+def unsteadiness(replaced: Tensor) -> Tensor:
+    r"""Return the mean of :math:`|A_{t+1} - A_t|` of each mask, rounded off at 0.
 
-    A corner at 0 would let rounding errors, which depend on how many samples are computed at once, choose a side.
+    Below :math:`r = 0.01` it is :math:`(A_{t+1} - A_t)^2 / 2r`, above it less by :math:`r / 2`: at a sharp corner
+    rounding errors, which depend on how many samples are computed at once, would choose the side.
+
+    Parameters
+    ----------
+    replaced : Tensor, shape (n_samples, n_times, n_regions)
+
+    Returns
+    -------
+    Tensor, shape (n_samples,)
+        0 where there is one moment.
     """
     change = smooth_l1_loss(replaced[:, 1:], replaced[:, :-1], reduction="none", beta=ROUND)
     return change.sum(dim=(1, 2)) / max(1, change[0].numel())
@@ -133,7 +151,7 @@ class _Objective:
         loss = _loss(answer, self.wanted, self.target, settings.loss)
         loss = loss + settings.size_penalty * grown * _size(replaced, settings)
         if settings.time_penalty:
-            loss = loss + settings.time_penalty * _unsteadiness(replaced)
+            loss = loss + settings.time_penalty * unsteadiness(replaced)
         return loss + self.replacement.penalty()
 
 
