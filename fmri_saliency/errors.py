@@ -15,6 +15,7 @@ __all__ = [
     "DecoderError",
     "FmriSaliencyError",
     "InputError",
+    "ReplacementWarning",
     "SpaceMismatchWarning",
     "StepError",
     "TimingWarning",
@@ -61,6 +62,10 @@ class TimingWarning(UserWarning):
 
 class CoverageWarning(UserWarning):
     """Regions are absent from some runs in a way that could mislead."""
+
+
+class ReplacementWarning(UserWarning):
+    """What an explanation method puts in place of the data removes less of them than one would think."""
 
 
 class SpaceMismatchWarning(UserWarning):

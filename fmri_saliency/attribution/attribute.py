@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,11 @@ class Method:
         Whether samples are explained one by one: each from the same seed, if the method draws at random.
     unit : str
         Of the values.
+    prior : bool
+        Whether the map is a data-set prior: said by something that learned from the references, not found on
+        the sample itself. It is no evidence about a single person. Its cost is that of a call, not of a sample.
+    defaults : mapping
+        Settings that this method has of its own, where the caller names no others.
     """
 
     run: Run
@@ -60,6 +65,8 @@ class Method:
     uses_references: bool = False
     one_by_one: bool = False
     unit: str = "logit"
+    prior: bool = False
+    defaults: Mapping[str, object] = field(default_factory=dict)
 
 
 def _groups(n_times: int, n_regions: int, s: ExplainerSettings) -> int:
@@ -72,8 +79,8 @@ def _positions(n_times: int, window: int) -> int:
 
 
 def _rescale(forward: Forward, x: Tensor, target: Tensor, settings: ExplainerSettings) -> Tensor:
-    one_of(settings.base, [name for name, m in METHODS.items() if not m.one_by_one and m.run is not _rescale],
-           "The base method of temporal rescaling")  # fmt: skip
+    bases = [name for name, m in METHODS.items() if not (m.one_by_one or m.defaults or m.run is _rescale)]
+    one_of(settings.base, bases, "The base method of temporal rescaling")
     base = METHODS[settings.base].run
     return rescaling.rescale_over_time(
         forward, x, target, settings, lambda one, t: base(forward, one, t, settings).detach()
@@ -178,13 +185,44 @@ METHODS: dict[str, Method] = {
         one_by_one=True,
     ),
     "latent-attention": Method(
-        run=masks.explain_latent_attention,
+        run=masks.explain_mask,
         signed=False, uses_baseline=False, multiplied_by_input=False,
         axiom="0 where the input is ignored, towards 1 where it cannot be replaced",
         reference="Grimm et al. (2017), arXiv:1706.00536, per sample",
-        cost=lambda t, n, s: masks.DRAWS * s.iterations + 1,
+        cost=lambda t, n, s: masks.mask_cost(s),
         uses_references=True,
         unit="share that must be kept",
+    ),
+    "dynamask": Method(
+        run=masks.explain_mask,
+        signed=False, uses_baseline=False, multiplied_by_input=False,
+        axiom="keeps the share `area` of the cells, those that cannot be replaced before ignored ones",
+        reference="Crabbé, van der Schaar (2021), arXiv:2106.05303, with training samples for its blur",
+        cost=lambda t, n, s: masks.mask_cost(s),
+        uses_references=True,
+        unit="share that must be kept",
+        defaults={"size_form": "area", "time_penalty": 5.0},
+    ),
+    "extremal-mask": Method(
+        run=masks.explain_mask,
+        signed=False, uses_baseline=False, multiplied_by_input=False,
+        axiom="0 where the input is ignored, towards 1 where no replacement near the mean was found",
+        reference="Enguehard (2023), arXiv:2305.18840, with each sample's own learned replacement",
+        cost=lambda t, n, s: masks.mask_cost(s),
+        uses_references=True,
+        unit="share that must be kept",
+        defaults={"replace_by": "learned"},
+    ),
+    "latent-attention-network": Method(
+        run=masks.explain_mask_network,
+        signed=False, uses_baseline=False, multiplied_by_input=False,
+        axiom="0 where the input is ignored; the same map for equal samples, whatever the target",
+        reference="Grimm et al. (2017), arXiv:1706.00536, as a network over the data set",
+        cost=lambda t, n, s: masks.network_cost(s),
+        uses_references=True,
+        unit="share that must be kept, by a prior of the data set",
+        prior=True,
+        defaults={"iterations": 300, "learning_rate": 1e-3},
     ),
     "temporal-rescaling": Method(
         run=_rescale,
@@ -237,9 +275,17 @@ def method_names() -> list[str]:
 
 
 def forward_passes(method: str, n_times: int, n_regions: int, **settings: Any) -> int:
-    """Return how many times the network is run to explain one sample; most runs have a backward pass, too."""
+    """Return how many times the network is run to explain one sample; most runs have a backward pass, too.
+
+    Of a method whose ``prior`` is true it is the number for a call, however many samples it explains.
+    """
     _check_method(method)
-    return METHODS[method].cost(n_times, n_regions, check_settings(settings))
+    return METHODS[method].cost(n_times, n_regions, _settings_of(method, settings))
+
+
+def _settings_of(method: str, settings: dict[str, Any]) -> ExplainerSettings:
+    """Lay what the caller names over what the method has of its own."""
+    return check_settings({**METHODS[method].defaults, **settings})
 
 
 def _check_method(method: str) -> None:
@@ -283,7 +329,7 @@ def attribute(
     method : str
         One of :func:`method_names`; their properties are in :data:`METHODS`.
     batch_size : int
-        Samples explained together. It does not change the result.
+        Samples explained together. It does not change the result. A prior explains all together.
     progress : bool
         Show a progress bar over batches.
     **settings
@@ -315,9 +361,10 @@ def attribute(
             "attribute expects inputs (n_samples, n_times, n_regions) and one target per sample; "
             f"inputs {tuple(inputs.shape)} and {len(targets)} targets came."
         )
-    options, chosen = check_settings(settings), METHODS[method]
+    options, chosen = _settings_of(method, settings), METHODS[method]
     options.baseline_for(inputs[:1])
-    size = 1 if chosen.one_by_one else batch_size
+    # what a prior learns it learns once, however many samples are asked about
+    size = 1 if chosen.one_by_one else max(1, len(inputs)) if chosen.prior else batch_size
     parts = []
     with torch.backends.cudnn.flags(enabled=False), _own_randomness():
         begins = range(0, len(inputs), size)

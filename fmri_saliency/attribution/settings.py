@@ -10,15 +10,95 @@ from torch import Tensor
 
 from fmri_saliency.errors import InputError, one_of
 
-__all__ = ["ExplainerSettings", "Forward", "check_settings"]
+__all__ = ["DRAWN", "ExplainerSettings", "Forward", "MaskSettings", "check_settings"]
 
 Forward = Callable[[Tensor], Tensor]
 READINGS = ("feature", "cell")
+PARAMETERISATIONS = ("cells", "windows", "splines")
+REPLACEMENTS = ("samples", "surrogate", "mean", "blur", "learned")
+DRAWN = ("samples", "surrogate")  # of the replacements, those that are drawn anew at every step
+SIZE_FORMS = ("linear", "squared", "area")
+LOSSES = ("answer", "cross-entropy", "logit")
 
 
 @dataclass(frozen=True)
-class ExplainerSettings:
+class MaskSettings:
+    """What only masks are told: see :mod:`fmri_saliency.attribution.masks`.
+
+    Attributes
+    ----------
+    parameterisation : {"windows", "cells", "splines"}
+        What one value of a mask is for: `window` consecutive steps of a region, one cell, or one of a region's
+        cubic B-splines over time.
+    spline_width : int
+        Time steps from knot to knot of the splines, whose full width at half maximum is 1.45 times that;
+        8 of 0.72 s are the width of a haemodynamic response.
+    replace_by : {"samples", "surrogate", "mean", "blur", "learned"}
+        What stands in a replaced cell: see :mod:`fmri_saliency.attribution.replacements`.
+    draws : int
+        Replacements that are tried at every step of the optimisation, where they are drawn at random.
+    blur : float
+        Standard deviation of the Gaussian over time, in steps.
+    reference_penalty : float
+        Weight of how far a learned reference lies, in mean absolute value, from the mean of `references`.
+    size_form : {"linear", "squared", "area"}
+        Of what `size_penalty` weighs: the mean share that is replaced, that of its squares, or how far the
+        sorted mask is from one that keeps just the share `area`.
+    area : float
+        Share of cells that ``size_form="area"`` keeps.
+    growth : float
+        By which factor the weight of the size grows, geometrically, from the first step to the last.
+    time_penalty : float
+        Weight of the mean absolute difference of a mask from one moment to the next.
+    loss : {"answer", "cross-entropy", "logit"}
+        What must survive the replacement: the whole answer (Kullback-Leibler divergence), the target's
+        probability (its negative logarithm), or the target's logit (how far it falls).
+    hidden_size : int
+        Units of each hidden layer of a mask that is a network.
+    layers : int
+        Of a mask that is a network, 2 to 5.
+    """
+
+    parameterisation: str = "windows"
+    spline_width: int = 8
+    replace_by: str = "samples"
+    draws: int = 4
+    blur: float = 2.0
+    reference_penalty: float = 5.0
+    size_form: str = "linear"
+    area: float = 0.1
+    growth: float = 1.0
+    time_penalty: float = 0.0
+    loss: str = "answer"
+    hidden_size: int = 32
+    layers: int = 3
+
+    def __post_init__(self) -> None:
+        one_of(self.parameterisation, PARAMETERISATIONS, "The parameterisation of a mask")
+        one_of(self.replace_by, REPLACEMENTS, "replace_by of a mask")
+        one_of(self.size_form, SIZE_FORMS, "size_form of a mask")
+        one_of(self.loss, LOSSES, "The loss of a mask")
+        for name in ("spline_width", "draws", "hidden_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} of a mask must be at least 1; {getattr(self, name)} came.")
+        for name in ("reference_penalty", "time_penalty"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} of a mask must be at least 0; {getattr(self, name)} came.")
+        for name in ("blur", "growth"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} of a mask must be above 0; {getattr(self, name)} came.")
+        if not 0 < self.area < 1:
+            raise InputError(f"The area of a mask is the share of cells that it keeps, above 0 and below 1; "
+                             f"{self.area} came.")
+        if not 2 <= self.layers <= 5:
+            raise InputError(f"A mask that is a network has 2 to 5 layers; {self.layers} came.")
+
+
+@dataclass(frozen=True)
+class ExplainerSettings(MaskSettings):
     """Settings of all methods; each uses those that its entry in :data:`METHODS` names.
+
+    They are flat: those of :class:`MaskSettings` are among them.
 
     Attributes
     ----------
@@ -38,7 +118,7 @@ class ExplainerSettings:
         Steps of an optimisation.
     learning_rate : float
     size_penalty : float
-        Weight of the share of cells that a mask lets go of.
+        Weight of the share of cells that a mask lets go of, or of what `size_form` makes of it.
     base : str
         The method that temporal rescaling starts from.
     reading : {"feature", "cell"}
@@ -65,6 +145,7 @@ class ExplainerSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("steps", "n_samples", "window", "iterations"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} of an explanation must be at least 1; {getattr(self, name)} came.")

@@ -16,6 +16,7 @@ PAIRS = [
     *product(["gradient", "integrated-gradients", "shapley-sampling"], ["input-cell-lstm", "lstm", "tcn"], READOUTS),
 ]
 WEIGHT = torch.tensor([[1.0, -2.0], [0.0, 3.0], [0.5, 0.0]])  # time x region
+MASKS = ("latent-attention", "dynamask", "extremal-mask", "latent-attention-network")
 QUICK = {"n_samples": 3, "steps": 4, "iterations": 5, "window": 2, "base": "input-x-gradient"}
 
 
@@ -144,27 +145,48 @@ IGNORING = [name for name in method_names() if name not in ("pattern", "pattern-
 def test_what_is_ignored_gets_nothing(method: str) -> None:
     torch.manual_seed(0)
     x, references = torch.randn(2, 3, 2), torch.randn(20, 3, 2)
-    settings = {"references": references, "window": 1, "size_penalty": 0.1, "gate": 0.0}
+    settings = {"references": references, "window": 1, "size_penalty": 0.1, "gate": 0.0, "time_penalty": 0.0,
+                "area": 1 / 3}  # fmt: skip
     found = attribute(both, x, torch.tensor([0, 0]), method, **settings)
     ignored = torch.ones(3, 2, dtype=torch.bool)
     ignored[0, 0] = ignored[2, 1] = False
     if method == "temporal-rescaling":  # the product of a moment and a feature that both matter, in another cell
         ignored[0, 1] = ignored[2, 0] = False
-    limit = 1e-2 if method == "latent-attention" else ROUNDING.get(method, 0.0)
+    # a mask only comes near to 0, the slower the less a square weighs there
+    limit = {"dynamask": 0.05}.get(method, 1e-2) if method in MASKS else ROUNDING.get(method, 0.0)
     assert found[:, ignored].abs().max() <= limit
     assert found[:, 0, 0].abs().max() > limit
 
 
-def test_latent_attention_keeps_what_cannot_be_replaced() -> None:
+@pytest.mark.parametrize("method", MASKS)
+def test_a_mask_keeps_what_cannot_be_replaced(method: str) -> None:
     torch.manual_seed(0)
     references = torch.randn(200, 3, 2)
     x = torch.tensor([[[3.0, 0.1], [0.2, 0.3], [0.1, 3.0]]])
-    settings = {"references": references, "window": 1, "iterations": 400}
-    kept = attribute(both, x, torch.tensor([0]), "latent-attention", size_penalty=0.1, **settings)[0]
+    settings = {"references": references, "window": 1, "iterations": 400, "time_penalty": 0.0, "area": 1 / 3}
+    kept = attribute(both, x, torch.tensor([0]), method, size_penalty=0.1, **settings)[0]
     assert kept[0, 0] > 0.8
     assert kept[2, 1] > 0.8
-    free = attribute(both, x, torch.tensor([0]), "latent-attention", size_penalty=1e3, **settings)
-    assert free.max() < 0.01  # at any price, nothing is kept
+    kept[0, 0] = kept[2, 1] = 0
+    assert kept.max() < 0.05
+    if method != "dynamask":  # which keeps its share at any price
+        free = attribute(both, x, torch.tensor([0]), method, size_penalty=1e3, **settings)
+        assert free.max() < 0.01
+
+
+@pytest.mark.parametrize("method", ["latent-attention", "dynamask"])
+def test_a_mask_of_a_linear_function_keeps_what_is_worth_its_price(method: str) -> None:
+    """The target's logit falls by w (x - mean) where a cell is replaced; keeping it costs penalty / 6 cells."""
+    torch.manual_seed(0)
+    x, references = torch.tensor([[[1.0, 2.0], [3.0, -1.0], [4.0, 5.0]]]), torch.randn(50, 3, 2)
+    worth = (WEIGHT * (x[0] - references.mean(dim=0))).tolist()
+    # near 1, -4 / 0, -3 / 2, 0: two cells are worth more than 0.5
+    settings = {"replace_by": "mean", "loss": "logit", "window": 1, "references": references, "iterations": 400,
+                "time_penalty": 0.0, "area": 1 / 3}  # fmt: skip
+    kept = attribute(linear, x, torch.tensor([0]), method, size_penalty=3.0, **settings)[0]
+    for t, n in product(range(3), range(2)):
+        wanted = 1.0 if worth[t][n] > 0.5 else 0.0
+        assert kept[t, n].item() == pytest.approx(wanted, abs=0.1), (t, n)
 
 
 def test_temporal_rescaling_by_hand() -> None:
