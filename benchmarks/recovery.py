@@ -46,12 +46,23 @@ class Pair:
 _BASE = {"learning_rate": 2e-3, "weight_decay": 0.1, "batch_size": 50, "max_epochs": 40, "patience": 8}
 _SIZE = {"hidden_size": 32, "dropout": 0.1}
 _REPLACED = Training(**_BASE, way="replacement", share=0.85, block=10)
+_LONGER = Training(**(_BASE | {"patience": 40}), way="replacement", share=0.85, block=10)
 _LATENT = {"window": 5, "size_penalty": 1.5}
 _COARSE = {"window": 10, "size_penalty": 2.0}
 # The -coarse pairs were chosen on development seed 1 (earlier, moving, mixed). Seed 101 showed that windows of 10 steps
 # are too coarse for mixed and three_middle, whose boxes begin and end in the middle of one; windows of 5 were chosen on
 # seed 1 again, and are reported on seeds from 201 on. Boxes begin and end at multiples of 5 steps, which helps them.
+# The pooled and separable pairs were chosen on seed 1, too (mixed, moving, latter), and are reported on seeds from 201
+# on. Two directions take the edges' handicap away; without early stopping, weights become more even.
 PAIRS = {
+    "input-cell-pooled": Pair(
+        "bi-input-cell-lstm", Architecture(**_SIZE, readout="mean", window=5), _LONGER, "pooled-attention"
+    ),
+    "lstm-pooled": Pair("bi-lstm", Architecture(**_SIZE, readout="mean"), _LONGER, "pooled-attention"),
+    "input-cell-separable": Pair(
+        "bi-input-cell-lstm", Architecture(**_SIZE, readout="mean", window=5), _LONGER, "pooled-attention",
+        {"parameterisation": "separable", "size_penalty": 0.5},
+    ),
     "input-cell-latent": Pair(
         "input-cell-lstm", Architecture(**_SIZE, readout="mean", window=5), _REPLACED, "latent-attention", _LATENT
     ),
@@ -67,7 +78,7 @@ PAIRS = {
     "paper": Pair("input-cell-lstm", Architecture(**_SIZE), Training(**_BASE), "gradient"),
     "lstm-gradient": Pair("lstm", Architecture(**_SIZE, readout="mean"), Training(**_BASE), "gradient"),
 }  # fmt: skip
-DEFAULT = "input-cell-latent"
+DEFAULT = "input-cell-pooled"
 
 
 def explain(decoder: TaskDecoder, pair: Pair, x: np.ndarray, y: np.ndarray, references: np.ndarray) -> np.ndarray:

@@ -193,6 +193,16 @@ METHODS: dict[str, Method] = {
         uses_references=True,
         unit="share that must be kept",
     ),
+    "pooled-attention": Method(
+        run=masks.explain_mask,
+        signed=False, uses_baseline=False, multiplied_by_input=False,
+        axiom="0 where the input is ignored, towards 1 where it cannot be replaced",
+        reference="Grimm et al. (2017), arXiv:1706.00536, per sample, in masks that sum moments and regions",
+        cost=lambda t, n, s: masks.mask_cost(s),
+        uses_references=True,
+        defaults={"parameterisation": "pooled", "size_penalty": 0.35, "window": 10},
+        unit="share that must be kept",
+    ),
     "dynamask": Method(
         run=masks.explain_mask,
         signed=False, uses_baseline=False, multiplied_by_input=False,

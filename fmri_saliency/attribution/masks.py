@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
 from fmri_saliency.attribution.replacements import Replacement, make_replacement, warn_of_blur
-from fmri_saliency.attribution.settings import DRAWN, ExplainerSettings, Forward
+from fmri_saliency.attribution.settings import DRAWN, POOLED, ExplainerSettings, Forward
 from fmri_saliency.errors import InputError
 
 __all__ = [
@@ -55,9 +55,26 @@ def _units(x: Tensor, settings: ExplainerSettings) -> tuple[int, Callable[[Tenso
     if settings.parameterisation == "splines":
         basis = torch.as_tensor(spline_basis(x.shape[1], settings.spline_width), dtype=x.dtype, device=x.device)
         return basis.shape[1], lambda values: basis @ values
-    window = settings.window if settings.parameterisation == "windows" else 1
+    window = 1 if settings.parameterisation == "cells" else settings.window
     block = torch.arange(x.shape[1], device=x.device) // window
     return int(block[-1]) + 1, lambda values: values[:, block]
+
+
+def _free_values(x: Tensor, settings: ExplainerSettings) -> tuple[list[Tensor], Callable[[], Tensor]]:
+    """Return what is optimised, all zero, and what makes of it the share of every cell that is replaced."""
+    n_units, spread = _units(x, settings)
+
+    def zeros(n_times: int, n_regions: int) -> Tensor:
+        return torch.zeros(len(x), n_times, n_regions, dtype=x.dtype, device=x.device, requires_grad=True)
+
+    if settings.parameterisation not in POOLED:
+        free = zeros(n_units, x.shape[2])
+        return [free], lambda: spread(free.sigmoid())
+    moments, regions = zeros(x.shape[1], 1), zeros(1, x.shape[2])
+    if settings.parameterisation == "separable":
+        return [moments, regions], lambda: (moments + regions).sigmoid()
+    windows = zeros(n_units, x.shape[2])
+    return [moments, regions, windows], lambda: (moments + regions + spread(windows)).sigmoid()
 
 
 def area_penalty(kept: Tensor, area: float) -> Tensor:
@@ -166,6 +183,10 @@ def explain_mask(forward: Forward, x: Tensor, target: Tensor, settings: Explaine
 
     and the importance is :math:`1 - A`, from 0 (may be replaced) to 1 (must be kept). One value, the sigmoid of a
     free one, is shared by `window` consecutive steps of a region, stands for one cell, or for one spline over time.
+    What a network needs it often needs from many regions at once, or from a region for a while, while a single window
+    changes its answer little. So the pooled mask adds up free values of the moment, of the region and of the window
+    of `b` steps, :math:`A_{ti} = \sigma(u_t + v_i + w_{\lfloor t / b \rfloor i})`: all regions help to find a moment,
+    all moments to find a region, and the last term leaves room for what is not separable.
     The members of the family differ in :math:`\eta` (`replace_by`), :math:`S` (`size_form`), :math:`\gamma`
     (`time_penalty`) and :math:`L` (`loss`):
 
@@ -192,17 +213,18 @@ def explain_mask(forward: Forward, x: Tensor, target: Tensor, settings: Explaine
         warn_of_blur(x if settings.references is None else settings.references_for(x, "mask"), settings.blur)
     n_units, spread = _units(x, settings)
     replacement = make_replacement(x, settings, "mask", spread, n_units)
-    free = torch.zeros(len(x), n_units, x.shape[2], dtype=x.dtype, device=x.device, requires_grad=True)
-    found = [free, *replacement.free]
+    free, replaced = _free_values(x, settings)
+    found = [*free, *replacement.free]
     optimiser = torch.optim.Adam(found, lr=settings.learning_rate)
     with torch.no_grad():
         wanted = forward(x)
     judge = _Objective(forward, settings, x, wanted, target, replacement)
     for step in range(settings.iterations):
         optimiser.zero_grad()
-        judge(spread(free.sigmoid()), step).sum().backward(inputs=found)
+        judge(replaced(), step).sum().backward(inputs=found)
         optimiser.step()
-    return (1 - spread(free.detach().sigmoid())).clamp(0, 1)
+    with torch.no_grad():
+        return (1 - replaced()).clamp(0, 1)
 
 
 def mask_cost(settings: ExplainerSettings) -> int:
@@ -237,7 +259,8 @@ def explain_mask_network(forward: Forward, x: Tensor, target: Tensor, settings: 
     Raises
     ------
     InputError
-        If the loss names a target, which training samples do not have, or the replacement is to be learned.
+        If the loss names a target, which training samples do not have, the replacement is to be learned, or the
+        parameterisation is pooled or separable.
 
     References
     ----------
@@ -246,6 +269,9 @@ def explain_mask_network(forward: Forward, x: Tensor, target: Tensor, settings: 
     if settings.loss != "answer" or settings.replace_by == "learned":
         raise InputError(f"The method '{NETWORK}' explains whole answers and learns no replacement: leave loss at "
                          f"'answer' and choose another replace_by; '{settings.loss}' and '{settings.replace_by}' came.")
+    if settings.parameterisation in POOLED:
+        raise InputError(f"The method '{NETWORK}' has one output for each part of the mask: leave parameterisation at "
+                         f"windows, cells or splines; '{settings.parameterisation}' came.")
     references = settings.references_for(x, NETWORK)
     if settings.replace_by == "blur":
         warn_of_blur(references, settings.blur)

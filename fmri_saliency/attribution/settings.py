@@ -10,11 +10,12 @@ from torch import Tensor
 
 from fmri_saliency.errors import InputError, one_of
 
-__all__ = ["DRAWN", "ExplainerSettings", "Forward", "MaskSettings", "check_settings"]
+__all__ = ["DRAWN", "POOLED", "ExplainerSettings", "Forward", "MaskSettings", "check_settings"]
 
 Forward = Callable[[Tensor], Tensor]
 READINGS = ("feature", "cell")
-PARAMETERISATIONS = ("cells", "windows", "splines")
+POOLED = ("pooled", "separable")
+PARAMETERISATIONS = ("cells", "windows", "splines", *POOLED)
 REPLACEMENTS = ("samples", "surrogate", "mean", "blur", "learned")
 DRAWN = ("samples", "surrogate")  # of the replacements, those that are drawn anew at every step
 SIZE_FORMS = ("linear", "squared", "area")
@@ -27,9 +28,10 @@ class MaskSettings:
 
     Attributes
     ----------
-    parameterisation : {"windows", "cells", "splines"}
+    parameterisation : {"windows", "cells", "splines", "pooled", "separable"}
         What one value of a mask is for: `window` consecutive steps of a region, one cell, or one of a region's
-        cubic B-splines over time.
+        cubic B-splines over time. ``pooled`` adds up a value for the moment, one for the region and one for
+        the window of the region; ``separable`` the first two only, so that all regions share one course over time.
     spline_width : int
         Time steps from knot to knot of the splines, whose full width at half maximum is 1.45 times that;
         8 of 0.72 s are the width of a haemodynamic response.

@@ -14,7 +14,7 @@ from fmri_saliency.attribution.masks import area_penalty, spline_basis, unsteadi
 from fmri_saliency.attribution.replacements import blur_over_time, phase_randomised
 from fmri_saliency.errors import InputError, ReplacementWarning
 
-FAMILY = ("latent-attention", "dynamask", "extremal-mask", "latent-attention-network")
+FAMILY = ("latent-attention", "pooled-attention", "dynamask", "extremal-mask", "latent-attention-network")
 KINDS = ("samples", "surrogate", "mean", "learned")
 
 
@@ -37,7 +37,7 @@ def one_cell(n_times: int = 1, target: int = 0, **settings: object) -> Tensor:
 
 
 @pytest.mark.parametrize("replace_by", ["mean", "samples"])
-@pytest.mark.parametrize("parameterisation", ["cells", "windows", "splines"])
+@pytest.mark.parametrize("parameterisation", ["cells", "windows", "splines", "pooled", "separable"])
 def test_the_optimum_of_one_cell(parameterisation: str, replace_by: str) -> None:
     """The divergence has slope 2 (s(2) - s(2 (1 - A))) along A, which is the penalty 0.2 where A is best."""
     best = logit(expit(2) - 0.2 / 2) / 2
@@ -198,7 +198,7 @@ def test_a_learned_replacement_of_one_cell() -> None:
     assert free.item() < 0.05  # it becomes the cell itself, and nothing need be kept
 
 
-@pytest.mark.parametrize("parameterisation", ["cells", "windows", "splines"])
+@pytest.mark.parametrize("parameterisation", ["cells", "windows", "splines", "pooled", "separable"])
 @pytest.mark.parametrize("replace_by", KINDS)
 @pytest.mark.parametrize("form", ["linear", "area"])
 def test_no_sample_tells_on_another(form: str, replace_by: str, parameterisation: str) -> None:
@@ -213,6 +213,21 @@ def test_no_sample_tells_on_another(form: str, replace_by: str, parameterisation
     beside = attribute(curved, strange, torch.tensor([0, 2, 2, 1, 1, 0]), "latent-attention", **settings)
     torch.testing.assert_close(beside[0], found[0], rtol=1e-4, atol=1e-5)
     assert (found[1] - found[0]).abs().max() > 1e-2
+
+
+def test_a_separable_mask_is_a_sum_of_moments_and_regions() -> None:
+    torch.manual_seed(0)
+    x, references, target = torch.randn(2, 12, 3), torch.randn(15, 12, 3), torch.tensor([0, 1])
+    settings = {"references": references, "iterations": 40, "window": 3}
+    found = attribute(curved, x, target, "latent-attention", parameterisation="separable", **settings)
+    logits = found.double().logit()
+    parts = logits.mean(dim=1, keepdim=True) + logits.mean(dim=2, keepdim=True) - logits.mean(dim=(1, 2), keepdim=True)
+    torch.testing.assert_close(logits, parts, rtol=0, atol=1e-4)
+    pooled = attribute(curved, x, target, "pooled-attention", **settings).double().logit()
+    rest = pooled - pooled.mean(dim=1, keepdim=True) - pooled.mean(dim=2, keepdim=True)
+    assert (rest - rest.mean(dim=(1, 2), keepdim=True)).abs().max() > 0.1
+    difference = pooled - pooled.mean(dim=2, keepdim=True)  # without the moments, windows are left
+    torch.testing.assert_close(difference[:, 0:12:3], difference[:, 2:12:3], rtol=0, atol=1e-4)
 
 
 def test_latent_attention_is_what_it_was() -> None:
@@ -275,7 +290,7 @@ def test_the_network_learns_where_the_answer_comes_from() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"parameterisation": "spline"}, "parameterisation of a mask must be one of cells, windows, splines"),
+        ({"parameterisation": "spline"}, "parameterisation of a mask must be one of cells, windows, spl"),
         ({"replace_by": "noise"}, "replace_by of a mask must be one of"),
         ({"size_form": "cubic"}, "size_form of a mask must be one of"),
         ({"loss": "answers"}, "Did you mean 'answer'"),
@@ -300,6 +315,7 @@ def test_one_message_for_each_wrong_mask(settings: dict[str, object], words: str
 @pytest.mark.parametrize("method", FAMILY)
 def test_what_each_costs_in_forward_passes(method: str) -> None:
     # 4 draws of 150 steps and the answer itself; no draws; 16 samples of 300 steps and the 30 references
-    known = {"latent-attention": 601, "dynamask": 601, "extremal-mask": 151, "latent-attention-network": 19230}
+    known = {"latent-attention": 601, "pooled-attention": 601, "dynamask": 601, "extremal-mask": 151,
+             "latent-attention-network": 19230}  # fmt: skip
     assert forward_passes(method, 100, 100, references=torch.zeros(30, 100, 100)) == known[method]
     assert forward_passes("dynamask", 100, 100, replace_by="mean", iterations=10) == 11
