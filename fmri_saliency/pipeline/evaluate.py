@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fmri_saliency import __version__
@@ -35,9 +36,11 @@ def _plain(value: Any) -> Any:
     """Return `value` with numbers that JSON does not know as None."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if isinstance(value, float | np.floating) and not math.isfinite(value) else value
 
 
 def _make_row(evaluation: Evaluation, name: str, pair: Pair, seed: int) -> dict[str, Any] | None:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fmri_saliency import __version__
 from fmri_saliency.decoding import TaskDecoder
-from fmri_saliency.evidence import gate, localise, localise_classes, mass_areas, naive_maps, paper_scores, passes
+from fmri_saliency.evidence import (
+    Retrained,
+    compare_maps,
+    faithfulness,
+    gate,
+    localise,
+    localise_classes,
+    mass_areas,
+    naive_maps,
+    over_seeds,
+    paper_scores,
+    passes,
+    profile_band,
+    renew_from_output,
+    retrain,
+    suppression,
+    time_profile,
+)
 from fmri_saliency.pipeline.config import to_plain
-from fmri_saliency.pipeline.protocol import Data, Evaluation
+from fmri_saliency.pipeline.protocol import Data, Evaluation, Faithful, Null
 from fmri_saliency.pipeline.workspace import stamp
 from fmri_saliency.saliency import Pair, explain_pair
-from fmri_saliency.simulation import make, samples_per_subject
+from fmri_saliency.simulation import make, samples_per_subject, suppressor_cells
 
 __all__ = ["Trial", "run_trial", "trial_inputs"]
 
@@ -117,6 +134,98 @@ def check_recovery(trial: Trial) -> dict[str, Any]:
     return {"figures": _scores(trial.maps, labels, truth, signed), "beside": beside}
 
 
+def check_suppression(trial: Trial) -> dict[str, Any]:
+    """Say how important suppressors look in the maps, and in the pattern of the same network."""
+    drawn = trial.drawn
+    truth = drawn.truth[drawn.explained]
+    pattern = explain(Pair("pattern", trial.pair.network, "pattern"), trial.decoder, drawn, trial.seed)
+    found = suppression(trial.maps, truth, suppressor_cells(truth), trial.pair.contributes)
+    beside = suppression(pattern, truth, suppressor_cells(truth))
+    return {"figures": {**asdict(found), **{f"pattern_{key}": value for key, value in asdict(beside).items()}}}
+
+
+def _shuffled(trial: Trial, what: str) -> TaskDecoder:
+    """Train the pair's network where labels, or each sample's time steps, are shuffled, for as many epochs."""
+    drawn, pair, rng = trial.drawn, trial.pair, np.random.default_rng([trial.seed, 3])
+    X, y = drawn.X[drawn.fit], drawn.y[drawn.fit]
+    if what == "labels":
+        y = rng.permutation(y)
+    else:
+        order = rng.permuted(np.tile(np.arange(X.shape[1]), (len(X), 1)), axis=1)
+        X = np.take_along_axis(X, order[:, :, None], axis=1)
+    # nothing to stop on: on shuffled labels the best epoch would be the first, before anything is learnt
+    training = replace(pair.training, max_epochs=max(1, len(trial.decoder.history_)))
+    decoder = TaskDecoder(pair.network, pair.architecture, training, seed=trial.seed, device=trial.decoder.device)
+    return decoder.fit(X, y)
+
+
+def check_null(trial: Trial, settings: Null) -> dict[str, Any]:
+    """Compare the maps with those of networks that cannot know the answer."""
+    n, seed = settings.samples, FAR * (1 + trial.seed)
+    maps, inputs = trial.maps[:n], trial.drawn.X[trial.drawn.explained][:n]
+    redrawn = [trial.explain(trial.decoder.untrained(seed + draw), n) for draw in range(settings.draws)]
+    alike = [asdict(compare_maps(maps, one, inputs)) for one in redrawn]
+    figures = {f"renewed_{key}": over_seeds([one[key] for one in alike]).mean for key in alike[0]}
+    band = profile_band(time_profile(maps), [time_profile(one) for one in redrawn])
+    figures |= {"profile_outside": band.outside, "profile_p": band.p}
+    layers = renew_from_output(trial.decoder, seed)
+    cascade = [compare_maps(maps, trial.explain(decoder, n), inputs) for _, decoder in layers]
+    for what in ("labels", "times") if settings.retrain else ():
+        found = compare_maps(maps, trial.explain(_shuffled(trial, what), n), inputs)
+        figures |= {f"shuffled_{what}_{key}": value for key, value in asdict(found).items()}
+    curves = {
+        "profile": time_profile(maps), "band_mean": band.mean, "band_low": band.low, "band_high": band.high,
+        "truth_profile": time_profile(trial.drawn.truth[trial.drawn.explained][:n]),
+        "cascade_signed": [one.signed for one in cascade], "cascade_absolute": [one.absolute for one in cascade],
+    }  # fmt: skip
+    return {"figures": figures, "curves": curves, "names": {"cascade": [name for name, _ in layers]}, "draws": alike}
+
+
+def check_faithfulness(trial: Trial, settings: Faithful) -> dict[str, Any]:
+    """Replace and insert what the maps call important, and train again without it."""
+    drawn = trial.drawn
+    found = faithfulness(
+        trial.decoder.predict_proba, drawn.X[drawn.explained], trial.maps, drawn.X[drawn.train], settings.shares,
+        settings.window, settings.draws, settings.random, trial.seed,
+    )  # fmt: skip
+    figures = {"cpd": found.cpd, "cpp": found.cpp, "cpd_random": found.cpd_random,
+               "removal_spread": found.removal_spread, "insertion_spread": found.insertion_spread}  # fmt: skip
+    curves = {"shares": found.shares}
+    for kind in ("removal", "insertion"):
+        figures |= {f"{kind}_gain_{name}": gain for name, gain in getattr(found, f"{kind}_gain").items()}
+        curves |= {f"{kind}_{name}": curve for name, curve in getattr(found, kind).items()}
+    for network in settings.retrain:
+        again = _retrain(trial, network, settings)
+        figures |= {f"retrain_{network}_whole": again.whole, f"retrain_{network}_removed_gain": again.removed_gain,
+                    f"retrain_{network}_kept_gain": again.kept_gain}  # fmt: skip
+        curves |= {f"retrain_{network}_{key}": value for key, value in vars(again).items() if key != "whole"}
+    return {"figures": figures, "curves": curves}
+
+
+def _retrain(trial: Trial, network: str, settings: Faithful) -> Retrained:
+    """Train a network again on a part of the cells; score it on test samples that were not explained, if any."""
+    drawn, pair = trial.drawn, trial.pair
+    architecture = pair.architecture if network == pair.network else None
+
+    def fit_score(train: tuple[np.ndarray, Any], test: tuple[np.ndarray, Any]) -> float:
+        decoder = TaskDecoder(network, architecture, pair.training, seed=trial.seed, device=trial.decoder.device)
+        decoder.fit(*train, validation=np.arange(len(train[0])) >= drawn.train.stop)
+        return float(decoder.score(*test))
+
+    rest = slice(drawn.explained.stop, None) if len(drawn.X) > drawn.explained.stop else drawn.test
+    train, test = (drawn.X[drawn.fit], drawn.y[drawn.fit]), (drawn.X[rest], drawn.y[rest])
+    importance = np.abs(trial.maps).mean(axis=0)
+    return retrain(fit_score, train, test, importance, settings.retrain_shares, settings.retrain_random, trial.seed)
+
+
+def _check(trial: Trial, check: str, evaluation: Evaluation) -> dict[str, Any]:
+    if check == "null":
+        return check_null(trial, evaluation.checks.null)
+    if check == "faithful":
+        return check_faithfulness(trial, evaluation.checks.faithful)
+    return {"recover": check_recovery, "suppress": check_suppression}[check](trial)
+
+
 def run_trial(evaluation: Evaluation, name: str, pair: Pair, seed: int) -> dict[str, Any]:
     """Train, pass the gate, explain, and make the checks.
 
@@ -138,9 +247,6 @@ def run_trial(evaluation: Evaluation, name: str, pair: Pair, seed: int) -> dict[
     }  # fmt: skip
     if row["judged"]:
         trial = Trial(pair, seed, drawn, decoder, explain(pair, decoder, drawn, seed))
-        row["checks"] = {check: _CHECKS[check](trial) for check in evaluation.checks_of(name)}
+        row["checks"] = {check: _check(trial, check, evaluation) for check in evaluation.checks_of(name)}
     seconds = round(time.perf_counter() - begin, 1)
     return row | {"seconds": seconds, "version": __version__, "inputs": trial_inputs(evaluation, name, pair, seed)}
-
-
-_CHECKS = {"recover": check_recovery}
