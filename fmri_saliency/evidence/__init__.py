@@ -10,7 +10,7 @@ from fmri_saliency.evidence.recovery import recover
 from fmri_saliency.evidence.retrain import Retrained, retrain
 from fmri_saliency.evidence.summary import Judgement, Spread, over_seeds, summarise
 from fmri_saliency.evidence.suppress import Suppression, suppression
-from fmri_saliency.evidence.verdict import say_verdict
+from fmri_saliency.evidence.verdict import best_rival, say_verdict
 
 __all__ = [
     "NAIVE",
@@ -22,6 +22,7 @@ __all__ = [
     "Retrained",
     "Spread",
     "Suppression",
+    "best_rival",
     "class_difference",
     "compare_maps",
     "compare_untrained",

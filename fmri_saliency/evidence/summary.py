@@ -51,7 +51,9 @@ class Judgement:
     beside : dict of str to dict of str to Spread
         Scores of recovery of maps that know nothing, by their name, on the same seeds.
     curves : dict of str to ndarray
-        Means over seeds of what is drawn: one number per share of cells, or per time step.
+        Means over seeds of what is drawn: one number per share of cells, per time step, or per layer.
+    names : dict of str to tuple of str
+        Of what a curve goes through: ``cascade`` has the network's layers from the output on.
     """
 
     data: str
@@ -65,6 +67,7 @@ class Judgement:
     figures: dict[str, dict[str, Spread]]
     beside: dict[str, dict[str, Spread]]
     curves: dict[str, np.ndarray]
+    names: dict[str, tuple[str, ...]]
 
     def figure(self, check: str, name: str) -> Spread:
         """Return a figure; one without seeds where the check was not made."""
@@ -107,6 +110,7 @@ def _judge(rows: Sequence[Mapping[str, Any]], limit: float) -> Judgement:
     first, judged = rows[0], [row for row in rows if row["judged"]]
     beside = [part for parts in _checks(judged, "beside").values() for part in parts]
     curves = [part for parts in _checks(judged, "curves").values() for part in parts]
+    names = [part for parts in _checks(judged, "names").values() for part in parts]
     return Judgement(
         data=first["set"],
         pair=first["pair"],
@@ -122,6 +126,7 @@ def _judge(rows: Sequence[Mapping[str, Any]], limit: float) -> Judgement:
             name: np.mean([np.asarray(part[name], dtype=float) for part in curves if name in part], axis=0)
             for name in dict.fromkeys(name for part in curves for name in part)
         },
+        names={name: tuple(values) for part in names for name, values in part.items()},
     )
 
 
@@ -132,7 +137,7 @@ def summarise(rows: Iterable[Mapping[str, Any]], limit: float) -> list[Judgement
     ----------
     rows : iterable of mapping
         One per set, pair and seed: `set`, `pair`, `network`, `explainer`, `judged`, `gate` (a record of
-        :func:`fmri_saliency.evidence.gate`), and `checks`: check to `figures`, `beside` and `curves`.
+        :func:`fmri_saliency.evidence.gate`), and `checks`: check to `figures`, `beside`, `curves` and `names`.
     limit : float
         The accuracy that the gate asked for.
     """

@@ -109,7 +109,7 @@ class Null:
     """
 
     draws: int = 20
-    samples: int = 8
+    samples: int = 4
     retrain: bool = True
 
     def __post_init__(self) -> None:

@@ -37,6 +37,7 @@ from fmri_saliency.simulation import make, samples_per_subject, suppressor_cells
 __all__ = ["Trial", "run_trial", "trial_inputs"]
 
 UNTRAINED = "untrained network"
+LEARNT = 0.05  # of the p-value: 19 draws of new weights can reach it
 FAR = 100_000  # untrained networks draw their weights from seeds that no trial trains from
 
 
@@ -167,7 +168,7 @@ def check_null(trial: Trial, settings: Null) -> dict[str, Any]:
     alike = [asdict(compare_maps(maps, one, inputs)) for one in redrawn]
     figures = {f"renewed_{key}": over_seeds([one[key] for one in alike]).mean for key in alike[0]}
     band = profile_band(time_profile(maps), [time_profile(one) for one in redrawn])
-    figures |= {"profile_outside": band.outside, "profile_p": band.p}
+    figures |= {"profile_outside": band.outside, "profile_p": band.p, "profile_learnt": float(band.p <= LEARNT)}
     layers = renew_from_output(trial.decoder, seed)
     cascade = [compare_maps(maps, trial.explain(decoder, n), inputs) for _, decoder in layers]
     for what in ("labels", "times") if settings.retrain else ():
