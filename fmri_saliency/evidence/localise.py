@@ -27,7 +27,8 @@ class Localisation:
         The same for the map summed over regions, or over time, against moments, or regions, that hold any
         true cell; NaN where all do.
     first_excess, last_excess : float
-        Share of the map's mass in the first and in the last tenth of the steps, less the truth's.
+        Share of the map's mass in the first and in the last tenth of the steps, less the truth's; NaN where every
+        map is zero.
     density, time_density, region_density : float
         Share of true cells, moments and regions: what `auprc`, `time_auprc` and `region_auprc` are by chance.
     n_samples : int
@@ -93,11 +94,10 @@ def localise(values: np.ndarray, truth: np.ndarray, signed: bool = False) -> Loc
     size = np.abs(values)
     pairs = [(t.ravel(), r.ravel()) for t, r in zip(truth, rank, strict=True)]
     steps = max(1, round(0.1 * values.shape[1]))
-    excess = []
+    usable, excess = size.any(axis=(1, 2)), []  # a map that is zero everywhere has its mass nowhere
     for part in (slice(None, steps), slice(-steps, None)):
-        total = size.sum(axis=(1, 2))
-        share = np.divide(size[:, part].sum(axis=(1, 2)), total, out=np.full(len(size), np.nan), where=total > 0)
-        excess.append(float(np.nanmean(share - truth[:, part].sum(axis=(1, 2)) / truth.sum(axis=(1, 2)))))
+        share, wanted = (one[usable, part].sum(axis=(1, 2)) / one[usable].sum(axis=(1, 2)) for one in (size, truth))
+        excess.append(float((share - wanted).mean()) if usable.any() else float("nan"))
     time = _marginal(truth.any(axis=2), rank.sum(axis=2))
     region = _marginal(truth.any(axis=1), rank.sum(axis=1))
     return Localisation(

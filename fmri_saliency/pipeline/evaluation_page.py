@@ -12,7 +12,7 @@ from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
 from fmri_saliency.evidence import NAIVE, Judgement, Spread, over_seeds, say_verdict
 from fmri_saliency.files import write_text
-from fmri_saliency.pipeline.protocol import Evaluation
+from fmri_saliency.pipeline.protocol import SUPPRESSORS, Evaluation
 from fmri_saliency.pipeline.report import draw_picture, versions_in_words
 from fmri_saliency.plotting import plot_faithfulness, plot_null, plot_recovery
 from fmri_saliency.report import make_page
@@ -140,8 +140,9 @@ def _rows(shown: Sequence[Judgement], columns: dict[str, str]) -> list[dict[str,
 
 
 def _suppressors_of(one: Judgement, judgements: Sequence[Judgement]) -> Judgement | None:
-    """Return what was found about the same pair on suppressors."""
-    return next((other for other in judgements if other.pair == one.pair and "suppress" in other.figures), None)
+    """Return what was found about the same pair on suppressors, if they were judged, or its network fails there."""
+    others = (other for other in judgements if (other.data, other.pair) == (SUPPRESSORS, one.pair))
+    return next((other for other in others if "suppress" in other.figures or not other.n_judged), None)
 
 
 def _in_short(one: Judgement, suppressors: Judgement | None) -> dict[str, Any]:

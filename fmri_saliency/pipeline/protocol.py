@@ -16,8 +16,18 @@ from fmri_saliency.pipeline.config import build_section, read_settings, to_plain
 from fmri_saliency.saliency import PAIRS, Pair
 from fmri_saliency.simulation import dataset_names, make, samples_per_subject, setting_names
 
-__all__ = ["CHECKS", "Checks", "Data", "Evaluation", "Faithful", "Null", "Results", "load_evaluation",
-           "write_evaluation"]  # fmt: skip
+__all__ = [
+    "CHECKS",
+    "SUPPRESSORS",
+    "Checks",
+    "Data",
+    "Evaluation",
+    "Faithful",
+    "Null",
+    "Results",
+    "load_evaluation",
+    "write_evaluation",
+]
 
 CHECKS = ("recover", "suppress", "null", "faithful")
 SUPPRESSORS = "suppressors"
