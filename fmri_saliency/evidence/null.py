@@ -129,10 +129,10 @@ def compare_maps(one: np.ndarray, other: np.ndarray, inputs: np.ndarray) -> Like
 def profile_band(trained: np.ndarray, others: Sequence[np.ndarray]) -> Band:
     r"""Say whether the time profile of a trained network leaves the band of the same network with new weights.
 
-    With :math:`p_0` the trained profile, :math:`p_1, \dots, p_n` those of new weights, and :math:`\bar p_{-i}` the mean
-    of all but the i-th,
+    With :math:`p_0` the trained profile, :math:`p_1, \dots, p_n` those of new weights, and :math:`\bar p` the mean of
+    them all,
 
-    .. math:: D_i = \tfrac{1}{2} \sum_t |p_{i,t} - \bar p_{-i,t}|, \qquad
+    .. math:: D_i = \sum_t |p_{i,t} - \bar p_t|, \qquad
         p = \frac{1 + \#\{i \geq 1: D_i \geq D_0\}}{n + 1}
 
     the p-value of a permutation test: if training did not change where in time the map lies, each of the profiles is
@@ -153,9 +153,8 @@ def profile_band(trained: np.ndarray, others: Sequence[np.ndarray]) -> Band:
     if len(profiles) < 3 or len({one.shape for one in profiles}) > 1 or profiles[0].ndim != 1:
         raise InputError("A band needs time profiles of one length, a trained network's and at least two of new "
                          f"weights; shapes {[one.shape for one in profiles]} came.")
-    all_of_them, n = np.stack(profiles), len(profiles)
-    without = (all_of_them.sum(axis=0) - all_of_them) / (n - 1)
-    distance = 0.5 * np.abs(all_of_them - without).sum(axis=1)
+    all_of_them = np.stack(profiles)
+    distance = np.abs(all_of_them - all_of_them.mean(axis=0)).sum(axis=1)
     low, high = np.quantile(all_of_them[1:], (0.025, 0.975), axis=0)
     known = bool(np.isfinite(distance).all())
     return Band(
@@ -163,7 +162,7 @@ def profile_band(trained: np.ndarray, others: Sequence[np.ndarray]) -> Band:
         low=low,
         high=high,
         outside=float(((all_of_them[0] < low) | (all_of_them[0] > high)).mean()) if known else float("nan"),
-        p=float((1 + (distance[1:] >= distance[0] * (1 - 1e-9)).sum()) / n) if known else float("nan"),
+        p=float((1 + (distance[1:] >= distance[0] * (1 - 1e-9)).sum()) / len(distance)) if known else float("nan"),
     )
 
 

@@ -6,6 +6,7 @@ from fmri_saliency.evidence.summary import Judgement
 
 __all__ = ["best_rival", "say_verdict"]
 
+WORTH = 0.02  # of a probability: gains below are nothing to speak of
 ALIKE = 0.5  # a rank correlation, or one of time profiles, above which a map is largely that of an ignorant network
 
 
@@ -67,21 +68,36 @@ def _null(found: Judgement) -> str:
         "the map is not that of a network with new weights"
     untrained = "cannot be told from an untrained network's, so that it says nothing about when"
     seeds = f"{round(learnt.mean * learnt.n)} of {learnt.n} seeds"
-    time = f"where in time it lies is learnt ({seeds})" if learnt.mean > 0.5 else \
+    time = f"where in time it lies is more than an untrained network shows ({seeds})" if learnt.mean > 0.5 else \
         f"where in time it lies {untrained} ({seeds} differ)"
-    return f"Of what training adds: {alike} (rank correlation {cells.mean:.2f}), and {time}."
+    shuffled = found.figure("null", "shuffled_labels_profile").mean
+    caveat = "" if not shuffled > ALIKE else \
+        f" But a network that learnt shuffled labels has much of the same time profile (correlation {shuffled:.2f})."
+    return f"Of what training adds: {alike} (rank correlation {cells.mean:.2f}), and {time}.{caveat}"
 
 
 def _faithful(found: Judgement) -> str:
     gains = {kind: found.figure("faithful", f"{kind}_gain_absolute") for kind in ("removal", "insertion")}
     if not gains["removal"].n:
         return ""
-    beyond = [kind for kind, gain in gains.items() if gain.mean > found.figure("faithful", f"{kind}_spread").mean]
+    needed = {kind: max(WORTH, found.figure("faithful", f"{kind}_spread").mean) for kind in gains}
+    beyond = [kind for kind, gain in gains.items() if gain.mean > needed[kind]]
     words = {2: "The answer hangs on what the map calls important, when it is removed and when it is put in",
              1: f"The answer hangs on what the map calls important only in {''.join(beyond)}",
              0: "The answer hangs on what the map calls important no more than on random cells"}  # fmt: skip
     return (f"{words[len(beyond)]} (beyond random: removal {gains['removal'].mean:+.2f}, insertion "
             f"{gains['insertion'].mean:+.2f}).")
+
+
+def _retrained(found: Judgement) -> str:
+    words = []
+    for key, gain in found.figures.get("faithful", {}).items():
+        if key.endswith("_kept_gain"):
+            network, points = key.split("_")[1], 100 * gain.mean
+            more = "as much as" if abs(points) < 100 * WORTH else \
+                f"{abs(points):.0f} % {'more' if points > 0 else 'fewer'} of the answers than"
+            words.append(f"Trained again on the most important cells alone, {network} knows {more} on random cells.")
+    return " ".join(words)
 
 
 def say_verdict(found: Judgement, suppressors: Judgement | None = None) -> str:
@@ -98,10 +114,10 @@ def say_verdict(found: Judgement, suppressors: Judgement | None = None) -> str:
     A map finds the planted cells where the lower end of its AUROC's interval is at least 0.9, in part above 0.6. It is
     that of a network with new weights where the rank correlation of absolute values is above 0.5. Suppressors look as
     important as signal from a ratio of 0.8 on, and important from 0.3 on. A gain beyond random counts where it exceeds
-    the spread of random rankings.
+    the spread of random rankings, and 0.02.
     """
     if not found.n_judged:
         return _gate(found)
     own = found if "suppress" in found.figures else suppressors
-    parts = (_gate(found), _recover(found), _suppress(own), _null(found), _faithful(found))
+    parts = (_gate(found), _recover(found), _suppress(own), _null(found), _faithful(found), _retrained(found))
     return " ".join(part for part in parts if part)

@@ -84,9 +84,11 @@ GLOSSARY = {
     "Suppressor/signal": "Mean absolute value of the map in regions that only help to cancel noise, over that in "
     "regions that carry the class, on the set of suppressors. 0 is right; 1 means they cannot be told apart. The "
     "pattern (Haufe et al. 2014) is that of the same network.",
-    "New weights, labels or steps shuffled": "Spearman's rank correlation of the maps with those of networks that "
-    "cannot know the answer, of absolute and of signed values, and with the input's absolute value held constant; "
-    "Pearson's of the time profiles. Close to 0 is right.",
+    "New weights, labels shuffled": "Spearman's rank correlation of the maps with those of networks that cannot know "
+    "the answer, of absolute and of signed values, and with the input's absolute value held constant; Pearson's of the "
+    "time profiles. Close to 0 is right.",
+    "Steps shuffled": "The same with a network that was trained on samples whose time steps were shuffled: it can know "
+    "which regions matter, not when. Where its maps are alike, the moments come from the sample, not from learning.",
     "Time, p": "Probability that the time profile is one of the same network with new weights (permutation test over "
     "the draws). Only up to 0.05 may anything be said about when; at least 19 draws are needed.",
     "Gain": "How much lower the probability of the answer is on average while the most important blocks are replaced "

@@ -21,9 +21,9 @@ def predict(X: np.ndarray) -> np.ndarray:
 
 
 def test_ranks_of_blocks_by_hand() -> None:
-    values = np.array([[[1.0, 5.0], [2.0, -9.0], [8.0, 0.0]]])
+    values = np.array([[[5.0, 5.0], [6.0, -9.0], [8.0, 0.0]]])
     ranks = rank_blocks(values, 2, np.random.default_rng(0))
-    # means of region 0: 1.5, 8; of region 1: -2, 0
+    # means of region 0: 5.5, 8 (the last block is one step, so that its sum is smaller); of region 1: -2, 0
     np.testing.assert_array_equal(ranks, [[[1, 3], [0, 2]]])
     ties = np.stack([rank_blocks(np.zeros((1, 4, 5)), 1, np.random.default_rng(k))[0] for k in range(40)])
     assert sorted(ties[0].ravel()) == list(range(20))

@@ -51,6 +51,18 @@ def test_by_hand() -> None:
     assert found.last_excess == pytest.approx(0.3)
 
 
+def test_precision_over_moments_and_over_regions_by_hand() -> None:
+    truth = np.zeros((1, 4, 3), dtype=bool)
+    truth[0, 1, 2] = truth[0, 3, 2] = True
+    values = np.array([[[4.0, 0, 0], [0, 0, 3], [0, 1, 1], [0, 0, 1]]])
+    found = localise(values, truth)
+    # moments 4, 3, 2, 1: the true ones come second and fourth; regions 4, 1, 5: the true one comes first
+    assert found.time_auprc == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert found.time_auroc == 0.25
+    assert (found.region_auprc, found.region_auroc) == (1.0, 1.0)
+    assert (found.time_density, found.region_density) == (0.5, pytest.approx(1 / 3))
+
+
 def test_signs_count_for_contributions_only(truth: np.ndarray) -> None:
     assert localise(-1.0 * truth, truth).auroc == 1.0
     assert localise(-1.0 * truth, truth, signed=True).auroc == 0.0

@@ -62,7 +62,7 @@ def test_time_profiles() -> None:
 def test_the_band_by_hand() -> None:
     trained, others = np.array([1.0, 0.0]), [np.array([0.0, 1.0])] * 3
     found = profile_band(trained, others)
-    # distance of the trained one from the others 1, of each of the others from the rest 1/3
+    # the mean of all four is 1/4, 3/4: the trained one is 3/2 away from it, the others 1/2
     assert found.p == 1 / 4
     assert found.outside == 1.0
     np.testing.assert_array_equal(found.mean, [0, 1])

@@ -191,6 +191,8 @@ def test_only_what_a_set_is_asked_for_counts_for_its_rows(config: Path) -> None:
     pair = base.pairs[0]
     assert trial_inputs(base, "state", pair, 1) != trial_inputs(null, "state", pair, 1)
     assert trial_inputs(base, "suppressors", pair, 1) == trial_inputs(null, "suppressors", pair, 1)
+    longer = replace(base, data=replace(base.data, settings={"state": {"n_times": 20}}))
+    assert trial_inputs(base, "state", pair, 1) != trial_inputs(longer, "state", pair, 1)
     assert trial_inputs(base, "state", pair, 1) != trial_inputs(base, "state", pair, 2)
     assert trial_inputs(base, "state", pair, 1) != trial_inputs(base, "state", PAIRS["paper"], 1)
 
