@@ -225,6 +225,11 @@ class Evaluation:
     output: Results
     checks: Checks = field(default_factory=Checks)
 
+    def __post_init__(self) -> None:
+        if "null" in self.checks.which and self.checks.null.samples > self.data.explained:
+            raise ConfigError(f"samples in [checks.null] must be at most explained in [data], {self.data.explained}; "
+                              f"{self.checks.null.samples} came.")
+
     @property
     def sets(self) -> tuple[str, ...]:
         """The sets of the data, and the suppressors where they are asked for."""

@@ -85,6 +85,7 @@ def test_a_pair_of_ones_own(tmp_path: Path) -> None:
         (MINIMAL + '[checks]\nwhich = ["gate"]\n', "A check of which in [checks] must be one of recover"),
         (MINIMAL + "[checks]\ngate = 90\n", "gate in [checks] must be an accuracy from 0 to 1; 90.0 came"),
         (MINIMAL + "[checks.null]\ndraws = 1\n", "draws in [checks.null] must be at least 2; 1 came"),
+        (MINIMAL + "[checks.null]\nsamples = 25\n", "samples in [checks.null] must be at most explained in [data], 24"),
         (MINIMAL + "[checks.faithful]\nshares = [0.5, 0.1]\n", "shares in [checks.faithful] must be shares above 0"),
         (MINIMAL + "[checks.faithful]\nshares = [0.0]\n", "shares in [checks.faithful] must be shares above 0"),
         (MINIMAL + "[checks.faithful]\nwindow = 0\n", "window in [checks.faithful] must be at least 1"),
