@@ -17,7 +17,7 @@ from fmri_saliency.evidence import say_verdict, summarise
 from fmri_saliency.files import clear_unfinished, read_json, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import to_plain
-from fmri_saliency.pipeline.evaluation_page import summary_table, write_page
+from fmri_saliency.pipeline.evaluation_page import column_name, summary_table, write_page
 from fmri_saliency.pipeline.protocol import Evaluation, write_evaluation
 from fmri_saliency.pipeline.trial import run_trial, trial_inputs
 from fmri_saliency.pipeline.workspace import is_done, say
@@ -84,8 +84,8 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     low, high = row["gate"]["interval"]
     line = {key: row[key] for key in ("set", "pair", "seed", "network", "explainer", "judged")}
     line |= {"accuracy": row["gate"]["value"], "accuracy_low": low, "accuracy_high": high}
-    for check in row["checks"].values():
-        line |= check["figures"]
+    for check, content in row["checks"].items():
+        line |= {column_name(check, key): value for key, value in content["figures"].items()}
     return line | {"epochs": row["epochs"], "seconds": row["seconds"]}
 
 

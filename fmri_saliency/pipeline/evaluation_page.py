@@ -17,7 +17,7 @@ from fmri_saliency.pipeline.report import draw_picture, versions_in_words
 from fmri_saliency.plotting import plot_faithfulness, plot_null, plot_recovery
 from fmri_saliency.report import make_page
 
-__all__ = ["summary_table", "write_page"]
+__all__ = ["column_name", "summary_table", "write_page"]
 
 RECOVERED = {
     "auroc": "AUROC",
@@ -44,7 +44,8 @@ CHECK_TABLES = (
         "density": "AUPRC by chance", "pattern_ratio": "Pattern: suppressor/signal", "pattern_auprc": "Pattern: AUPRC",
     }),
     ("null", "Null: is the map what training made it?", {
-        "renewed_absolute": "New weights, absolute", "renewed_signed": "New weights, signed",
+        "renewed_absolute": "New weights, absolute", "renewed_absolute_q97": "Its 97.5 % quantile",
+        "renewed_signed": "New weights, signed",
         "renewed_given_input": "New weights, given the input", "renewed_profile": "New weights, time profile",
         "profile_outside": "Steps outside the band", "profile_p": "Time, p",
         "profile_learnt": "Seeds with p at most 0.05",
@@ -106,6 +107,11 @@ GLOSSARY = {
 }
 
 
+def column_name(check: str, figure: str) -> str:
+    """Return the column of a figure in the tables; those of recovery have no check before them."""
+    return figure if check == "recover" else f"{check}_{figure}"
+
+
 def _spread_columns(spreads: dict[str, Spread]) -> dict[str, float]:
     line = {}
     for name, spread in spreads.items():
@@ -120,8 +126,8 @@ def summary_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
         head = {"set": one.data, "pair": one.pair, "map": "pair"}
         line = {**head, "network": one.network, "explainer": one.explainer, "seeds": one.n_seeds,
                 "judged": one.n_judged, **_spread_columns({"accuracy": one.accuracy})}  # fmt: skip
-        for figures in one.figures.values():
-            line |= _spread_columns(figures)
+        for check, figures in one.figures.items():
+            line |= _spread_columns({column_name(check, key): spread for key, spread in figures.items()})
         lines.append({**line, "verdict": say_verdict(one, _suppressors_of(one, judgements))})
         lines += [{**head, "map": name, **_spread_columns(scores)} for name, scores in one.beside.items()]
     table = pd.DataFrame(lines).astype({"seeds": "Int64", "judged": "Int64"})

@@ -167,6 +167,8 @@ def check_null(trial: Trial, settings: Null) -> dict[str, Any]:
     redrawn = [trial.explain(trial.decoder.untrained(seed + draw), n) for draw in range(settings.draws)]
     alike = [asdict(compare_maps(maps, one, inputs)) for one in redrawn]
     figures = {f"renewed_{key}": over_seeds([one[key] for one in alike]).mean for key in alike[0]}
+    for share, name in ((0.025, "q02"), (0.975, "q97")):
+        figures[f"renewed_absolute_{name}"] = float(np.quantile([one["absolute"] for one in alike], share))
     band = profile_band(time_profile(maps), [time_profile(one) for one in redrawn])
     figures |= {"profile_outside": band.outside, "profile_p": band.p, "profile_learnt": float(band.p <= LEARNT)}
     layers = renew_from_output(trial.decoder, seed)

@@ -84,6 +84,8 @@ def _draw_likeness(axes: Axes, found: Judgement) -> None:
     places = np.arange(len(names))
     axes.barh(places - 0.2, values, 0.4, color=PAIR, label="absolute")
     axes.barh(places + 0.2, signed, 0.4, color=OTHER, label="signed")
+    low, high = (found.figure("null", f"renewed_absolute_{name}").mean for name in ("q02", "q97"))
+    axes.plot([low, high], [len(layers) - 0.2] * 2, color="0.2", linewidth=1)  # where 95 % of the draws lie
     axes.axvline(0, color="0.3", linewidth=1)
     axes.set_xlim(-1, 1)
     axes.set_yticks(places, names, fontsize=7)

@@ -133,6 +133,7 @@ def test_the_table_has_means_and_intervals_of_the_rows(done: Path) -> None:
     assert good["auroc"] == pytest.approx(values.mean())
     half = 12.706204736432095 * values.std() / np.sqrt(2)  # Student's t of one degree of freedom
     assert good["auroc_high"] - good["auroc"] == pytest.approx(half)
+    assert {"suppress_ratio", "suppress_auroc", "null_profile_p", "faithful_cpd_high"} <= set(table.columns)
     ignorant = table[table["pair"] == "ignorant"]
     assert ignorant["judged"].tolist() == [0]
     assert ignorant["auroc"].isna().all()

@@ -112,7 +112,8 @@ def row(seed: int, pair: str, auroc: float) -> dict[str, object]:
               (("random map", 0.5), ("oracle", 1.0), ("untrained network", 0.6))}  # fmt: skip
     recover = {"figures": {"auroc": auroc, "auprc": 0.7, "density": 0.25}, "beside": scores}
     null = {
-        "figures": {"renewed_absolute": 0.1, "renewed_signed": -0.1, "shuffled_labels_absolute": 0.3,
+        "figures": {"renewed_absolute": 0.1, "renewed_signed": -0.1, "renewed_absolute_q02": -0.05,
+                    "renewed_absolute_q97": 0.25, "shuffled_labels_absolute": 0.3,
                     "shuffled_labels_signed": 0.2},
         "curves": {"profile": [0.1, 0.9], "band_mean": [0.5, 0.5], "band_low": [0.4, 0.4], "band_high": [0.6, 0.6],
                    "truth_profile": [0.0, 1.0], "cascade_absolute": [0.8, 0.4], "cascade_signed": [0.7, 0.3]},
@@ -145,6 +146,8 @@ def test_null_panels_show_band_truth_and_cascade() -> None:
     assert drawn["truth"] == [0, 100]
     assert profile.collections[0].get_label() == "new weights"
     assert [bar.get_width() for bar in likeness.patches] == [0.8, 0.4, 0.1, 0.3, 0.7, 0.3, -0.1, 0.2]
+    assert list(likeness.lines[0].get_xdata()) == [-0.05, 0.25]
+    assert list(likeness.lines[0].get_ydata()) == [1.8, 1.8]  # on the bar of the absolute values of wholly new weights
     assert [label.get_text() for label in likeness.get_yticklabels()] == [
         "new to linear", "new to encoder.layer", "all new (mean)", "labels shuffled"
     ]  # fmt: skip
