@@ -6,7 +6,7 @@ from fmri_saliency.evidence.summary import Judgement
 
 __all__ = ["best_rival", "say_verdict"]
 
-WORTH = 0.02  # of a probability: gains below are nothing to speak of
+WORTH = 0.02  # of a probability, or an area: less is nothing to speak of
 ALIKE = 0.5  # a rank correlation, or one of time profiles, above which a map is largely that of an ignorant network
 
 
@@ -36,7 +36,7 @@ def _recover(found: Judgement) -> str:
     low = cells.low if cells.n > 1 else cells.mean
     quality = "finds the planted cells" if low >= 0.9 else "finds the planted cells in part" if low > 0.6 else \
         "does not find the planted cells"
-    against = "better than" if low > rival else "no better than"
+    against = "better than" if low > rival else "as good as" if cells.mean > rival - WORTH else "worse than"
     precision, chance = found.figure("recover", "auprc").mean, found.figure("recover", "density").mean
     first, last = (found.figure("recover", f"{end}_excess").mean for end in ("first", "last"))
     ends = [f"the {end} tenth of the steps gets {100 * excess:+.0f} % of the map too much"

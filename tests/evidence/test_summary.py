@@ -67,7 +67,11 @@ def test_verdicts_in_words() -> None:
     assert "the last tenth of the steps gets +12 % of the map too much" in words
     (poor,) = summarise([row(seed, 0.55) for seed in (1, 2)], 0.9)
     assert "does not find the planted cells" in say_verdict(poor)
-    assert "no better than the best map that knows nothing of it (class difference, 0.80)" in say_verdict(poor)
+    assert "worse than the best map that knows nothing of it (class difference, 0.80)" in say_verdict(poor)
+    (level,) = summarise([row(seed, 0.79) for seed in (1, 2)], 0.9)
+    assert "as good as the best map" in say_verdict(level)
+    (wide,) = summarise([row(1, 0.75), row(2, 0.85)], 0.9)
+    assert "as good as the best map" in say_verdict(wide)
 
 
 @pytest.mark.parametrize(
