@@ -27,13 +27,17 @@ class Likeness:
         The same of the absolute values, with the rank of the input's absolute value held constant: maps that are
         multiplied by the input are alike by that alone.
     profile : float
-        Pearson's correlation over time of the two time profiles.
+        Pearson's correlation over time of the two time profiles; it does not see that one may be almost flat.
+    profile_share : float
+        How much of the first profile's departure from an even spread the second shows: the slope of the second on the
+        first, by least squares.
     """
 
     signed: float
     absolute: float
     given_input: float
     profile: float
+    profile_share: float
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,10 @@ def compare_maps(one: np.ndarray, other: np.ndarray, inputs: np.ndarray) -> Like
         ranks = [rankdata(np.abs(part)) for part in (first, second, x)]
         absolute.append(_correlation(ranks[0], ranks[1]))
         given.append(_partial(absolute[-1], _correlation(ranks[0], ranks[2]), _correlation(ranks[1], ranks[2])))
-    profile = _correlation(time_profile(one), time_profile(other))
-    return Likeness(_mean(signed), _mean(absolute), _mean(given), profile)
+    profiles = time_profile(one), time_profile(other)
+    alike, spread = _correlation(*profiles), [float(profile.std()) for profile in profiles]
+    share = alike * spread[1] / spread[0] if np.isfinite(alike) else float("nan")
+    return Likeness(_mean(signed), _mean(absolute), _mean(given), alike, share)
 
 
 def profile_band(trained: np.ndarray, others: Sequence[np.ndarray]) -> Band:

@@ -7,7 +7,7 @@ from fmri_saliency.evidence.summary import Judgement
 __all__ = ["best_rival", "say_verdict"]
 
 WORTH = 0.02  # of a probability, or an area: less is nothing to speak of
-ALIKE = 0.5  # a rank correlation, or one of time profiles, above which a map is largely that of an ignorant network
+ALIKE = 0.5  # a rank correlation, or a share of the time profile, above which a map is largely an ignorant network's
 
 
 def _gate(found: Judgement) -> str:
@@ -70,9 +70,9 @@ def _null(found: Judgement) -> str:
     seeds = f"{round(learnt.mean * learnt.n)} of {learnt.n} seeds"
     time = f"where in time it lies is more than an untrained network shows ({seeds})" if learnt.mean > 0.5 else \
         f"where in time it lies {untrained} ({seeds} differ)"
-    shuffled = found.figure("null", "shuffled_labels_profile").mean
+    shuffled = found.figure("null", "shuffled_labels_profile_share").mean
     caveat = "" if not shuffled > ALIKE else \
-        f" But a network that learnt shuffled labels has much of the same time profile (correlation {shuffled:.2f})."
+        f" But a network that learnt shuffled labels shows {100 * shuffled:.0f} % of the same time profile."
     return f"Of what training adds: {alike} (rank correlation {cells.mean:.2f}), and {time}.{caveat}"
 
 

@@ -17,7 +17,7 @@ from fmri_saliency.evidence import say_verdict, summarise
 from fmri_saliency.files import clear_unfinished, read_json, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import to_plain
-from fmri_saliency.pipeline.evaluation_page import column_name, summary_table, write_page
+from fmri_saliency.pipeline.evaluation_page import column_name, summary_table, suppressors_of, write_page
 from fmri_saliency.pipeline.protocol import Evaluation, write_evaluation
 from fmri_saliency.pipeline.trial import run_trial, trial_inputs
 from fmri_saliency.pipeline.workspace import is_done, say
@@ -130,7 +130,10 @@ def evaluate(evaluation: Evaluation) -> Path:
     write_tsv(root / "rows.tsv", pd.DataFrame([_flat(row) for row in rows]))
     judgements = summarise(rows, evaluation.checks.gate)
     write_tsv(root / "evaluation.tsv", summary_table(judgements))
-    verdicts = [{"set": one.data, "pair": one.pair, "verdict": say_verdict(one)} for one in judgements]
+    verdicts = [
+        {"set": one.data, "pair": one.pair, "verdict": say_verdict(one, suppressors_of(one, judgements))}
+        for one in judgements
+    ]
     write_json(root / "evaluation.json", {
         "version": __version__, "configuration": to_plain(evaluation), "verdicts": verdicts, "rows": rows,
         "failures": failures,

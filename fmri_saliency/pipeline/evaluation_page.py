@@ -17,7 +17,7 @@ from fmri_saliency.pipeline.report import draw_picture, versions_in_words
 from fmri_saliency.plotting import plot_faithfulness, plot_null, plot_recovery
 from fmri_saliency.report import make_page
 
-__all__ = ["column_name", "summary_table", "write_page"]
+__all__ = ["column_name", "summary_table", "suppressors_of", "write_page"]
 
 RECOVERED = {
     "auroc": "AUROC",
@@ -47,10 +47,12 @@ CHECK_TABLES = (
         "renewed_absolute": "New weights, absolute", "renewed_absolute_q97": "Its 97.5 % quantile",
         "renewed_signed": "New weights, signed",
         "renewed_given_input": "New weights, given the input", "renewed_profile": "New weights, time profile",
+        "renewed_profile_share": "New weights, share of the profile",
         "profile_outside": "Steps outside the band", "profile_p": "Time, p",
         "profile_learnt": "Seeds with p at most 0.05",
         "shuffled_labels_absolute": "Labels shuffled, absolute", "shuffled_labels_signed": "Labels shuffled, signed",
         "shuffled_labels_profile": "Labels shuffled, time profile",
+        "shuffled_labels_profile_share": "Labels shuffled, share of the profile",
         "shuffled_times_absolute": "Steps shuffled, absolute", "shuffled_times_signed": "Steps shuffled, signed",
         "shuffled_times_profile": "Steps shuffled, time profile",
     }),
@@ -87,7 +89,8 @@ GLOSSARY = {
     "pattern (Haufe et al. 2014) is that of the same network.",
     "New weights, labels shuffled": "Spearman's rank correlation of the maps with those of networks that cannot know "
     "the answer, of absolute and of signed values, and with the input's absolute value held constant; Pearson's of the "
-    "time profiles. Close to 0 is right.",
+    "time profiles. Share of the profile: how much of the map's departure from an even spread over time the other "
+    "shows. Close to 0 is right.",
     "Steps shuffled": "The same with a network that was trained on samples whose time steps were shuffled: it can know "
     "which regions matter, not when. Where its maps are alike, the moments come from the sample, not from learning.",
     "Time, p": "Probability that the time profile is one of the same network with new weights (permutation test over "
@@ -128,7 +131,7 @@ def summary_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
                 "judged": one.n_judged, **_spread_columns({"accuracy": one.accuracy})}  # fmt: skip
         for check, figures in one.figures.items():
             line |= _spread_columns({column_name(check, key): spread for key, spread in figures.items()})
-        lines.append({**line, "verdict": say_verdict(one, _suppressors_of(one, judgements))})
+        lines.append({**line, "verdict": say_verdict(one, suppressors_of(one, judgements))})
         lines += [{**head, "map": name, **_spread_columns(scores)} for name, scores in one.beside.items()]
     table = pd.DataFrame(lines).astype({"seeds": "Int64", "judged": "Int64"})
     return table[[*table.columns.drop("verdict"), "verdict"]]
@@ -147,7 +150,7 @@ def _rows(shown: Sequence[Judgement], columns: dict[str, str]) -> list[dict[str,
     return rows
 
 
-def _suppressors_of(one: Judgement, judgements: Sequence[Judgement]) -> Judgement | None:
+def suppressors_of(one: Judgement, judgements: Sequence[Judgement]) -> Judgement | None:
     """Return what was found about the same pair on suppressors, if they were judged, or its network fails there."""
     others = (other for other in judgements if (other.data, other.pair) == (SUPPRESSORS, one.pair))
     return next((other for other in others if "suppress" in other.figures or not other.n_judged), None)
@@ -182,7 +185,7 @@ def _check_tables(shown: Sequence[Judgement]) -> list[dict[str, Any]]:
 def _set_part(name: str, judgements: Sequence[Judgement], folder: Path) -> dict[str, Any]:
     shown = [one for one in judgements if one.data == name]
     recovered = [one for one in shown if "recover" in one.figures]
-    rows = [_in_short(one, _suppressors_of(one, judgements)) for one in shown]
+    rows = [_in_short(one, suppressors_of(one, judgements)) for one in shown]
     tables = [{"name": "In short", "columns": IN_SHORT, "rows": rows}]
     if recovered:
         tables.append({"name": "Recover: is what was planted found?", "columns": list(RECOVERED.values()),
@@ -197,7 +200,7 @@ def _set_part(name: str, judgements: Sequence[Judgement], folder: Path) -> dict[
     ]  # fmt: skip
     verdicts = [
         {"name": one.pair, "what": f"{one.network}, explained by {one.explainer}",
-         "verdict": say_verdict(one, _suppressors_of(one, judgements))}
+         "verdict": say_verdict(one, suppressors_of(one, judgements))}
         for one in shown
     ]  # fmt: skip
     return {"name": name, "tables": tables, "pictures": pictures, "verdicts": verdicts}

@@ -39,6 +39,10 @@ def test_what_is_alike_and_what_is_not(maps: list[np.ndarray]) -> None:
     one, _, x = maps
     same = compare_maps(one, 3 * one, x)
     assert (same.signed, same.absolute, same.given_input, same.profile) == pytest.approx((1, 1, 1, 1))
+    assert same.profile_share == pytest.approx(1)
+    faint = np.repeat(0.9 + 0.1 * 6 * time_profile(one), 5).reshape(1, 6, 5)  # a tenth of the profile on an even map
+    half = compare_maps(one, np.repeat(faint, 3, axis=0), x)
+    assert (half.profile, half.profile_share) == pytest.approx((1, 0.1))
     turned = compare_maps(one, -one, x)
     assert (turned.signed, turned.absolute) == pytest.approx((-1, 1))
     # both maps are the input times something: alike by that alone

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from fmri_saliency.errors import StepError
-from fmri_saliency.evidence import NAIVE
+from fmri_saliency.evidence import NAIVE, summarise
 from fmri_saliency.pipeline import Evaluation, evaluate, load_evaluation, trial
+from fmri_saliency.pipeline.evaluation_page import summary_table, suppressors_of
 from fmri_saliency.pipeline.protocol import Results
 from fmri_saliency.pipeline.trial import trial_inputs
 from fmri_saliency.saliency import PAIRS
@@ -139,6 +140,8 @@ def test_the_table_has_means_and_intervals_of_the_rows(done: Path) -> None:
     assert ignorant["auroc"].isna().all()
     assert set(table.loc[table["pair"] == "good", "map"]) == {"pair", "untrained network", *NAIVE}
     assert table["verdict"].str.contains("Not judged").sum() == 1
+    verdicts = json.loads((done / "evaluation.json").read_text())["verdicts"]
+    assert [one["verdict"] for one in verdicts] == table["verdict"].dropna().tolist()
     assert len(pd.read_csv(done / "failures.tsv", sep="\t")) == 0
 
 
@@ -287,6 +290,20 @@ def test_bad_configurations_are_one_message(tmp_path: Path, cli: Callable) -> No
     assert done.err.startswith(f"Error: {mine}: The network of the pair 'good' must be one of")
     assert done.err.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_what_suppressors_show_is_said_of_the_pair_on_every_set(config: Path) -> None:
+    evaluation = load_evaluation(config)
+    good, ignorant = evaluation.pairs
+    found = {"suppress": {"figures": {"ratio": 0.9, "pattern_ratio": 0.1}}}
+    rows = [{**row(evaluation, "state", pair, 1), "judged": True} for pair in (good, ignorant)]
+    rows += [{**row(evaluation, "suppressors", good, 1), "judged": True, "checks": found},
+             row(evaluation, "suppressors", ignorant, 1)]  # fmt: skip
+    verdicts = summary_table(summarise(rows, 0.9)).set_index(["set", "pair"])["verdict"]
+    assert "look as important as signal: 0.90" in verdicts["state", "good"]
+    assert "is not judged: with them its network knows 50 % of the answers" in verdicts["state", "ignorant"]
+    judgements = summarise(rows[:2], 0.9)
+    assert [suppressors_of(one, judgements) for one in judgements] == [None, None]
 
 
 def test_subjects_are_not_on_both_sides() -> None:
