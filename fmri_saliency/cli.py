@@ -81,6 +81,12 @@ def _runs(options: argparse.Namespace) -> None:
         print(foresee(config, finding.runs), file=sys.stderr)
 
 
+def _evaluate(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import evaluate, load_evaluation
+
+    print(evaluate(load_evaluation(options.config)))
+
+
 def _settings(options: argparse.Namespace) -> object:
     from fmri_saliency.scans import SimulationSettings
 
@@ -152,6 +158,8 @@ def make_parser() -> argparse.ArgumentParser:
     command = add("runs", "list the runs that a configuration finds", _runs)
     command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
     command.add_argument("--keys", action="store_true", help="only the usable runs: key and scan, tab-separated")
+    command = add("evaluate", "judge pairs of network and explainer on data with known truth", _evaluate)
+    command.add_argument("config", type=Path, metavar="CONFIG.toml", help="see evaluate.toml among the annotated ones")
     _add_simulation(add("simulate", "write an HCP-like data set with known truth", _simulate))
     add("atlases", "list the atlases that can be chosen", _atlases)
     return parser

@@ -11,7 +11,8 @@ import pytest
 from fmri_saliency import __version__
 from fmri_saliency.cli import main, make_parser
 
-COMMANDS = ("demo", "run", "extract", "train", "explain", "judge", "report", "runs", "simulate", "atlases")
+COMMANDS = ("demo", "run", "extract", "train", "explain", "judge", "report", "runs", "simulate", "atlases",
+            "evaluate")  # fmt: skip
 
 
 def fresh(*words: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,10 @@
 """Does the map hold? Checks that answer in numbers with their null."""
 
-from fmri_saliency.evidence.localise import Localisation, localise, paper_scores
+from fmri_saliency.evidence.faithful import Curves, faithfulness
+from fmri_saliency.evidence.gate import gate, passes
+from fmri_saliency.evidence.localise import Localisation, localise, localise_classes, mass_areas, paper_scores
+from fmri_saliency.evidence.naive import NAIVE, class_difference, naive_maps
+from fmri_saliency.evidence.null import Band, Likeness, compare_maps, profile_band, renew_from_output, time_profile
 from fmri_saliency.evidence.permutation import (
     PermutationImportance,
     PermutationSettings,
@@ -10,17 +14,46 @@ from fmri_saliency.evidence.permutation import (
 )
 from fmri_saliency.evidence.profile import compare_untrained, edge_shares
 from fmri_saliency.evidence.recovery import recover
+from fmri_saliency.evidence.retrain import Retrained, retrain
+from fmri_saliency.evidence.summary import Judgement, Spread, over_seeds, summarise
+from fmri_saliency.evidence.suppress import Suppression, suppression
+from fmri_saliency.evidence.verdict import best_rival, say_verdict
 
 __all__ = [
+    "NAIVE",
+    "Band",
+    "Curves",
+    "Judgement",
+    "Likeness",
     "Localisation",
     "PermutationImportance",
     "PermutationSettings",
     "PermutationTest",
+    "Retrained",
+    "Spread",
+    "Suppression",
     "TimeSpan",
+    "best_rival",
+    "class_difference",
+    "compare_maps",
     "compare_untrained",
     "edge_shares",
+    "faithfulness",
+    "gate",
     "localise",
+    "localise_classes",
+    "mass_areas",
+    "naive_maps",
+    "over_seeds",
     "paper_scores",
+    "passes",
     "permutation_importance",
+    "profile_band",
     "recover",
+    "renew_from_output",
+    "retrain",
+    "say_verdict",
+    "summarise",
+    "suppression",
+    "time_profile",
 ]

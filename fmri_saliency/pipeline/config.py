@@ -7,6 +7,7 @@ import math
 import tomllib
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,18 @@ from fmri_saliency.saliency import SaliencySettings
 from fmri_saliency.scans import LAYOUTS
 from fmri_saliency.series import Cleaning, Windows
 
-__all__ = ["AtlasChoice", "Config", "Decoder", "Output", "Scans", "load_config", "to_plain", "write_config"]
+__all__ = [
+    "AtlasChoice",
+    "Config",
+    "Decoder",
+    "Output",
+    "Scans",
+    "build_section",
+    "load_config",
+    "read_settings",
+    "to_plain",
+    "write_config",
+]
 
 
 @dataclass(frozen=True)
@@ -161,6 +173,8 @@ PLAIN = {
 
 
 def _convert_plain(hint: Any, value: Any, section: str, key: str, folder: Path) -> Any:
+    if hint is Any:  # checked by the record that holds it
+        return value
     if hint is Path:
         if not isinstance(value, str) or not value:
             raise _wrong(section, key, "a path in quotes", value)
@@ -182,7 +196,11 @@ def _convert(hint: Any, value: Any, section: str, key: str, folder: Path) -> Any
             raise _wrong(section or "the configuration", key, f"a section [{below}]", value)
         if origin is dict:
             return {name: _convert(inner[1], item, below, name, folder) for name, item in value.items()}
-        return _build(hint, value, below, folder)
+        return build_section(hint, value, below, folder)
+    if origin is tuple and inner[0] in (int, float):
+        if not isinstance(value, list):
+            raise _wrong(section, key, "a list of numbers, such as [1, 2]", value)
+        return tuple(_convert_plain(inner[0], item, section, f"Each of {key}", folder) for item in value)
     if origin is tuple:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise _wrong(section, key, 'a list of texts, such as ["a", "b"]', value)
@@ -190,7 +208,14 @@ def _convert(hint: Any, value: Any, section: str, key: str, folder: Path) -> Any
     return _convert_plain(hint, value, section, key, folder)
 
 
-def _build(kind: type, values: dict[str, Any], section: str, folder: Path) -> Any:
+def build_section(kind: type, values: dict[str, Any], section: str, folder: Path) -> Any:
+    """Build a settings record from a section of the file.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or missing, or a value cannot be used.
+    """
     hints = typing.get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
     where = f"[{section}]" if section else "the configuration"
@@ -206,9 +231,18 @@ def _build(kind: type, values: dict[str, Any], section: str, folder: Path) -> An
 
 
 def load_config(path: Path) -> Config:
-    """Read and check a configuration file.
+    """Read and check a configuration file; see :func:`read_settings`."""
+    return read_settings(path, lambda values, folder: build_section(Config, values, "", folder))
 
-    Paths in it are relative to its own folder.
+
+def read_settings(path: Path, build: Callable[[dict[str, Any], Path], Any]) -> Any:
+    """Read a TOML file and build settings from it.
+
+    Parameters
+    ----------
+    path : Path
+    build : callable
+        From the file's values, and the folder that paths in it are relative to (its own), to the settings.
 
     Raises
     ------
@@ -219,7 +253,7 @@ def load_config(path: Path) -> Config:
     path = Path(path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _build(Config, values, "", path.resolve().parent)
+        return build(values, path.resolve().parent)
     except FileNotFoundError:
         raise ConfigError(f"Expected a configuration file at {path}; there is none. Annotated examples: "
                           "`fmri-saliency --help` tells where they are.") from None

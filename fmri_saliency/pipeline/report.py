@@ -29,7 +29,7 @@ from fmri_saliency.records import Atlas, Event, Run, Saliency
 from fmri_saliency.report import Picture, make_page
 from fmri_saliency.saliency import read_saliency
 
-__all__ = ["report"]
+__all__ = ["draw_picture", "report", "versions_in_words"]
 
 N_LEADING = 8
 NOT_MNI = (
@@ -41,7 +41,8 @@ FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
 LIBRARIES = ("torch", "captum", "nilearn", "nibabel", "scikit-learn", "skorch", "numpy", "pandas")
 
 
-def _picture(figure: Figure, path: Path, caption: str) -> Picture:
+def draw_picture(figure: Figure, path: Path, caption: str) -> Picture:
+    """Write a figure as PNG, and return it with the words that stand for it."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
     with atomic_path(path) as temporary:
@@ -105,11 +106,11 @@ def _class_part(
     count = classes.n_averaged[position]
     return {
         "name": f"{label} ({count} held-out samples)",
-        "glass": _picture(glass, figures / f"class-{stem}_glass.png",
+        "glass": draw_picture(glass, figures / f"class-{stem}_glass.png",
                           f"Saliency of {label}, mean over time and {count} held-out samples."),
-        "strip": _picture(strip, figures / f"class-{stem}_strip.png",
+        "strip": draw_picture(strip, figures / f"class-{stem}_strip.png",
                           f"{label} at {which}, one range of colours. {_clock(config)}."),
-        "heatmap": _picture(heatmap, figures / f"class-{stem}_heatmap.png",
+        "heatmap": draw_picture(heatmap, figures / f"class-{stem}_heatmap.png",
                             f"{label}: every region at every moment{bars}."),
         "regions": _leading(table, label),
     }  # fmt: skip
@@ -193,7 +194,8 @@ def _files(config: Config) -> list[dict[str, str]]:
     return [{"path": path, "what": what} for path, what in rows.items()]
 
 
-def _versions() -> str:
+def versions_in_words() -> str:
+    """Name the versions that results depend on."""
     named = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
     return f"fmri_saliency {__version__}, Python {platform.python_version()}, {named}."
 
@@ -248,20 +250,20 @@ def report(config: Config) -> Path:
         "summary": _summary(config, scores[0], {card["name"]: card for card in scores[1:]}),
         "methods": _methods(config, scores[0], classes, atlas, note),
         "scores": scores,
-        "confusion": _picture(confusion, space.root / "figures" / "confusion.png",
+        "confusion": draw_picture(confusion, space.root / "figures" / "confusion.png",
                               f"Confusion of held-out samples, {network}; numbers are samples."),
         "reading": f"{COLOURS[METHODS[classes.method].signed]} {READING}",
         "columns": _columns_in_words(classes, config),
         "interval": INTERVALS,
         "classes": parts,
-        "profile": _picture(profile, space.root / "figures" / "time_share.png",
+        "profile": draw_picture(profile, space.root / "figures" / "time_share.png",
                             "Share of absolute saliency per time step, mean over held-out samples."),
         "evidence": evidence["evidence"],
         "caution": CAUTION,
         **_scans_part(log, find(config).notes, runs),
         "files": _files(config),
         "configuration": (space.root / "config.toml").read_text(encoding="utf-8"),
-        "versions": _versions(),
+        "versions": versions_in_words(),
     }  # fmt: skip
     page = space.root / "report.html"
     write_text(page, make_page(content))

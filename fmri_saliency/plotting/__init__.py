@@ -2,8 +2,19 @@
 
 from fmri_saliency.plotting.glass import plot_glass, plot_glass_strip
 from fmri_saliency.plotting.heatmap import plot_region_time
+from fmri_saliency.plotting.judging import plot_faithfulness, plot_null, plot_recovery
 from fmri_saliency.plotting.profile import plot_time_shares
 from fmri_saliency.plotting.scores import plot_confusion
 from fmri_saliency.plotting.vanishing import plot_vanishing
 
-__all__ = ["plot_confusion", "plot_glass", "plot_glass_strip", "plot_region_time", "plot_time_shares", "plot_vanishing"]
+__all__ = [
+    "plot_confusion",
+    "plot_faithfulness",
+    "plot_glass",
+    "plot_glass_strip",
+    "plot_null",
+    "plot_recovery",
+    "plot_region_time",
+    "plot_time_shares",
+    "plot_vanishing",
+]

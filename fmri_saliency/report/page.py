@@ -32,13 +32,15 @@ class Picture:
         return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
 
 
-def make_page(content: Mapping[str, Any]) -> str:
+def make_page(content: Mapping[str, Any], template: str = "report.html.j2") -> str:
     """Return the report as HTML that needs no other file and no network.
 
     Parameters
     ----------
     content : mapping
-        What ``templates/report.html.j2`` shows; a name that is missing is an error.
+        What the template shows; a name that is missing is an error.
+    template : str
+        A file in ``templates/``: the report of a workflow, or ``evaluation.html.j2``.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fmri_saliency.report"),
@@ -47,4 +49,4 @@ def make_page(content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(**content)
+    return environment.get_template(template).render(**content)

@@ -1,6 +1,18 @@
 """From a decoder and samples to saliency."""
 
 from fmri_saliency.saliency.explain import BASELINES, TARGETS, SaliencySettings, explain_samples
+from fmri_saliency.saliency.pairs import DEFAULT_PAIR, PAIRS, Pair, explain_pair
 from fmri_saliency.saliency.store import read_saliency, write_saliency
 
-__all__ = ["BASELINES", "TARGETS", "SaliencySettings", "explain_samples", "read_saliency", "write_saliency"]
+__all__ = [
+    "BASELINES",
+    "DEFAULT_PAIR",
+    "PAIRS",
+    "TARGETS",
+    "Pair",
+    "SaliencySettings",
+    "explain_pair",
+    "explain_samples",
+    "read_saliency",
+    "write_saliency",
+]

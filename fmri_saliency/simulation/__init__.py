@@ -1,6 +1,6 @@
 """Signals with known truth: pure arrays, no images."""
 
-from fmri_saliency.simulation.datasets import dataset_names, make
+from fmri_saliency.simulation.datasets import dataset_names, make, samples_per_subject, setting_names
 from fmri_saliency.simulation.design import (
     TASKS,
     Block,
@@ -10,6 +10,7 @@ from fmri_saliency.simulation.design import (
 )
 from fmri_saliency.simulation.hrf import double_gamma, expected_response
 from fmri_saliency.simulation.noise import autocorrelated_noise, subject_gains
+from fmri_saliency.simulation.planted import suppressor_cells
 
 __all__ = [
     "TASKS",
@@ -22,5 +23,8 @@ __all__ = [
     "expected_response",
     "make",
     "plan_tasks",
+    "samples_per_subject",
+    "setting_names",
     "subject_gains",
+    "suppressor_cells",
 ]

@@ -17,7 +17,7 @@ from fmri_saliency.simulation.digits import make_digits
 from fmri_saliency.simulation.planted import make_bold, make_suppressors
 from fmri_saliency.simulation.states import make_states, make_switching
 
-__all__ = ["dataset_names", "make"]
+__all__ = ["dataset_names", "make", "samples_per_subject", "setting_names"]
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -36,6 +36,25 @@ _SETS = _registry()
 def dataset_names() -> list[str]:
     """Return the names that :func:`make` knows."""
     return list(_SETS)
+
+
+def setting_names(name: str) -> list[str]:
+    """Return the settings that a data set has.
+
+    Raises
+    ------
+    InputError
+        If there is no such set.
+    """
+    one_of(name, _SETS, "The data set")
+    return [key for key in signature(_SETS[name]).parameters if key not in ("name", "layout", "n_samples", "rng")]
+
+
+def samples_per_subject(name: str, **settings: Any) -> int:
+    """Return how many consecutive samples of a set belong to one simulated subject: 1 where they are independent."""
+    if "per_subject" not in setting_names(name):
+        return 1
+    return int(settings.get("per_subject", signature(_SETS[name]).parameters["per_subject"].default))
 
 
 def make(name: str, n_samples: int, seed: int, **settings: Any) -> Arrays:
@@ -67,8 +86,7 @@ def make(name: str, n_samples: int, seed: int, **settings: Any) -> Arrays:
     InputError
         If the name or a setting is unknown, or the numbers cannot be used.
     """
-    one_of(name, _SETS, "The data set")
-    known = [key for key in signature(_SETS[name]).parameters if key not in ("name", "layout", "n_samples", "rng")]
+    known = setting_names(name)
     for key in settings:
         if key not in known:
             raise InputError(f"The data set '{name}' has no setting '{key}'; it has {', '.join(known)}.")

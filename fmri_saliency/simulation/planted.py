@@ -9,7 +9,9 @@ from fmri_saliency.simulation.boxes import BOXES
 from fmri_saliency.simulation.hrf import expected_response
 from fmri_saliency.simulation.noise import autocorrelated_noise, subject_gains
 
-__all__ = ["bold_noise", "make_bold", "make_suppressors"]
+__all__ = ["bold_noise", "make_bold", "make_suppressors", "suppressor_cells"]
+
+N_CARRIERS = 4
 
 
 def bold_noise(n_samples: int, n_times: int, n_regions: int, rng: np.random.Generator) -> np.ndarray:
@@ -112,8 +114,24 @@ def make_suppressors(
     """
     labels = rng.permutation(np.arange(n_samples) % 2)
     truth = np.zeros((n_samples, n_times, n_regions), dtype=bool)
-    truth[:, n_times // 3 : 2 * n_times // 3, :4] = True
+    truth[:, n_times // 3 : 2 * n_times // 3, :N_CARRIERS] = True
     inputs = rng.standard_normal(truth.shape)
-    inputs[:, :, :8] += distraction * rng.standard_normal((n_samples, n_times, 1))
+    inputs[:, :, : 2 * N_CARRIERS] += distraction * rng.standard_normal((n_samples, n_times, 1))
     inputs += effect * truth * (2.0 * labels - 1.0)[:, None, None]
     return inputs.astype(np.float32), labels, truth
+
+
+def suppressor_cells(truth: np.ndarray) -> np.ndarray:
+    """Return the cells of :func:`make_suppressors` that only help to cancel noise, where there is any signal.
+
+    Parameters
+    ----------
+    truth : ndarray of bool, shape (n_samples, n_times, n_regions)
+        Of that set.
+
+    Returns
+    -------
+    ndarray of bool, shape of `truth`
+        Regions 4 to 7 at the steps at which regions 0 to 3 carry the class; at others a network has no use for them.
+    """
+    return np.roll(truth, N_CARRIERS, axis=2)

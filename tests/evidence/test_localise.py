@@ -1,10 +1,12 @@
 """Maps of single samples against their truth: by hand, at the extremes, and the paper's scores as published."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.evidence import localise, paper_scores
+from fmri_saliency.evidence import localise, localise_classes, mass_areas, paper_scores
 from fmri_saliency.simulation import make
 
 
@@ -18,10 +20,16 @@ def truth() -> np.ndarray:
 def test_perfect_reversed_constant_and_random_maps(truth: np.ndarray) -> None:
     perfect = localise(1.0 * truth, truth)
     assert (perfect.auroc, perfect.auprc, perfect.time_auroc, perfect.region_auroc) == (1, 1, 1, 1)
+    assert (perfect.time_auprc, perfect.region_auprc) == (1, 1)
+    assert perfect.time_density == pytest.approx((5 + 6 + 4) / 60)
+    assert perfect.region_density == pytest.approx((4 + 5 + 5) / 30)
     assert (perfect.first_excess, perfect.last_excess) == (0, 0)
     assert localise(1.0 - truth, truth).auroc == 0.0
     flat = localise(np.ones(truth.shape), truth)
     assert (flat.auroc, flat.auprc) == (0.5, pytest.approx(flat.density))
+    nothing = localise(0.0 * truth, truth)
+    assert nothing.auroc == 0.5
+    assert np.isnan([nothing.first_excess, nothing.last_excess]).all()
     many = np.repeat(truth, 30, axis=0)
     rng = np.random.default_rng(0)
     noise = localise(rng.standard_normal(many.shape), many)
@@ -38,8 +46,21 @@ def test_by_hand() -> None:
     assert found.auprc == 0.5
     assert found.time_auroc == 1.0  # 7 against 3
     assert found.region_auroc == 0.0  # 4 against 6
+    assert (found.time_auprc, found.region_auprc) == (1.0, 0.5)
     assert found.first_excess == pytest.approx(0.7 - 1.0)
     assert found.last_excess == pytest.approx(0.3)
+
+
+def test_precision_over_moments_and_over_regions_by_hand() -> None:
+    truth = np.zeros((1, 4, 3), dtype=bool)
+    truth[0, 1, 2] = truth[0, 3, 2] = True
+    values = np.array([[[4.0, 0, 0], [0, 0, 3], [0, 1, 1], [0, 0, 1]]])
+    found = localise(values, truth)
+    # moments 4, 3, 2, 1: the true ones come second and fourth; regions 4, 1, 5: the true one comes first
+    assert found.time_auprc == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert found.time_auroc == 0.25
+    assert (found.region_auprc, found.region_auroc) == (1.0, 1.0)
+    assert (found.time_density, found.region_density) == (0.5, pytest.approx(1 / 3))
 
 
 def test_signs_count_for_contributions_only(truth: np.ndarray) -> None:
@@ -52,6 +73,7 @@ def test_moments_that_are_all_true_have_no_ranking() -> None:
     truth[:, :, 0] = True
     found = localise(1.0 * truth, truth)
     assert np.isnan(found.time_auroc)
+    assert np.isnan(found.time_auprc)
     assert found.region_auroc == 1.0
 
 
@@ -72,3 +94,50 @@ def test_one_message_for_what_cannot_be_compared(truth: np.ndarray) -> None:
         localise(np.ones(truth.shape), truth & (np.arange(3) != 1)[:, None, None] & (np.arange(3) != 2)[:, None, None])
     with pytest.raises(InputError, match="must be finite"):
         localise(np.full(truth.shape, np.nan), truth)
+
+
+def test_class_averages_by_hand() -> None:
+    truth = np.zeros((4, 2, 2), dtype=bool)
+    truth[:, 0, 0] = True
+    values = np.zeros(truth.shape)
+    values[0, 0, 0], values[1, 0, 0] = 3.0, -1.0  # class a: 1 on average in the true cell
+    values[:2, 1, 1] = [2.0, 1.0]  # and 1.5 in a wrong one
+    values[2:, 0, 0] = 1.0  # class b is right
+    found = localise_classes(values, np.array(list("aabb")), truth)
+    assert found.n_samples == 2
+    assert found.auroc == pytest.approx((2 / 3 + 1) / 2)
+    assert found.auprc == pytest.approx((1 / 2 + 1) / 2)
+    with pytest.raises(InputError, match="One label per map"):
+        localise_classes(values, np.array(list("aab")), truth)
+
+
+def test_a_truth_that_moves_about_has_no_class_average() -> None:
+    truth = np.zeros((4, 4, 1), dtype=bool)
+    truth[np.arange(4), np.arange(4), 0] = True
+    assert localise_classes(1.0 * truth, np.zeros(4), truth) is None
+    truth[:, 0, 0] = truth[0, 1, 0] = truth[1, 1, 0] = True  # a half of the samples counts
+    found = localise_classes(1.0 * truth, np.zeros(4), truth)
+    assert (found.auroc, found.density) == (1.0, 0.5)
+
+
+def test_mass_areas_by_hand() -> None:
+    truth = np.array([[[True, True], [False, False]]])
+    values = np.array([[[5.0, -1.0], [3.0, 1.0]]])
+    # of 10: the first cell holds the shares up to 0.5, two cells up to 0.8; 0.9 needs a third: of the two ones the
+    # first in time, which is true
+    precision = [1, 1, 1, 1, 1, 5 / 8, 5 / 8, 5 / 8, 6 / 9]
+    recall = [5 / 6] * 8 + [1.0]
+    wanted = [sum((a + b) / 2 * 0.1 for a, b in pairwise(one)) for one in (precision, recall)]
+    assert mass_areas(values, truth) == pytest.approx(wanted)
+    assert mass_areas(1.0 * truth, truth)[0] == pytest.approx(0.8)
+    assert np.isnan(mass_areas(0 * values, truth)).all()
+    wrong = np.array([[[0.0, 0.0], [1.0, 1.0]]])
+    assert mass_areas(wrong, truth)[0] == 0
+    assert np.isnan(mass_areas(wrong, truth)[1])
+
+
+def test_mass_areas_depend_on_values_not_only_on_order(truth: np.ndarray) -> None:
+    values = truth + np.random.default_rng(0).random(truth.shape)
+    before, after = mass_areas(values, truth), mass_areas(values**6, truth)
+    assert localise(values, truth).auprc == pytest.approx(localise(values**6, truth).auprc)
+    assert after[0] - before[0] > 0.1

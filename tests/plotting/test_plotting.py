@@ -7,11 +7,15 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from fmri_saliency.evidence import summarise
 from fmri_saliency.models import make_network, vanishing_profile
 from fmri_saliency.plotting import (
     plot_confusion,
+    plot_faithfulness,
     plot_glass,
     plot_glass_strip,
+    plot_null,
+    plot_recovery,
     plot_region_time,
     plot_time_shares,
     plot_vanishing,
@@ -100,3 +104,58 @@ def test_vanishing_is_shown_for_several_networks_side_by_side() -> None:
     assert [text.get_text() for text in shares.get_legend().get_texts()] == list(nets)
     assert (len(shares.lines), len(jacobian.lines), len(forget.lines)) == (7, 2, 2)  # a tcn has no recurrence
     assert shares.get_yscale() == "log"
+
+
+def row(seed: int, pair: str, auroc: float) -> dict[str, object]:
+    """Return a row of an evaluation with every check that is drawn."""
+    scores = {name: {"auroc": value, "auprc": value / 2} for name, value in
+              (("random map", 0.5), ("oracle", 1.0), ("untrained network", 0.6))}  # fmt: skip
+    recover = {"figures": {"auroc": auroc, "auprc": 0.7, "density": 0.25}, "beside": scores}
+    null = {
+        "figures": {"renewed_absolute": 0.1, "renewed_signed": -0.1, "renewed_absolute_q02": -0.05,
+                    "renewed_absolute_q97": 0.25, "shuffled_labels_absolute": 0.3,
+                    "shuffled_labels_signed": 0.2},
+        "curves": {"profile": [0.1, 0.9], "band_mean": [0.5, 0.5], "band_low": [0.4, 0.4], "band_high": [0.6, 0.6],
+                   "truth_profile": [0.0, 1.0], "cascade_absolute": [0.8, 0.4], "cascade_signed": [0.7, 0.3]},
+        "names": {"cascade": ["linear", "encoder.layer"]},
+    }  # fmt: skip
+    curves = {"shares": [0.0, 0.5]}
+    for kind in ("removal", "insertion"):
+        curves |= {f"{kind}_absolute": [1.0, 0.2], f"{kind}_random": [1.0, 0.6]}
+    checks = {"recover": recover, "null": null, "faithful": {"figures": {"cpd": 1.0}, "curves": curves}}
+    return {"set": "s", "pair": pair, "network": "n", "explainer": "e", "seed": seed, "judged": True,
+            "gate": {"value": 1.0}, "checks": checks}  # fmt: skip
+
+
+def test_recovery_bars_have_baselines_intervals_and_chance() -> None:
+    figure = plot_recovery(summarise([row(1, "p", 0.8), row(2, "p", 0.9), row(1, "q", 0.7)], 0.9), "Title")
+    left, right = figure.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == [
+        "p", "untrained network (p)", "q", "untrained network (q)", "random map", "oracle"
+    ]  # fmt: skip
+    assert [bar.get_width() for bar in left.patches] == pytest.approx([0.85, 0.6, 0.7, 0.6, 0.5, 1.0])
+    assert [line.get_xdata()[0] for line in (left.lines[-1], right.lines[-1])] == [0.5, 0.25]
+    ends = left.collections[0].get_segments()[0][:, 0]
+    assert ends.tolist() == pytest.approx([0.85 - 12.7062 * 0.05, 0.85 + 12.7062 * 0.05], abs=1e-3)
+
+
+def test_null_panels_show_band_truth_and_cascade() -> None:
+    profile, likeness = plot_null(summarise([row(1, "p", 0.8)], 0.9)).axes
+    drawn = {line.get_label(): line.get_ydata().tolist() for line in profile.lines}
+    assert drawn["trained"] == [10, 90]
+    assert drawn["truth"] == [0, 100]
+    assert profile.collections[0].get_label() == "new weights"
+    assert [bar.get_width() for bar in likeness.patches] == [0.8, 0.4, 0.1, 0.3, 0.7, 0.3, -0.1, 0.2]
+    assert list(likeness.lines[0].get_xdata()) == [-0.05, 0.25]
+    assert list(likeness.lines[0].get_ydata()) == [1.8, 1.8]  # on the bar of the absolute values of wholly new weights
+    assert [label.get_text() for label in likeness.get_yticklabels()] == [
+        "new to linear", "new to encoder.layer", "all new (mean)", "labels shuffled"
+    ]  # fmt: skip
+
+
+def test_faithfulness_curves_go_beside_random_ones() -> None:
+    removal, insertion = plot_faithfulness(summarise([row(1, "p", 0.8)], 0.9)).axes
+    assert [line.get_ydata().tolist() for line in removal.lines] == [[1.0, 0.2], [1.0, 0.6]]
+    assert removal.lines[0].get_xdata().tolist() == [0, 50]
+    assert [text.get_text() for text in removal.get_legend().get_texts()] == ["by absolute value", "random order"]
+    assert insertion.get_title() == "p: insertion"

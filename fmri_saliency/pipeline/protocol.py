@@ -1,0 +1,307 @@
+"""The configuration of ``fmri-saliency evaluate``: which pairs are judged, on which data, by which checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from fmri_saliency.decoding import check_device
+from fmri_saliency.errors import ConfigError, InputError, one_of
+from fmri_saliency.files import write_text
+from fmri_saliency.models import network_names
+from fmri_saliency.pipeline.config import build_section, read_settings, to_plain
+from fmri_saliency.saliency import PAIRS, Pair
+from fmri_saliency.simulation import dataset_names, make, samples_per_subject, setting_names
+
+__all__ = [
+    "CHECKS",
+    "SUPPRESSORS",
+    "Checks",
+    "Data",
+    "Evaluation",
+    "Faithful",
+    "Null",
+    "Results",
+    "load_evaluation",
+    "write_evaluation",
+]
+
+CHECKS = ("recover", "suppress", "null", "faithful")
+SUPPRESSORS = "suppressors"
+
+
+def _at_least(section: str, limit: float, **values: float) -> None:
+    for name, value in values.items():
+        if not value >= limit:
+            raise ConfigError(f"{name} in [{section}] must be at least {limit:g}; {value} came.")
+
+
+def _shares(section: str, name: str, values: tuple[float, ...]) -> None:
+    if not values or not all(0 < value < 1 for value in values) or list(values) != sorted(set(values)):
+        raise ConfigError(f"{name} in [{section}] must be shares above 0 and below 1, each larger than the one before; "
+                          f"{list(values)} came.")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which data with known truth, how many samples, and which seeds.
+
+    Attributes
+    ----------
+    sets : tuple of str
+        Names of :func:`fmri_saliency.simulation.dataset_names`.
+    seeds : tuple of int
+        Each draws samples, initial weights and the explainer's randomness; intervals are over them.
+    train, stop, test : int
+        Samples to train on, to stop training on, and to measure the accuracy on.
+    explained : int
+        The first test samples, whose maps are judged.
+    settings : dict of str to dict
+        Settings of a set, by its name.
+    """
+
+    sets: tuple[str, ...]
+    seeds: tuple[int, ...]
+    train: int = 1000
+    stop: int = 200
+    test: int = 300
+    explained: int = 24
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.sets or not self.seeds:
+            raise ConfigError("[data] needs at least one set and one seed.")
+        for name in self.sets:
+            one_of(name, dataset_names(), "A set in [data]", ConfigError)
+        for name in ("sets", "seeds"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ConfigError(f"{name} in [data] must name each once; {list(values)} came.")
+        _at_least("data", 0, **{"Each of seeds": min(self.seeds)})
+        _at_least("data", 2, train=self.train, stop=self.stop, test=self.test, explained=self.explained)
+        if self.explained > self.test:
+            raise ConfigError(f"explained in [data] must be at most test, {self.test}; {self.explained} came.")
+        for name, values in self.settings.items():
+            one_of(name, dataset_names(), "A set in [data.settings]", ConfigError)
+            for key in values:
+                one_of(key, setting_names(name), f"A key in [data.settings.{name}]", ConfigError)
+        for name in dict.fromkeys((*self.sets, *self.settings)):
+            self._check_subjects(name)
+            try:
+                make(name, 2, 0, **self.settings.get(name, {}))
+            except (InputError, TypeError, ValueError) as error:
+                raise ConfigError(f"The set '{name}' cannot be drawn as [data.settings.{name}] has it: "
+                                  f"{error}") from None
+
+    def _check_subjects(self, name: str) -> None:
+        size = samples_per_subject(name, **self.settings.get(name, {}))
+        if self.train % size or self.stop % size:
+            raise ConfigError(f"train and stop in [data] must be multiples of {size} for the set '{name}', whose "
+                              f"subjects have {size} samples each: a subject that is trained on must not be tested on; "
+                              f"{self.train} and {self.stop} came.")
+
+
+@dataclass(frozen=True)
+class Null:
+    """Networks that cannot know the answer, to compare maps with.
+
+    Attributes
+    ----------
+    draws : int
+        New weights for the whole network; each is explained. They give the band of the time profile.
+    samples : int
+        How many of the explained samples are compared.
+    retrain : bool
+        Train on shuffled labels, and on samples whose time steps are shuffled, too.
+    """
+
+    draws: int = 20
+    samples: int = 4
+    retrain: bool = True
+
+    def __post_init__(self) -> None:
+        _at_least("checks.null", 2, draws=self.draws, samples=self.samples)
+
+
+@dataclass(frozen=True)
+class Faithful:
+    """Taking cells away, putting them back, and training again without them.
+
+    Attributes
+    ----------
+    shares : tuple of float
+        Of the region x window blocks that are replaced, or put in.
+    window : int
+        Time steps of a block.
+    draws : int
+        Donors that blocks are replaced from.
+    random : int
+        Random rankings to compare with.
+    retrain : tuple of str
+        Networks that are trained again on a part of the cells; none when empty.
+    retrain_shares : tuple of float
+        Of the cells that are removed, or kept.
+    retrain_random : int
+        Random rankings to compare with.
+    """
+
+    shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+    window: int = 5
+    draws: int = 4
+    random: int = 5
+    retrain: tuple[str, ...] = ("logistic-regression",)
+    retrain_shares: tuple[float, ...] = (0.05, 0.1, 0.3)
+    retrain_random: int = 3
+
+    def __post_init__(self) -> None:
+        _shares("checks.faithful", "shares", self.shares)
+        _shares("checks.faithful", "retrain_shares", self.retrain_shares)
+        _at_least("checks.faithful", 1, window=self.window, draws=self.draws, random=self.random,
+                  retrain_random=self.retrain_random)
+        for name in self.retrain:
+            one_of(name, network_names(), "A network in retrain of [checks.faithful]", ConfigError)
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Which checks are made of the pairs that pass the gate.
+
+    Attributes
+    ----------
+    which : tuple of str
+        Of ``recover``, ``suppress``, ``null``, ``faithful``; the gate is always there.
+    gate : float
+        Held-out accuracy below which a pair is named and not judged.
+    null : Null
+    faithful : Faithful
+    """
+
+    which: tuple[str, ...] = CHECKS
+    gate: float = 0.9
+    null: Null = field(default_factory=Null)
+    faithful: Faithful = field(default_factory=Faithful)
+
+    def __post_init__(self) -> None:
+        for name in self.which:
+            one_of(name, CHECKS, "A check of which in [checks]", ConfigError)
+        if not 0 <= self.gate <= 1:
+            raise ConfigError(f"gate in [checks] must be an accuracy from 0 to 1; {self.gate} came.")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Where results go, and how many processes work on them.
+
+    Attributes
+    ----------
+    path : Path
+    n_jobs : int
+        Rows that are made at the same time; -1 for all cores.
+    device : str
+        As PyTorch names it.
+    title : str
+    """
+
+    path: Path
+    n_jobs: int = 1
+    device: str = "cpu"
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        if self.n_jobs == 0:
+            raise ConfigError("n_jobs in [output] must not be 0: a number of processes, or -1 for all cores.")
+        check_device(self.device)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The whole configuration, one record per section of the TOML file, and one per pair."""
+
+    data: Data
+    pairs: tuple[Pair, ...]
+    output: Results
+    checks: Checks = field(default_factory=Checks)
+
+    def __post_init__(self) -> None:
+        if "null" in self.checks.which and self.checks.null.samples > self.data.explained:
+            raise ConfigError(f"samples in [checks.null] must be at most explained in [data], {self.data.explained}; "
+                              f"{self.checks.null.samples} came.")
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The sets of the data, and the suppressors where they are asked for."""
+        return tuple(dict.fromkeys((*self.data.sets, *([SUPPRESSORS] if "suppress" in self.checks.which else []))))
+
+    def checks_of(self, name: str) -> tuple[str, ...]:
+        """Return the checks that are made on a set: suppressing where there are suppressors, the others as chosen."""
+        chosen = [check for check in self.checks.which if check != "suppress"] if name in self.data.sets else []
+        return (*chosen, *(["suppress"] if name == SUPPRESSORS and "suppress" in self.checks.which else []))
+
+
+def _build_pair(values: Any, number: int, folder: Path) -> Pair:
+    """Build a pair from its table; a name of the package's own stands for the whole."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"pairs must be tables [[pairs]]; {values!r} came.")
+    name = values.get("name")
+    if not isinstance(name, str) or not name or set(name) & set('/\\:"') or name.startswith("."):
+        raise ConfigError(f"The pair number {number} needs a name in quotes that can name a file; {name!r} came.")
+    if set(values) == {"name"}:
+        if name not in PAIRS:
+            one_of(name, PAIRS, "A pair that has only a name (others need network and explainer)", ConfigError)
+        return PAIRS[name]
+    try:
+        pair = build_section(Pair, values, f"pairs.{name}", folder)
+    except ConfigError as error:  # settings of the decoder say where they are in the other configuration
+        raise ConfigError(str(error).replace("[decoder.", f"[pairs.{name}.")) from None
+    if name in PAIRS and pair != PAIRS[name]:
+        raise ConfigError(f"The name '{name}' stands for a pair of the package; give yours another name, or the name "
+                          "alone.")
+    return pair
+
+
+def _build_evaluation(values: dict[str, Any], folder: Path) -> Evaluation:
+    listed = values.get("pairs")
+    if not isinstance(listed, list) or not listed:
+        raise ConfigError("the configuration needs at least one table [[pairs]].")
+    pairs = tuple(_build_pair(item, number, folder) for number, item in enumerate(listed, start=1))
+    names = [pair.name for pair in pairs]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"Each pair needs a name of its own; {', '.join(names)} came.")
+    parts = build_section(_Sections, {key: value for key, value in values.items() if key != "pairs"}, "", folder)
+    return Evaluation(parts.data, pairs, parts.output, parts.checks)
+
+
+@dataclass(frozen=True)
+class _Sections:
+    """The sections beside the pairs."""
+
+    data: Data
+    output: Results
+    checks: Checks = field(default_factory=Checks)
+
+
+def load_evaluation(path: Path) -> Evaluation:
+    """Read and check the configuration of an evaluation.
+
+    Paths in it are relative to its own folder.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not TOML, has an unknown or missing key, or a value that
+        cannot be used. The message begins with the file's path.
+    """
+    try:
+        return read_settings(path, _build_evaluation)
+    except ConfigError:
+        raise
+    except InputError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def write_evaluation(evaluation: Evaluation, path: Path) -> None:
+    """Write the resolved configuration: every key, absolute paths; it can be run again."""
+    write_text(path, tomli_w.dumps(to_plain(evaluation)))

@@ -1,0 +1,255 @@
+"""One trial of an evaluation: a pair trained on a set from a seed, and put to the checks."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from fmri_saliency import __version__
+from fmri_saliency.decoding import TaskDecoder
+from fmri_saliency.evidence import (
+    Retrained,
+    compare_maps,
+    faithfulness,
+    gate,
+    localise,
+    localise_classes,
+    mass_areas,
+    naive_maps,
+    over_seeds,
+    paper_scores,
+    passes,
+    profile_band,
+    renew_from_output,
+    retrain,
+    suppression,
+    time_profile,
+)
+from fmri_saliency.pipeline.config import to_plain
+from fmri_saliency.pipeline.protocol import Data, Evaluation, Faithful, Null
+from fmri_saliency.pipeline.workspace import stamp
+from fmri_saliency.saliency import Pair, explain_pair
+from fmri_saliency.simulation import make, samples_per_subject, suppressor_cells
+
+__all__ = ["Trial", "run_trial", "trial_inputs"]
+
+UNTRAINED = "untrained network"
+LEARNT = 0.05  # of the p-value: 19 draws of new weights can reach it
+FAR = 100_000  # untrained networks draw their weights from seeds that no trial trains from
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The samples of a set, in the order: trained on, stopped on, tested on."""
+
+    X: np.ndarray
+    y: np.ndarray
+    truth: np.ndarray
+    groups: np.ndarray
+    train: slice
+    fit: slice
+    test: slice
+    explained: slice
+
+
+def draw(data: Data, name: str, seed: int) -> Drawn:
+    """Draw the samples of a set."""
+    settings = data.settings.get(name, {})
+    X, y, truth = make(name, data.train + data.stop + data.test, seed, **settings)
+    first = data.train + data.stop
+    return Drawn(
+        X, y, truth, np.arange(len(X)) // samples_per_subject(name, **settings), slice(data.train), slice(first),
+        slice(first, None), slice(first, first + data.explained),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the checks of one trial work on.
+
+    Attributes
+    ----------
+    pair : Pair
+    seed : int
+    drawn : Drawn
+    decoder : TaskDecoder
+        Trained.
+    maps : ndarray, shape (n_explained, n_times, n_regions)
+    """
+
+    pair: Pair
+    seed: int
+    drawn: Drawn
+    decoder: TaskDecoder
+    maps: np.ndarray
+
+    def explain(self, decoder: TaskDecoder, n_samples: int | None = None) -> np.ndarray:
+        """Explain the first of the explained samples by another decoder; all when `n_samples` is omitted."""
+        return explain(self.pair, decoder, self.drawn, self.seed, n_samples)
+
+
+def explain(pair: Pair, decoder: TaskDecoder, drawn: Drawn, seed: int, n_samples: int | None = None) -> np.ndarray:
+    """Explain the samples that are to be explained."""
+    X, y = drawn.X[drawn.explained][:n_samples], drawn.y[drawn.explained][:n_samples]
+    return explain_pair(decoder, pair, X, y, drawn.X[drawn.train], seed)
+
+
+def train(pair: Pair, drawn: Drawn, seed: int, device: str) -> TaskDecoder:
+    """Train the network of a pair as the pair has it, stopping on samples that are not trained on."""
+    decoder = TaskDecoder(pair.network, pair.architecture, pair.training, seed=seed, device=device)
+    X, y = drawn.X[drawn.fit], drawn.y[drawn.fit]
+    return decoder.fit(X, y, validation=np.arange(len(X)) >= drawn.train.stop)
+
+
+def trial_inputs(evaluation: Evaluation, name: str, pair: Pair, seed: int) -> str:
+    """Return what identifies a trial: a hash of everything that goes into it."""
+    data, checks = evaluation.data, evaluation.checks
+    sizes = [data.train, data.stop, data.test, data.explained]
+    wanted = {check: to_plain(getattr(checks, check, None)) for check in evaluation.checks_of(name)}
+    return stamp(name, data.settings.get(name, {}), sizes, seed, to_plain(pair), checks.gate, wanted,
+                 evaluation.output.device)  # fmt: skip
+
+
+def _scores(maps: np.ndarray, labels: np.ndarray, truth: np.ndarray, signed: bool) -> dict[str, float]:
+    """Return every score of recovery by its name."""
+    found, classes = localise(maps, truth, signed), localise_classes(maps, labels, truth, signed)
+    scores = {key: value for key, value in asdict(found).items() if key != "n_samples"}
+    for key in ("auroc", "auprc", "time_auroc", "region_auroc", "density"):
+        scores[f"class_{key}"] = float("nan") if classes is None else getattr(classes, key)
+    jaccard, distance = paper_scores(maps, truth)
+    aup, aur = mass_areas(maps, truth)
+    return scores | {"paper_weighted_jaccard": jaccard, "paper_euclidean": distance, "aup_2020": aup, "aur_2020": aur}
+
+
+def check_recovery(trial: Trial) -> dict[str, Any]:
+    """Compare maps with the truth, beside those of networks and rules that know nothing of it."""
+    drawn, signed = trial.drawn, trial.pair.contributes
+    truth, labels = drawn.truth[drawn.explained], drawn.y[drawn.explained]
+    naive = naive_maps(drawn.X[drawn.explained], truth, (drawn.X[drawn.train], drawn.y[drawn.train]), trial.seed)
+    beside = {name: _scores(maps, labels, truth, False) for name, maps in naive.items()}
+    untrained = trial.explain(trial.decoder.untrained(FAR + trial.seed))
+    beside[UNTRAINED] = _scores(untrained, labels, truth, signed)
+    return {"figures": _scores(trial.maps, labels, truth, signed), "beside": beside}
+
+
+def check_suppression(trial: Trial) -> dict[str, Any]:
+    """Say how important suppressors look in the maps, and in the pattern of the same network."""
+    drawn = trial.drawn
+    truth = drawn.truth[drawn.explained]
+    pattern = explain(Pair("pattern", trial.pair.network, "pattern"), trial.decoder, drawn, trial.seed)
+    found = suppression(trial.maps, truth, suppressor_cells(truth), trial.pair.contributes)
+    beside = suppression(pattern, truth, suppressor_cells(truth))
+    return {"figures": {**asdict(found), **{f"pattern_{key}": value for key, value in asdict(beside).items()}}}
+
+
+def _shuffled(trial: Trial, what: str) -> TaskDecoder:
+    """Train the pair's network where labels, or each sample's time steps, are shuffled, for as many epochs."""
+    drawn, pair, rng = trial.drawn, trial.pair, np.random.default_rng([trial.seed, 3])
+    X, y = drawn.X[drawn.fit], drawn.y[drawn.fit]
+    if what == "labels":
+        y = rng.permutation(y)
+    else:
+        order = rng.permuted(np.tile(np.arange(X.shape[1]), (len(X), 1)), axis=1)
+        X = np.take_along_axis(X, order[:, :, None], axis=1)
+    # nothing to stop on: on shuffled labels the best epoch would be the first, before anything is learnt
+    training = replace(pair.training, max_epochs=max(1, len(trial.decoder.history_)))
+    decoder = TaskDecoder(pair.network, pair.architecture, training, seed=trial.seed, device=trial.decoder.device)
+    return decoder.fit(X, y)
+
+
+def check_null(trial: Trial, settings: Null) -> dict[str, Any]:
+    """Compare the maps with those of networks that cannot know the answer."""
+    n, seed = settings.samples, FAR * (1 + trial.seed)
+    maps, inputs = trial.maps[:n], trial.drawn.X[trial.drawn.explained][:n]
+    redrawn = [trial.explain(trial.decoder.untrained(seed + draw), n) for draw in range(settings.draws)]
+    alike = [asdict(compare_maps(maps, one, inputs)) for one in redrawn]
+    figures = {f"renewed_{key}": over_seeds([one[key] for one in alike]).mean for key in alike[0]}
+    for share, name in ((0.025, "q02"), (0.975, "q97")):
+        figures[f"renewed_absolute_{name}"] = float(np.quantile([one["absolute"] for one in alike], share))
+    band = profile_band(time_profile(maps), [time_profile(one) for one in redrawn])
+    figures |= {"profile_outside": band.outside, "profile_p": band.p, "profile_learnt": float(band.p <= LEARNT)}
+    layers = renew_from_output(trial.decoder, seed)
+    cascade = [compare_maps(maps, trial.explain(decoder, n), inputs) for _, decoder in layers]
+    for what in ("labels", "times") if settings.retrain else ():
+        found = compare_maps(maps, trial.explain(_shuffled(trial, what), n), inputs)
+        figures |= {f"shuffled_{what}_{key}": value for key, value in asdict(found).items()}
+    curves = {
+        "profile": time_profile(maps), "band_mean": band.mean, "band_low": band.low, "band_high": band.high,
+        "truth_profile": time_profile(trial.drawn.truth[trial.drawn.explained][:n]),
+        "cascade_signed": [one.signed for one in cascade], "cascade_absolute": [one.absolute for one in cascade],
+    }  # fmt: skip
+    return {"figures": figures, "curves": curves, "names": {"cascade": [name for name, _ in layers]}, "draws": alike}
+
+
+def check_faithfulness(trial: Trial, settings: Faithful) -> dict[str, Any]:
+    """Replace and insert what the maps call important, and train again without it."""
+    drawn = trial.drawn
+    found = faithfulness(
+        trial.decoder.predict_proba, drawn.X[drawn.explained], trial.maps, drawn.X[drawn.train], settings.shares,
+        settings.window, settings.draws, settings.random, trial.seed,
+    )  # fmt: skip
+    figures = {"cpd": found.cpd, "cpp": found.cpp, "cpd_random": found.cpd_random,
+               "removal_spread": found.removal_spread, "insertion_spread": found.insertion_spread}  # fmt: skip
+    curves = {"shares": found.shares}
+    for kind in ("removal", "insertion"):
+        figures |= {f"{kind}_gain_{name}": gain for name, gain in getattr(found, f"{kind}_gain").items()}
+        curves |= {f"{kind}_{name}": curve for name, curve in getattr(found, kind).items()}
+    for network in settings.retrain:
+        again = _retrain(trial, network, settings)
+        figures |= {f"retrain_{network}_whole": again.whole, f"retrain_{network}_removed_gain": again.removed_gain,
+                    f"retrain_{network}_kept_gain": again.kept_gain}  # fmt: skip
+        curves |= {f"retrain_{network}_{key}": value for key, value in vars(again).items() if key != "whole"}
+    return {"figures": figures, "curves": curves}
+
+
+def _retrain(trial: Trial, network: str, settings: Faithful) -> Retrained:
+    """Train a network again on a part of the cells; score it on test samples that were not explained, if any."""
+    drawn, pair = trial.drawn, trial.pair
+    architecture = pair.architecture if network == pair.network else None
+
+    def fit_score(train: tuple[np.ndarray, Any], test: tuple[np.ndarray, Any]) -> float:
+        decoder = TaskDecoder(network, architecture, pair.training, seed=trial.seed, device=trial.decoder.device)
+        decoder.fit(*train, validation=np.arange(len(train[0])) >= drawn.train.stop)
+        return float(decoder.score(*test))
+
+    rest = slice(drawn.explained.stop, None) if len(drawn.X) > drawn.explained.stop else drawn.test
+    train, test = (drawn.X[drawn.fit], drawn.y[drawn.fit]), (drawn.X[rest], drawn.y[rest])
+    importance = np.abs(trial.maps).mean(axis=0)
+    return retrain(fit_score, train, test, importance, settings.retrain_shares, settings.retrain_random, trial.seed)
+
+
+def _check(trial: Trial, check: str, evaluation: Evaluation) -> dict[str, Any]:
+    if check == "null":
+        return check_null(trial, evaluation.checks.null)
+    if check == "faithful":
+        return check_faithfulness(trial, evaluation.checks.faithful)
+    return {"recover": check_recovery, "suppress": check_suppression}[check](trial)
+
+
+def run_trial(evaluation: Evaluation, name: str, pair: Pair, seed: int) -> dict[str, Any]:
+    """Train, pass the gate, explain, and make the checks.
+
+    Returns
+    -------
+    dict
+        What the row's file holds, ready for JSON; ``checks`` has an entry for each check that was made.
+    """
+    begin = time.perf_counter()
+    drawn, device = draw(evaluation.data, name, seed), evaluation.output.device
+    decoder = train(pair, drawn, seed, device)
+    correct = decoder.predict(drawn.X[drawn.test]) == drawn.y[drawn.test]
+    subject, chance = f"{pair.name} on {name}, seed {seed}", 1 / len(decoder.classes_)
+    found = gate(correct, subject, chance, drawn.groups[drawn.test], evaluation.checks.gate)
+    row: dict[str, Any] = {
+        "set": name, "pair": pair.name, "seed": seed, "network": pair.network, "explainer": pair.explainer,
+        "epochs": len(decoder.history_), "gate": asdict(found), "judged": passes(found, evaluation.checks.gate),
+        "checks": {},
+    }  # fmt: skip
+    if row["judged"]:
+        trial = Trial(pair, seed, drawn, decoder, explain(pair, decoder, drawn, seed))
+        row["checks"] = {check: _check(trial, check, evaluation) for check in evaluation.checks_of(name)}
+    seconds = round(time.perf_counter() - begin, 1)
+    return row | {"seconds": seconds, "version": __version__, "inputs": trial_inputs(evaluation, name, pair, seed)}

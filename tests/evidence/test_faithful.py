@@ -1,0 +1,113 @@
+"""Removing and inserting: by hand on linear answers, and against captum's ablation."""
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import FeatureAblation
+
+from fmri_saliency.attribution.removal import window_groups
+from fmri_saliency.errors import InputError
+from fmri_saliency.evidence import faithfulness
+from fmri_saliency.evidence.faithful import answer_curve, curve_area, rank_blocks, replacement_path, total_change
+from fmri_saliency.models import make_network
+
+WEIGHTS = np.array([[4.0, 0.0], [2.0, -1.0]])  # two steps, two regions
+
+
+def predict(X: np.ndarray) -> np.ndarray:
+    """Return 0.5 plus a tenth of the weighted sum, and the rest."""
+    first = 0.5 + 0.1 * (X * WEIGHTS).sum(axis=(1, 2))
+    return np.stack([first, 1 - first], axis=1)
+
+
+def test_ranks_of_blocks_by_hand() -> None:
+    values = np.array([[[5.0, 5.0], [6.0, -9.0], [8.0, 0.0]]])
+    ranks = rank_blocks(values, 2, np.random.default_rng(0))
+    # means of region 0: 5.5, 8 (the last block is one step, so that its sum is smaller); of region 1: -2, 0
+    np.testing.assert_array_equal(ranks, [[[1, 3], [0, 2]]])
+    ties = np.stack([rank_blocks(np.zeros((1, 4, 5)), 1, np.random.default_rng(k))[0] for k in range(40)])
+    assert sorted(ties[0].ravel()) == list(range(20))
+    assert ties.mean(axis=0).std() < 2  # no cell is always first
+
+
+def test_a_path_by_hand() -> None:
+    X, donors = np.ones((1, 2, 2)), np.zeros((3, 2, 2))
+    ranks = rank_blocks(WEIGHTS[None], 1, np.random.default_rng(0))
+    np.testing.assert_array_equal(ranks, [[[0, 2], [1, 3]]])
+    path = replacement_path(predict, X, ranks, donors, (0.25, 0.5, 1.0), 1)
+    np.testing.assert_allclose(path[:, 0, 0], [1.0, 0.6, 0.4, 0.5])
+    np.testing.assert_allclose(answer_curve(path, np.array([1])), [0.0, 0.4, 0.6, 0.5])
+    inserted = replacement_path(predict, X, ranks, donors, (0.25, 0.5, 1.0), 1, insert=True)
+    np.testing.assert_allclose(inserted[:, 0, 0], [0.5, 0.9, 1.1, 1.0])
+    # both classes change by as much: 2 x (0.4 + 0.2 + 0.1)
+    assert total_change(path) == pytest.approx(1.4)
+    # mean height of 1, 0.6, 0.4, 0.5 at 0, 0.25, 0.5, 1: (0.2 + 0.125 + 0.225) / 1
+    assert curve_area(path[:, 0, 0], [0, 0.25, 0.5, 1.0]) == pytest.approx(0.55)
+
+
+def test_blocks_come_from_other_samples_and_stay_along_the_path() -> None:
+    rng = np.random.default_rng(0)
+    X, donors = np.full((2, 6, 3), -1.0), np.arange(5.0)[:, None, None] + np.zeros((5, 6, 3))
+    seen: list[np.ndarray] = []
+
+    def look(samples: np.ndarray) -> np.ndarray:
+        seen.append(samples)
+        return np.ones((len(samples), 2))
+
+    ranks = rank_blocks(rng.standard_normal(X.shape), 3, rng)
+    replacement_path(look, X, ranks, donors, (0.5, 1.0), 3, seed=1)
+    none, some, every = seen
+    assert (none == -1).all()
+    assert (every >= 0).all()
+    assert ((some == -1) | (some == every)).all()  # the same donors, replaced earlier or later
+    assert [(one != -1).mean() for one in some] == [0.5, 0.5]
+    for block in (slice(0, 3), slice(3, 6)):
+        assert (np.ptp(every[:, block], axis=1) == 0).all()  # one donor for a block ...
+    assert len(np.unique(every)) > 2  # ... and others for others
+    with pytest.raises(InputError, match="Ranks must be those of the samples' blocks"):
+        replacement_path(look, X, ranks, donors, (0.3,), 2)
+
+
+def test_the_first_step_is_captums_ablation() -> None:
+    torch.manual_seed(0)
+    net = make_network("lstm", 4, 2, hidden_size=5, dropout=0.0).eval()
+    x, donor = torch.randn(3, 6, 4), torch.randn(1, 6, 4)
+    groups, _ = window_groups(6, 4, 3)
+    with torch.no_grad():
+        wanted = FeatureAblation(net).attribute(x, donor.expand_as(x), target=0, feature_mask=groups)[:, ::3].numpy()
+
+    def logits(X: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return net(torch.from_numpy(X)).numpy()
+
+    for place in np.ndindex(2, 4):
+        chosen = np.zeros((3, 2, 4))
+        chosen[(slice(None), *place)] = 1.0
+        ranks = rank_blocks(np.repeat(chosen, 3, axis=1), 3, np.random.default_rng(0))
+        path = replacement_path(logits, x.numpy(), ranks, donor.numpy(), (1 / 8,), 3)
+        np.testing.assert_allclose(path[0, :, 0] - path[1, :, 0], wanted[(slice(None), *place)], atol=1e-6)
+
+
+def test_the_right_map_is_faithful_and_the_wrong_one_is_not() -> None:
+    rng = np.random.default_rng(0)
+    weights = np.zeros((10, 6))
+    weights[2:5, :2] = 1.0
+
+    def sigmoid(X: np.ndarray) -> np.ndarray:
+        first = 1 / (1 + np.exp(-(X * weights).sum(axis=(1, 2))))
+        return np.stack([first, 1 - first], axis=1)
+
+    X, donors = rng.standard_normal((20, 10, 6)), rng.standard_normal((50, 10, 6))
+    settings = {"shares": (0.1, 0.2, 0.5), "window": 1}
+    right = faithfulness(sigmoid, X, X * weights, donors, **settings)
+    assert right.removal_gain["absolute"] > 2 * right.removal_spread > 0
+    assert right.insertion_gain["absolute"] > 2 * right.insertion_spread > 0
+    assert right.cpd > right.cpd_random > right.cpp
+    assert right.removal["absolute"][0] == right.removal["random"][0] > 0.5
+    wrong = faithfulness(sigmoid, X, 1.0 - weights + 0 * X, donors, **settings)
+    assert wrong.removal_gain["absolute"] < 0 > wrong.insertion_gain["absolute"]
+    assert wrong.cpd < wrong.cpd_random
+    assert set(wrong.removal) == {"absolute", "random"}  # without negative values both rankings are one
+    assert set(right.removal) == {"absolute", "signed", "random"}
+    with pytest.raises(InputError, match="the samples' shape"):
+        faithfulness(sigmoid, X, weights, donors, **settings)

@@ -1,0 +1,58 @@
+"""Pairs: what is refused, what the package has, and that explaining is what its parts do."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter1d
+
+from fmri_saliency.attribution import attribute
+from fmri_saliency.decoding import Architecture, TaskDecoder, Training
+from fmri_saliency.errors import ConfigError
+from fmri_saliency.saliency import DEFAULT_PAIR, PAIRS, Pair, explain_pair
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"network": "lstn"}, "The network of the pair 'x' must be one of"),
+        ({"explainer": "shap"}, "The explainer of the pair 'x' must be one of"),
+        ({"explainer": "deep-lift"}, "is refused on recurrent networks: its rules do not reach"),
+        ({"settings": {"windw": 3}}, "A setting of the explainer of the pair 'x' must be one of"),
+        ({"settings": {"references": 3}}, "A setting of the explainer of the pair 'x' must be one of"),
+        ({"settings": {"window": 2.5}}, "window of the explainer of the pair 'x' must be a whole number; 2.5 came"),
+        ({"settings": {"window": True}}, "window of the explainer of the pair 'x' must be a whole number; True came"),
+        ({"settings": {"window": 0}}, "window of an explanation must be at least 1; 0 came"),
+        ({"settings": {"base": 1}}, "base of the explainer of the pair 'x' must be a text; 1 came"),
+        ({"smoothing": -1.0}, "smoothing of the pair 'x' must be at least 0 time steps"),
+    ],
+)
+def test_one_message_for_each_mistake(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Pair(**{"name": "x", "network": "lstm", "explainer": "gradient", **change})
+    assert words in str(error.value)
+
+
+def test_the_packages_own_pairs() -> None:
+    assert DEFAULT_PAIR in PAIRS
+    assert all(name == pair.name for name, pair in PAIRS.items())
+    assert (PAIRS["paper"].network, PAIRS["paper"].explainer) == ("input-cell-lstm", "gradient")
+    assert PAIRS["paper"].training.way == "plain"
+    assert not PAIRS["paper"].contributes
+    assert Pair("x", "lstm", "gradient-shap", settings={"n_samples": 3, "noise": 0, "baseline": 1}).contributes
+
+
+def test_explaining_is_attributing_and_smoothing() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 8, 3)).astype(np.float32), np.array(["u", "v"] * 10)
+    sizes = Architecture(hidden_size=4, dropout=0.0)
+    decoder = TaskDecoder("lstm", sizes, Training(max_epochs=1)).fit(X, y)
+    pair = Pair("x", "lstm", "gradient-shap", sizes, settings={"n_samples": 5}, smoothing=1.5)
+    inputs, targets = torch.from_numpy(X[:4]), torch.tensor([0, 1, 0, 1])
+    plain = attribute(decoder.module_, inputs, targets, "gradient-shap", references=torch.from_numpy(X), n_samples=5,
+                      seed=7).numpy()  # fmt: skip
+    found = explain_pair(decoder, pair, X[:4], y[:4], X, seed=7)
+    np.testing.assert_allclose(found, gaussian_filter1d(plain, 1.5, axis=1), atol=1e-7)
+    assert np.abs(found - plain).max() > 0.1 * np.abs(plain).max()
+    assert (explain_pair(decoder, pair, X[:4], y[:4], X, seed=8) != found).any()
