@@ -196,11 +196,11 @@ METHODS: dict[str, Method] = {
     "pooled-attention": Method(
         run=masks.explain_mask,
         signed=False, uses_baseline=False, multiplied_by_input=False,
-        axiom="0 where the input is ignored, towards 1 where it cannot be replaced",
+        axiom="0 where all of a moment or of a region is ignored, towards 1 where a cell cannot be replaced",
         reference="Grimm et al. (2017), arXiv:1706.00536, per sample, in masks that sum moments and regions",
         cost=lambda t, n, s: masks.mask_cost(s),
         uses_references=True,
-        defaults={"parameterisation": "pooled", "size_penalty": 0.35, "window": 10},
+        defaults={"parameterisation": "pooled", "size_penalty": 0.5, "window": 10},
         unit="share that must be kept",
     ),
     "dynamask": Method(

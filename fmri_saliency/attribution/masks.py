@@ -30,6 +30,7 @@ SEEN = 16  # training samples at each step of a network's training
 PER_CALL = 64
 DEGREE = 3
 ROUND = 0.01
+OWN = 0.25  # how fast a window's own value moves in a pooled mask, beside those of its moment and its region
 NETWORK = "latent-attention-network"
 
 
@@ -74,7 +75,7 @@ def _free_values(x: Tensor, settings: ExplainerSettings) -> tuple[list[Tensor], 
     if settings.parameterisation == "separable":
         return [moments, regions], lambda: (moments + regions).sigmoid()
     windows = zeros(n_units, x.shape[2])
-    return [moments, regions, windows], lambda: (moments + regions + spread(windows)).sigmoid()
+    return [moments, regions, windows], lambda: (moments + regions + OWN * spread(windows)).sigmoid()
 
 
 def area_penalty(kept: Tensor, area: float) -> Tensor:
@@ -185,8 +186,9 @@ def explain_mask(forward: Forward, x: Tensor, target: Tensor, settings: Explaine
     free one, is shared by `window` consecutive steps of a region, stands for one cell, or for one spline over time.
     What a network needs it often needs from many regions at once, or from a region for a while, while a single window
     changes its answer little. So the pooled mask adds up free values of the moment, of the region and of the window
-    of `b` steps, :math:`A_{ti} = \sigma(u_t + v_i + w_{\lfloor t / b \rfloor i})`: all regions help to find a moment,
-    all moments to find a region, and the last term leaves room for what is not separable.
+    of `b` steps, :math:`A_{ti} = \sigma(u_t + v_i + w_{\lfloor t / b \rfloor i} / 4)`: all regions help to find a
+    moment, all moments to find a region, and the last term, which moves at a quarter of their pace, leaves room for
+    what is not separable.
     The members of the family differ in :math:`\eta` (`replace_by`), :math:`S` (`size_form`), :math:`\gamma`
     (`time_penalty`) and :math:`L` (`loss`):
 

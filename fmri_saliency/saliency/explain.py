@@ -37,8 +37,9 @@ class SaliencySettings:
         Points of the integral of integrated gradients.
     n_samples : int
         Draws of the methods that draw at random.
-    window : int
-        Frames that are removed, or kept, together, by methods that remove parts of the input.
+    window : int, optional
+        Frames that are removed, or kept, together, by methods that remove parts of the input; the method's own
+        number when omitted.
     smoothing : float
         Full width at half maximum, in seconds, of a Gaussian over time applied to the
         signed saliency of each sample; 0 means none.
@@ -49,7 +50,7 @@ class SaliencySettings:
     baseline: str = "zero"
     steps: int = 32
     n_samples: int = 16
-    window: int = 5
+    window: int | None = None
     smoothing: float = 0.0
 
     def __post_init__(self) -> None:
@@ -59,7 +60,7 @@ class SaliencySettings:
         if self.steps < 2 or self.smoothing < 0:
             raise ConfigError("In [saliency], steps must be at least 2 and smoothing at least 0 seconds; "
                               f"{self.steps} and {self.smoothing} came.")
-        if self.n_samples < 1 or self.window < 1:
+        if self.n_samples < 1 or (self.window is not None and self.window < 1):
             raise ConfigError("In [saliency], n_samples and window must be at least 1; "
                               f"{self.n_samples} and {self.window} came.")
 
@@ -129,7 +130,9 @@ def explain_samples(
     targets = torch.as_tensor(np.searchsorted(decoder.classes_.astype(str), y), device=decoder.device)
     references = None if training is None else torch.as_tensor(np.asarray(training, np.float32), device=decoder.device)
     options = {"baseline": baseline, "references": references, "steps": settings.steps, "seed": decoder.seed,
-               "n_samples": settings.n_samples, "window": settings.window}  # fmt: skip
+               "n_samples": settings.n_samples}  # fmt: skip
+    if settings.window is not None:
+        options["window"] = settings.window
     with limited_threads(decoder.threads):
         found = attribute(decoder.module_, inputs, targets, settings.method, **options).cpu()
     method = METHODS[settings.method]

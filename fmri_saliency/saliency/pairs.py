@@ -85,16 +85,16 @@ def _check_explainer(settings: dict[str, Any], where: str) -> None:
         raise ConfigError(f"The explainer {where}: {error}") from None
 
 
-_BASE = {"learning_rate": 2e-3, "weight_decay": 0.1, "batch_size": 50, "max_epochs": 40, "patience": 8}
+_BASE = {"learning_rate": 2e-3, "weight_decay": 0.1, "batch_size": 50, "max_epochs": 40}
 _SIZE = {"hidden_size": 32, "dropout": 0.1}
 
 # those that have a name of their own: what the package recommends, and what the paper did
 PAIRS: dict[str, Pair] = {
     "recommended": Pair(
-        "recommended", "input-cell-lstm", "latent-attention", Architecture(**_SIZE, readout="mean", window=5),
-        Training(**_BASE, way="replacement", share=0.85, block=10), {"window": 5, "size_penalty": 1.5},
+        "recommended", "bi-input-cell-lstm", "pooled-attention", Architecture(**_SIZE, readout="mean", window=3),
+        Training(**_BASE, patience=40, way="replacement", share=0.85, block=10),
     ),
-    "paper": Pair("paper", "input-cell-lstm", "gradient", Architecture(**_SIZE), Training(**_BASE)),
+    "paper": Pair("paper", "input-cell-lstm", "gradient", Architecture(**_SIZE), Training(**_BASE, patience=8)),
 }  # fmt: skip
 DEFAULT_PAIR = "recommended"
 
