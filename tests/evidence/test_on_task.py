@@ -18,8 +18,8 @@ def test_steps_by_hand() -> None:
     assert on_task_steps(events, 4, 2.0, start=3.0).tolist() == [True, True, True, False]
     # a response 4 s later: [6, 10) and [9, 12)
     assert np.flatnonzero(on_task_steps(events, 8, 2.0, delay=4.0)).tolist() == [3, 4, 5]
-    # frame 3 is at 3 * 0.72 = 2.1599999999999997: it begins with the event; frame 4 begins at the event's end
-    assert np.flatnonzero(on_task_steps([Event(2.16, 0.72, "a")], 40, 0.72)).tolist() == [3]
+    # 5 * 0.72 and 9 * 0.72 are a rounding below 3.6 and 6.48: frame 5 begins with the event, frame 9 at its end
+    assert np.flatnonzero(on_task_steps([Event(3.6, 2.88, "a")], 40, 0.72)).tolist() == [5, 6, 7, 8]
     assert not on_task_steps([], 3, 1.0).any()
     with pytest.raises(InputError, match=r"at least 1 frame and a t_r above 0 s; 0 and 1\.0 came"):
         on_task_steps([], 0, 1.0)
