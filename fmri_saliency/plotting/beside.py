@@ -56,10 +56,10 @@ def plot_beside(
         axis.grid(axis="y", color="0.93")
     axes[0].set_yticks(range(len(names)), names, fontsize=8)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
-    figure.supxlabel(label, fontsize=9)
+    axes[len(axes) // 2].set_xlabel(label, fontsize=9)
     figure.suptitle(title, fontsize=11)
     handles, words = axes[0].get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+    figure.legend(handles, words, loc="outside lower center", ncols=4 if len(axes) > 2 else 1, fontsize=7, frameon=False)
     return figure
 
 

@@ -46,9 +46,9 @@ def plot_curves(
         for name, values in (published or {}).get(score, {}).items():
             (drawn[f"{name} (published)"],) = axis.plot(x, values, "--D", markersize=3, color=colours[name])
         axis.set_xticks(list(x))
+        axis.set_xlabel(label, fontsize=9)
         axis.set_ylabel(score, fontsize=9)
         axis.tick_params(labelsize=8)
-    figure.supxlabel(label, fontsize=9)
     figure.suptitle(title, fontsize=11)
     figure.legend(drawn.values(), drawn, loc="outside lower center", ncols=3, fontsize=7, frameon=False)
     return figure

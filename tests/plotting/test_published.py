@@ -20,7 +20,7 @@ def test_dots_lines_and_diamonds_stand_where_the_numbers_are() -> None:
     assert [c.get_offsets().tolist() for c in late.collections] == [[[0.2, 0.0]]]  # what is not known is not drawn
     assert [label.get_text() for label in early.get_yticklabels()] == ["a", "b"]
     assert early.get_ylim() == (1.5, -0.5)  # the first network is at the top
-    assert figure.get_supxlabel() == "AUROC"
+    assert late.get_xlabel() == "AUROC"
 
 
 def test_curves_have_their_mean_and_range_and_the_published_ones_their_colour() -> None:
@@ -35,7 +35,7 @@ def test_curves_have_their_mean_and_range_and_the_published_ones_their_colour() 
     assert axes.lines[2].get_linestyle() == "--"
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["a", "b", "a (published)", "c (published)"]
-    assert axes.get_ylabel() == "Drop"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Removed (%)", "Drop")
 
 
 def test_every_picture_has_its_own_grey_scale_from_zero() -> None:
