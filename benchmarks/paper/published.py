@@ -65,4 +65,4 @@ def table1(network: str, name: str) -> dict[str, float]:
     if network not in TABLE1 or name not in SETS:
         return {}
     jaccard, distance, accuracy = TABLE1[network][list(SETS).index(name)]
-    return dict(zip(SCORES, (jaccard, distance, accuracy / 100), strict=True))
+    return dict(zip(SCORES, (jaccard, distance, round(accuracy / 100, 4)), strict=True))

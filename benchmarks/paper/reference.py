@@ -101,9 +101,9 @@ def all_right(module: nn.Module, x: torch.Tensor, y: torch.Tensor, size: int = 2
 
 def train(
     module: nn.Module, x: np.ndarray, y: np.ndarray, seed: int, at_most: int, look_every: int,
-    double_softmax: bool = True, batch_size: int = 50,
+    double_softmax: bool = True, batch_size: int = 50, learning_rate: float = 1e-3,
 ) -> tuple[int, bool]:  # fmt: skip
-    """Train in place with Adam (1e-3) until all training samples are right; return minibatches, and whether they are.
+    """Train in place with Adam until all training samples are right; return minibatches, and whether they are.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def train(
         See :class:`Variant`.
     """
     inputs, target = torch.from_numpy(x), torch.from_numpy(y)
-    optimiser, done = torch.optim.Adam(module.parameters(), lr=1e-3), 0
+    optimiser, done = torch.optim.Adam(module.parameters(), lr=learning_rate), 0
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         while done < at_most:
@@ -137,10 +137,13 @@ def train(
     return done, False
 
 
-def train_variant(variant: Variant, module: nn.Module, x: np.ndarray, y: np.ndarray, seed: int, at_most: int) -> dict:
+def train_variant(
+    variant: Variant, module: nn.Module, x: np.ndarray, y: np.ndarray, seed: int, at_most: int, batch_size: int = 50,
+    learning_rate: float = 1e-3,
+) -> dict[str, object]:  # fmt: skip
     """Train as the authors' code does, and say how it ended."""
     every = 3 if variant.network.startswith("input-cell") else 10
-    batches, right = train(module, x, y, seed, at_most, every, variant.double_softmax)
+    batches, right = train(module, x, y, seed, at_most, every, variant.double_softmax, batch_size, learning_rate)
     return {"minibatches": batches, "stopped_by": "training accuracy of 1" if right else "cap",
             "train_accuracy": round(accuracy(module, x, y), 4)}  # fmt: skip
 

@@ -42,7 +42,7 @@ def plot_beside(
     """
     names = list(next(iter(panels.values())))
     row = {name: place for place, name in enumerate(names)}
-    figure = Figure(figsize=(1.6 + 1.9 * len(panels), 1.4 + 0.26 * len(names)), layout="constrained")
+    figure = Figure(figsize=(2.6 + 1.9 * len(panels), 2.8 + 0.26 * len(names)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
     for axis, (panel, scores) in zip(axes, panels.items(), strict=True):
         for number, (name, value) in enumerate((baselines or {}).get(panel, {}).items()):
@@ -59,7 +59,7 @@ def plot_beside(
     axes[len(axes) // 2].set_xlabel(label, fontsize=9)
     figure.suptitle(title, fontsize=11)
     handles, words = axes[0].get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside lower center", ncols=4 if len(axes) > 2 else 1, fontsize=7, frameon=False)
+    figure.legend(handles, words, loc="outside lower center", ncols=min(len(axes), 4), fontsize=7, frameon=False)
     return figure
 
 

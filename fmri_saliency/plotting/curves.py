@@ -45,7 +45,7 @@ def plot_curves(
             axis.fill_between(x, values.min(axis=0), values.max(axis=0), color=colours[name], alpha=0.15, linewidth=0)
         for name, values in (published or {}).get(score, {}).items():
             (drawn[f"{name} (published)"],) = axis.plot(x, values, "--D", markersize=3, color=colours[name])
-        axis.set_xticks(list(x))
+        axis.set_xticks(list(x)[:: -(-len(x) // 12)])  # at most a dozen
         axis.set_xlabel(label, fontsize=9)
         axis.set_ylabel(score, fontsize=9)
         axis.tick_params(labelsize=8)
