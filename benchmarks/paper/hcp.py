@@ -138,7 +138,8 @@ def page(rows: list[Row], data: Data) -> str:
         f"Made by `python benchmarks/paper/hcp.py`; data: {data.name}; every row with its seed is in `hcp.json`. "
         f"Classes: {', '.join(first['classes'])}; samples of {first['n_times']} frames and {first['n_regions']} "
         f"regions; {first['samples']['train']} for training, {first['samples']['stop']} to stop on, "
-        f"{first['samples']['test']} held out. Ours: mean over seeds {seeds} (lowest to highest), each with its own split, weights and order. "
+        f"{first['samples']['test']} held out. Ours: mean over seeds {seeds} (lowest to highest), each with its own "
+        "split, weights and order. "
         "Paper: one run on HCP scans whose tasks, regions and split are not known here, read off a figure. Saliency is "
         "the absolute slope of the true class's probability.\n",
         "## Accuracy, and share of saliency in the last tenth of the steps (even: 10 %)\n",
