@@ -43,7 +43,7 @@ def plot_beside(
     names = list(next(iter(panels.values())))
     row = {name: place for place, name in enumerate(names)}
     figure = Figure(figsize=(2.6 + 1.9 * len(panels), 2.8 + 0.26 * len(names)), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+    axes = np.atleast_1d(figure.subplots(1, len(panels), sharex=True, sharey=True))
     for axis, (panel, scores) in zip(axes, panels.items(), strict=True):
         for number, (name, value) in enumerate((baselines or {}).get(panel, {}).items()):
             axis.axvline(value, color=colormaps["Set2"](number % 8), linewidth=1.5, label=name, zorder=1)
