@@ -25,6 +25,7 @@ SIZES = {
     "batches": (1200, 30, "most minibatches of 50 in training"),
 }
 NETWORKS = tuple(label for label in MAIN if label != "Bi-LSTM, read at both ends")
+FRESH = ("LSTM", "input-cell (mean)")  # drawn before training, too
 SCORES = {
     "weighted_jaccard": "Weighted Jaccard (paper's)",
     "euclidean": "Euclidean distance (paper's)",
@@ -117,13 +118,13 @@ def curve(rows: list[Row], network: str, starts: list[int], seeds: list[int], *p
 
 def draw_figure(rows: list[Row], starts: list[int], networks: list[str], seeds: list[int]) -> object:
     """Return the paper's figure: one curve per network over the start of the box."""
-    last, panels, published = networks[-1], {}, {}
+    panels, published = {}, {}
     labels = {VARIANTS[network].published: network for network in networks}
     labels["input-cell"] = "input-cell"  # which of the three forms is not said
     for figure in ("weighted_jaccard", "euclidean", "auroc"):
         panels[SCORES[figure]] = {
             **{network: curve(rows, network, starts, seeds, figure) for network in networks},
-            f"{last}, untrained": curve(rows, last, starts, seeds, "untrained", figure),
+            **{f"{n}, untrained": curve(rows, n, starts, seeds, "untrained", figure) for n in FRESH if n in networks},
             "random map": curve(rows, "baselines", starts, seeds, "maps", "random map", figure),
         }
         published[SCORES[figure]] = {
