@@ -5,6 +5,7 @@ from fmri_saliency.evidence.gate import gate, passes
 from fmri_saliency.evidence.localise import Localisation, localise, localise_classes, mass_areas, paper_scores
 from fmri_saliency.evidence.naive import NAIVE, class_difference, naive_maps
 from fmri_saliency.evidence.null import Band, Likeness, compare_maps, profile_band, renew_from_output, time_profile
+from fmri_saliency.evidence.on_task import on_task_share, on_task_steps, removal_drop, top_cells
 from fmri_saliency.evidence.permutation import (
     PermutationImportance,
     PermutationSettings,
@@ -20,40 +21,5 @@ from fmri_saliency.evidence.suppress import Suppression, suppression
 from fmri_saliency.evidence.verdict import best_rival, say_verdict
 
 __all__ = [
-    "NAIVE",
-    "Band",
-    "Curves",
-    "Judgement",
-    "Likeness",
-    "Localisation",
-    "PermutationImportance",
-    "PermutationSettings",
-    "PermutationTest",
-    "Retrained",
-    "Spread",
-    "Suppression",
-    "TimeSpan",
-    "best_rival",
-    "class_difference",
-    "compare_maps",
-    "compare_untrained",
-    "edge_shares",
-    "faithfulness",
-    "gate",
-    "localise",
-    "localise_classes",
-    "mass_areas",
-    "naive_maps",
-    "over_seeds",
-    "paper_scores",
-    "passes",
-    "permutation_importance",
-    "profile_band",
-    "recover",
-    "renew_from_output",
-    "retrain",
-    "say_verdict",
-    "summarise",
-    "suppression",
-    "time_profile",
+
 ]

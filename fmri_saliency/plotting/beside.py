@@ -1,0 +1,72 @@
+"""Scores of several networks, one dot per seed, beside what was published and what knows nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+__all__ = ["plot_beside"]
+
+Scores = Mapping[str, Sequence[float]]
+
+
+def plot_beside(
+    panels: Mapping[str, Scores],
+    published: Mapping[str, Mapping[str, float]] | None = None,
+    baselines: Mapping[str, Mapping[str, float]] | None = None,
+    others: Mapping[str, Scores] | None = None,
+    label: str = "",
+    title: str = "",
+) -> Figure:
+    """Draw a score of every network as dots, one per seed, in one panel per data set.
+
+    Parameters
+    ----------
+    panels : mapping of panel name to mapping of network to scores
+        Networks appear in the order of the first panel, from the top.
+    published : mapping of panel name to mapping of network to score, optional
+        Drawn as hollow diamonds.
+    baselines : mapping of panel name to mapping of name to score, optional
+        Drawn as vertical lines.
+    others : as `panels`, optional
+        A second score per network and seed (untrained networks), drawn as crosses.
+    label, title : str
+        Of the score's axis and of the figure.
+
+    Returns
+    -------
+    Figure
+    """
+    names = list(next(iter(panels.values())))
+    row = {name: place for place, name in enumerate(names)}
+    figure = Figure(figsize=(2.6 + 1.9 * len(panels), 2.8 + 0.26 * len(names)), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(panels), sharex=True, sharey=True))
+    for axis, (panel, scores) in zip(axes, panels.items(), strict=True):
+        for number, (name, value) in enumerate((baselines or {}).get(panel, {}).items()):
+            axis.axvline(value, color=colormaps["Set2"](number % 8), linewidth=1.5, label=name, zorder=1)
+        _dots(axis, (others or {}).get(panel, {}), row, "x", "0.55", "untrained network")
+        _dots(axis, scores, row, "o", "tab:blue", "trained network, one dot per seed")
+        known = {name: [value] for name, value in (published or {}).get(panel, {}).items() if name in row}
+        _dots(axis, known, row, "D", "tab:red", "published")
+        axis.set_title(panel, fontsize=9)
+        axis.tick_params(labelsize=7)
+        axis.grid(axis="y", color="0.93")
+    axes[0].set_yticks(range(len(names)), names, fontsize=8)
+    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    axes[len(axes) // 2].set_xlabel(label, fontsize=9)
+    figure.suptitle(title, fontsize=11)
+    handles, words = axes[0].get_legend_handles_labels()
+    figure.legend(handles, words, loc="outside lower center", ncols=min(len(axes), 4), fontsize=7, frameon=False)
+    return figure
+
+
+def _dots(axes: object, scores: Scores, row: Mapping[str, int], marker: str, colour: str, label: str) -> None:
+    points = [(value, row[name]) for name, values in scores.items() for value in values if np.isfinite(value)]
+    if points:
+        look = {"color": colour} if marker == "x" else {"edgecolors": colour}
+        if marker != "x":
+            look["facecolors"] = "none" if marker == "D" else colour
+        axes.scatter(*zip(*points, strict=True), marker=marker, s=18, linewidths=1, label=label, zorder=3, **look)
