@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 import torch
@@ -145,7 +146,8 @@ def causal_softmax_average(
     window = None if window is not None and window >= x.shape[1] else window
     kind = x.dtype
     wide = WIDE.get(kind, kind)
-    with torch.autocast(x.device.type, enabled=False):
+    mixed = torch.is_autocast_enabled(x.device.type)
+    with torch.autocast(x.device.type, enabled=False) if mixed else nullcontext():
         scores, inputs = scores.to(wide), x.to(wide)
         if form == "mean" and chunk_size is None and can_compile(scores, inputs, window):
             found = read_past(scores, inputs, window, partial(_products, window=window))
