@@ -18,6 +18,7 @@ from fmri_saliency.decoding import SPLITS, Architecture, Training, check_device
 from fmri_saliency.errors import ConfigError, nearest, one_of
 from fmri_saliency.files import write_text
 from fmri_saliency.models import network_names
+from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings
 from fmri_saliency.scans import LAYOUTS
 from fmri_saliency.series import Cleaning, Windows
@@ -145,7 +146,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole configuration, one record per section of the TOML file."""
+    """The whole configuration, one record per section of the TOML file, and the recipe that filled in the rest."""
 
     scans: Scans
     output: Output
@@ -154,6 +155,7 @@ class Config:
     samples: Windows = field(default_factory=Windows)
     decoder: Decoder = field(default_factory=Decoder)
     saliency: SaliencySettings = field(default_factory=SaliencySettings)
+    recipe: str = "standard"
 
 
 def _wrong(section: str, key: str, expected: str, value: Any) -> ConfigError:
@@ -232,7 +234,7 @@ def build_section(kind: type, values: dict[str, Any], section: str, folder: Path
 
 def load_config(path: Path) -> Config:
     """Read and check a configuration file; see :func:`read_settings`."""
-    return read_settings(path, lambda values, folder: build_section(Config, values, "", folder))
+    return read_settings(path, lambda values, folder: build_section(Config, follow_recipe(values), "", folder))
 
 
 def read_settings(path: Path, build: Callable[[dict[str, Any], Path], Any]) -> Any:

@@ -103,12 +103,12 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
         if match := re.match(r"(?:# )?\[([a-z.]+)\]", line):
             section = match[1]
         elif match := re.match(r"(# )?([a-z_]+) = (.+?)(?:  +#.*)?$", line):
-            shown[f"{section}.{match[2]}"] = (match[1] is not None, match[3])
+            shown[f"{section}.{match[2]}".lstrip(".")] = (match[1] is not None, match[3])
     missing = documented(Config) - set(shown) - {"samples.classes"}
     assert not missing
     assert "[samples.classes]" in text
     examples = {"atlas.labels", "atlas.table", "scans.truth", "scans.t_r", "scans.families",
-                "decoder.architecture.window"}  # fmt: skip
+                "decoder.architecture.window", "saliency.window"}  # fmt: skip
     plain = to_plain(load(tmp_path, MINIMAL))
     for key, (commented, value) in shown.items():
         if commented and key not in examples:
@@ -116,3 +116,21 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
             for part in key.split("."):
                 wanted = wanted[part]
             assert tomllib.loads(f"x = {value}")["x"] == wanted, key
+
+
+def test_a_recipe_fills_in_what_the_file_leaves_out(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('recipe = "pooled"\n' + MINIMAL + '[decoder]\nfolds = 3\n[decoder.architecture]\nwindow = 7\n')
+    config = load_config(path)
+    assert (config.decoder.network, config.saliency.method) == ("bi-input-cell-lstm", "pooled-attention")
+    assert (config.decoder.architecture.readout, config.decoder.training.way) == ("mean", "replacement")
+    assert (config.decoder.architecture.window, config.decoder.folds) == (7, 3)  # what stands in the file wins
+    write_config(config, tmp_path / "resolved.toml")
+    assert load_config(tmp_path / "resolved.toml") == config
+    path.write_text('recipe = "paper"\n' + MINIMAL)
+    assert load_config(path).saliency.method == "gradient"
+    assert load_config(path).decoder.architecture.readout == "last"
+    for wrong, words in (('"papr"', "recipe in the configuration must be one of standard, pooled"), ("3", "quotes")):
+        path.write_text(f"recipe = {wrong}\n" + MINIMAL)
+        with pytest.raises(ConfigError, match=words):
+            load_config(path)
