@@ -138,9 +138,11 @@ def causal_softmax_average(
     one_of(form, FORMS, "The form of the input-cell attention", DecoderError)
     if window is not None and window < 1:
         raise DecoderError(f"The window of the input-cell attention must be at least 1 step; {window} came.")
-    if scores.ndim != 3 or x.ndim != 3 or scores.shape[:2] != x.shape[:2] or x.shape[1] < 1:
+    fits = scores.ndim == x.ndim == 3 and scores.shape[:2] == x.shape[:2]
+    if not fits or x.shape[1] < 1 or scores.shape[2] < 1:
         raise DecoderError("Scores (batch, time, hops) and inputs (batch, time, features) must be of one batch and one "
-                           f"time of at least one step; {tuple(scores.shape)} and {tuple(x.shape)} came.")
+                           f"time of at least one step, with at least one hop; {tuple(scores.shape)} and "
+                           f"{tuple(x.shape)} came.")
     if chunk_size is not None and chunk_size < 1:
         raise DecoderError(f"chunk_size of the input-cell attention must be at least 1; {chunk_size} came.")
     window = None if window is not None and window >= x.shape[1] else window

@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 try:
     from numba import njit
@@ -208,10 +209,9 @@ def can_compile(scores: Tensor, x: Tensor, window: int | None = None) -> bool:
         return False
     if x.device.type != "cpu" or scores.device.type != "cpu" or not scores.numel():
         return False
-    try:
-        return scores.detach().numpy() is not None and x.detach().numpy() is not None
-    except RuntimeError:  # tensors of torch.func have no memory of their own
+    if any(forward_ad.unpack_dual(one).tangent is not None for one in (scores, x)):  # it has no forward-mode derivative
         return False
+    return _has_memory(scores) and _has_memory(x)
 
 
 def _each_sample(work: Callable, size: float, *tensors: Tensor) -> None:
@@ -247,15 +247,33 @@ class _ReadPast(torch.autograd.Function):
     @staticmethod
     def backward(ctx, slope: Tensor) -> tuple[Tensor, Tensor, None, None]:
         scores, x, *saved = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a derivative of this derivative is wanted
-            one, other = scores.view_as(scores), x.view_as(x)
-            found = torch.autograd.grad(ctx.plain(one, other), (one, other), slope, create_graph=True)
-            return *found, None, None
+        if torch.is_grad_enabled() or not _has_memory(slope):  # a derivative of this derivative, or many slopes at once
+            return *_differentiate(ctx.plain, scores, x, slope, ctx.needs_input_grad[:2]), None, None
         inputs = x.contiguous()
         of_x, of_scores = torch.empty_like(inputs), torch.empty_like(saved[0])
         back = read_back if ctx.window is None else read_recent_back
         _each_sample(back, 2 * ctx.work, *saved, inputs, slope.contiguous(), of_x, of_scores)
         return of_scores, of_x, None, None
+
+
+def _differentiate(
+    plain: Plain, scores: Tensor, x: Tensor, slope: Tensor, wanted: tuple[bool, ...]
+) -> list[Tensor | None]:
+    """Return the slopes of the plain form at those inputs that want one, with a graph of their own if that is kept."""
+    with torch.enable_grad():
+        inputs = [one.view_as(one) if asked else one for one, asked in zip((scores, x), wanted, strict=True)]
+        chosen = [one for one, asked in zip(inputs, wanted, strict=True) if asked]
+        found = plain(*inputs)
+    slopes = iter(torch.autograd.grad(found, chosen, slope, create_graph=torch.is_grad_enabled()))
+    return [next(slopes) if asked else None for asked in wanted]
+
+
+def _has_memory(tensor: Tensor) -> bool:
+    """Return whether a tensor's values can be seen: those of torch.func and batched slopes cannot."""
+    try:
+        return tensor.detach().numpy() is not None
+    except RuntimeError:
+        return False
 
 
 def _weigh_and_read(scores: np.ndarray, enter: np.ndarray, keep: np.ndarray, share: np.ndarray, x: np.ndarray,

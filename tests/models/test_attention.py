@@ -176,8 +176,10 @@ def test_one_message_for_each_wrong_setting() -> None:
     with pytest.raises(DecoderError, match=r"window .* at least 1 step; 0 came"):
         causal_softmax_average(draw(0, 1, 4, 1), draw(0, 1, 4, 1), window=0)
     assert "form=flatten" in repr(InputCellAttention(3, form="flatten"))
-    with pytest.raises(DecoderError, match=r"one batch and one time of at least one step; \(1, 5, 1\) and \(1, 4, 1\)"):
+    with pytest.raises(DecoderError, match=r"at least one step, with at least one hop; \(1, 5, 1\) and \(1, 4, 1\)"):
         causal_softmax_average(draw(0, 1, 5, 1), draw(0, 1, 4, 1))
+    with pytest.raises(DecoderError, match=r"at least one hop; \(1, 4, 0\) and \(1, 4, 1\)"):
+        causal_softmax_average(draw(0, 1, 4, 0), draw(0, 1, 4, 1))
     with pytest.raises(DecoderError, match=r"chunk_size .* at least 1; -1 came"):
         causal_softmax_average(draw(0, 1, 4, 1), draw(0, 1, 4, 1), chunk_size=-1)
     with pytest.raises(DecoderError, match=r"reads \(batch, time, 3\); \(4, 3\) came"):

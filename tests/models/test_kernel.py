@@ -84,6 +84,8 @@ def test_the_second_derivative_is_that_of_the_products(window: int | None) -> No
         return kernel.read_past(scores, x, window, plain)
 
     assert torch.autograd.gradgradcheck(through, (scores, x))
+    assert torch.autograd.gradgradcheck(lambda one: through(one, x.detach()), scores)  # weights learn from plain inputs
+    assert torch.autograd.gradgradcheck(lambda one: through(scores.detach(), one), x)
     linked = x.cumsum(dim=2)[:, :, :3]  # scores that come from the inputs: no path is counted twice
     for read in (through, plain):
         slope = torch.autograd.grad(read(linked, x).pow(2).sum(), x, create_graph=True)[0]
@@ -91,6 +93,22 @@ def test_the_second_derivative_is_that_of_the_products(window: int | None) -> No
         if read is through:
             first = slope, again
     torch.testing.assert_close(first, (slope, again), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # PyTorch's own, in its forward mode
+@pytest.mark.parametrize("window", [None, 3])
+def test_forward_mode_and_many_slopes_at_once_go_through_the_products(window: int | None) -> None:
+    scores, x = draw(1, 2, 9, 3), draw(2, 2, 9, 4)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+        found = torch.autograd.forward_ad.unpack_dual(causal_softmax_average(scores, dual, window=window))
+        torch.testing.assert_close(found.tangent, torch.ones_like(x))  # an average moves as all it averages do
+    x.requires_grad_()
+    out = causal_softmax_average(scores, x, window=window)
+    slopes = draw(3, 5, *out.shape)
+    together = torch.autograd.grad(out, x, slopes, is_grads_batched=True, retain_graph=True)[0]
+    single = [torch.autograd.grad(out, x, one, retain_graph=True)[0] for one in slopes]
+    torch.testing.assert_close(together, torch.stack(single))
 
 
 @pytest.mark.parametrize("window", [None, 3])
