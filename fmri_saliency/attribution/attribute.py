@@ -110,6 +110,11 @@ def attribute(
             "attribute expects inputs (n_samples, n_times, n_regions) and one target per sample; "
             f"inputs {tuple(inputs.shape)} and {len(targets)} targets came."
         )
+    if not isinstance(targets, Tensor) or targets.is_floating_point() or (len(targets) and int(targets.min()) < 0):
+        raise InputError("targets must be a tensor of class numbers, whole and at least 0, one per sample; "
+                         f"{getattr(targets, 'dtype', type(targets).__name__)} came.")
+    if not torch.isfinite(inputs).all():
+        raise InputError("Inputs to explain must be finite; NaN or an infinite value came.")
     options, chosen = _settings_of(method, settings), METHODS[method]
     options.baseline_for(inputs[:1])
     # what a prior learns it learns once, however many samples are asked about

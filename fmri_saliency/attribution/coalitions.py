@@ -79,7 +79,8 @@ def shapley_values(
     .. math:: \min_\phi \sum_S \pi_S \big(v(S) - v(\emptyset) - z_S^T \phi\big)^2
         \quad \text{with} \quad \textstyle\sum_j \phi_j = v(\text{all}) - v(\emptyset)
 
-    which is exact when every coalition is asked, and for linear functions. All samples of a call see the same
+    which is exact when every coalition is asked, and for linear functions from 3 coalitions per player on (with fewer
+    there are not as many equations as values). All samples of a call see the same
     coalitions, so that a sample's values do not depend on the others.
 
     Parameters

@@ -173,7 +173,9 @@ class _Objective:
         return loss + self.replacement.penalty()
 
 
-def explain_mask(forward: Forward, x: Tensor, target: Tensor, settings: ExplainerSettings) -> Tensor:
+def explain_mask(
+    forward: Forward, x: Tensor, target: Tensor, settings: ExplainerSettings, name: str = "latent-attention"
+) -> Tensor:
     r"""Return how little of each cell may be replaced, by optimising a mask for every sample.
 
     With :math:`A \in [0, 1]` the share that is replaced and :math:`\eta` what replaces it,
@@ -212,9 +214,9 @@ def explain_mask(forward: Forward, x: Tensor, target: Tensor, settings: Explaine
     """
     x = x.detach()
     if settings.replace_by == "blur":  # of training samples where there are some: one message for all batches of a call
-        warn_of_blur(x if settings.references is None else settings.references_for(x, "mask"), settings.blur)
+        warn_of_blur(x if settings.references is None else settings.references_for(x, name), settings.blur)
     n_units, spread = _units(x, settings)
-    replacement = make_replacement(x, settings, "mask", spread, n_units)
+    replacement = make_replacement(x, settings, name, spread, n_units)
     free, replaced = _free_values(x, settings)
     found = [*free, *replacement.free]
     optimiser = torch.optim.Adam(found, lr=settings.learning_rate)

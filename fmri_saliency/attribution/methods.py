@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from torch import Tensor
 
@@ -189,7 +190,7 @@ METHODS: dict[str, Method] = {
         unit="share that must be kept",
     ),
     "pooled-attention": Method(
-        run=masks.explain_mask,
+        run=partial(masks.explain_mask, name="pooled-attention"),
         signed=False, uses_baseline=False, multiplied_by_input=False,
         axiom="0 where all of a moment or of a region is ignored, towards 1 where a cell cannot be replaced",
         reference="Grimm et al. (2017), arXiv:1706.00536, per sample, in masks that sum moments and regions",
@@ -199,7 +200,7 @@ METHODS: dict[str, Method] = {
         unit="share that must be kept",
     ),
     "dynamask": Method(
-        run=masks.explain_mask,
+        run=partial(masks.explain_mask, name="dynamask"),
         signed=False, uses_baseline=False, multiplied_by_input=False,
         axiom="keeps the share `area` of the cells, those that cannot be replaced before ignored ones",
         reference="Crabbé, van der Schaar (2021), arXiv:2106.05303, with training samples for its blur",
@@ -209,7 +210,7 @@ METHODS: dict[str, Method] = {
         defaults={"size_form": "area", "time_penalty": 5.0},
     ),
     "extremal-mask": Method(
-        run=masks.explain_mask,
+        run=partial(masks.explain_mask, name="extremal-mask"),
         signed=False, uses_baseline=False, multiplied_by_input=False,
         axiom="0 where the input is ignored, towards 1 where no replacement near the mean was found",
         reference="Enguehard (2023), arXiv:2305.18840, with each sample's own learned replacement",

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from fmri_saliency.attribution import METHODS, REFUSED, ExplainerSettings, attribute, method_names
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training, limited_threads
-from fmri_saliency.errors import ConfigError, InputError, one_of
+from fmri_saliency.errors import ConfigError, DecoderError, InputError, one_of
 from fmri_saliency.models import network_names
 
 __all__ = ["DEFAULT_PAIR", "PAIRS", "Pair", "explain_pair"]
@@ -120,7 +120,20 @@ def explain_pair(
     -------
     ndarray of float32, shape of `X`
         Signed where the explainer is.
+
+    Raises
+    ------
+    DecoderError
+        If a label was unseen in training, or the number of regions differs.
+    InputError
+        If a value is not finite.
     """
+    unseen = np.setdiff1d(y, decoder.classes_)
+    if len(unseen):
+        raise DecoderError(f"The decoder was not trained on class '{unseen[0]}', so it has no logit to explain.")
+    if X.ndim != 3 or X.shape[2] != decoder.n_regions_in_:
+        raise DecoderError(f"The decoder reads (n_samples, n_times, {decoder.n_regions_in_}); {X.shape} came.")
+    X, references = np.asarray(X, np.float32), np.asarray(references, np.float32)
     inputs, targets = torch.as_tensor(X, device=decoder.device), np.searchsorted(decoder.classes_, y)
     with limited_threads(decoder.threads):
         maps = attribute(

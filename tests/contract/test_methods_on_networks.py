@@ -359,3 +359,14 @@ def test_the_convolution_is_causal_and_sees_as_far_as_it_says() -> None:
     seen = gradient.abs().sum(dim=(0, 2)).nonzero().flatten()
     assert seen[-1] == 220
     assert seen[0] == 220 - 6 * (2**5 - 1)
+
+
+@pytest.mark.parametrize("targets", [np.array([0]), torch.tensor([0.0]), torch.tensor([-1])])
+def test_targets_are_class_numbers(targets: object) -> None:
+    with pytest.raises(InputError, match="tensor of class numbers"):
+        attribute(linear, torch.zeros(1, 3, 2), targets, "gradient")
+
+
+def test_inputs_are_finite() -> None:
+    with pytest.raises(InputError, match="must be finite"):
+        attribute(linear, torch.full((1, 3, 2), torch.nan), torch.tensor([0]), "gradient")

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from fmri_saliency.attribution import attribute
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training
-from fmri_saliency.errors import ConfigError
+from fmri_saliency.errors import ConfigError, DecoderError, InputError
 from fmri_saliency.saliency import DEFAULT_PAIR, PAIRS, Pair, explain_pair
 
 
@@ -56,3 +56,17 @@ def test_explaining_is_attributing_and_smoothing() -> None:
     np.testing.assert_allclose(found, gaussian_filter1d(plain, 1.5, axis=1), atol=1e-7)
     assert np.abs(found - plain).max() > 0.1 * np.abs(plain).max()
     assert (explain_pair(decoder, pair, X[:4], y[:4], X, seed=8) != found).any()
+
+
+def test_what_a_decoder_cannot_explain_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 8, 3)), np.array([1, 3] * 10)
+    decoder = TaskDecoder("lstm", Architecture(hidden_size=4), Training(max_epochs=1)).fit(X, y)
+    pair = Pair("x", "lstm", "gradient")
+    assert explain_pair(decoder, pair, X[:2], y[:2], X).shape == (2, 8, 3)  # double precision is taken, too
+    with pytest.raises(DecoderError, match="was not trained on class '2'"):
+        explain_pair(decoder, pair, X[:2], np.array([1, 2]), X)
+    with pytest.raises(DecoderError, match=r"reads \(n_samples, n_times, 3\); \(2, 8, 2\) came"):
+        explain_pair(decoder, pair, X[:2, :, :2], y[:2], X)
+    with pytest.raises(InputError, match="must be finite"):
+        explain_pair(decoder, pair, np.where(X[:2] > 0, np.nan, X[:2]), y[:2], X)
