@@ -144,17 +144,31 @@ def write_table() -> None:
     write_text(RESULTS.with_suffix(".md"), "\n".join(lines) + "\n")
 
 
+def kept_rows() -> list[dict]:
+    """Return the rows that are kept."""
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else []
+
+
+def is_of(row: dict, name: str, pair: Pair, seed: int) -> bool:
+    """Return whether a row is of this set, seed and pair, as the pair is today."""
+    return (row["set"], row["pair"], row["seed"], row["network"], row["explainer"], row["settings"]) == (
+        name, pair.name, seed, pair.network, pair.explainer, pair.settings
+    ) and (row["architecture"], row["training"], row.get("set_settings", {})) == (
+        asdict(pair.architecture), asdict(pair.training), {"effect": EFFECTS[name]} if name in EFFECTS else {}
+    )  # fmt: skip
+
+
 def run_all(sets: tuple[str, ...], pairs: tuple[str, ...], seeds: tuple[int, ...]) -> list[dict[str, object]]:
-    """Make the rows that are missing; each is kept as soon as it is there."""
-    rows = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else []
-    done = {(row["set"], row["pair"], row["seed"]) for row in rows}
-    wanted = [(name, pair, seed) for seed in seeds for name in sets for pair in pairs]
-    for name, pair, seed in tqdm([key for key in wanted if key not in done], unit="row"):
-        rows.append(measure(name, PAIRS[pair], seed))
-        show(rows[-1])
-        write_json(RESULTS, rows)
+    """Make the rows that are missing; each is kept as soon as it is there, beside what others kept meanwhile."""
+    wanted = [(name, PAIRS[pair], seed) for seed in seeds for name in sets for pair in pairs]
+    rows = kept_rows()
+    for key in tqdm([key for key in wanted if not any(is_of(row, *key) for row in rows)], unit="row"):
+        row = measure(*key)
+        show(row)
+        others = [one for one in kept_rows() if (one["set"], one["pair"], one["seed"]) != (key[0], key[1].name, key[2])]
+        write_json(RESULTS, [*others, row])
         write_table()
-    return [row for row in rows if (row["set"], row["pair"], row["seed"]) in wanted]
+    return [row for row in kept_rows() if any(is_of(row, *key) for key in wanted)]
 
 
 def main() -> None:
@@ -167,6 +181,8 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="all sets, pairs and fresh seeds, kept and resumed")
     parser.add_argument("--quick", action="store_true", help="one set and pair, under a minute")
     options = parser.parse_args()
+    if min(options.seed or [0]) < 0:
+        parser.error("--seed must be at least 0")
     torch.set_num_threads(1)
     if options.all:
         sets, pairs = tuple(options.set or GROUPS[options.group]), tuple(options.pair or PAIRS)
