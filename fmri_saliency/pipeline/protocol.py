@@ -55,13 +55,14 @@ class Data:
     sets : tuple of str
         Names of :func:`fmri_saliency.simulation.dataset_names`.
     seeds : tuple of int
-        Each draws samples, initial weights and the explainer's randomness; intervals are over them.
+        Each draws samples, initial weights and the explainer's randomness; intervals are over them. From 0 to
+        2147483647.
     train, stop, test : int
         Samples to train on, to stop training on, and to measure the accuracy on.
     explained : int
         The first test samples, whose maps are judged.
     settings : dict of str to dict
-        Settings of a set, by its name.
+        Settings of a set, by its name. A `path` in the TOML file is relative to the file's own folder.
     """
 
     sets: tuple[str, ...]
@@ -119,7 +120,8 @@ class Null:
     Attributes
     ----------
     draws : int
-        New weights for the whole network; each is explained. They give the band of the time profile.
+        New weights for the whole network; each is explained. They give the band of the time profile; fewer than 19
+        cannot say whether it was learnt.
     samples : int
         How many of the explained samples are compared.
     retrain : bool
