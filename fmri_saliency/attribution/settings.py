@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -148,11 +148,16 @@ class ExplainerSettings(MaskSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, float | Tensor) and not bool(torch.as_tensor(value).isfinite().all()):
+                came = "an array with other values" if isinstance(value, Tensor) else value
+                raise InputError(f"{item.name} of an explanation must be finite; {came} came.")
         for name in ("steps", "n_samples", "window", "iterations"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} of an explanation must be at least 1; {getattr(self, name)} came.")
         for name in ("noise", "size_penalty"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise InputError(f"{name} of an explanation must be at least 0; {getattr(self, name)} came.")
         if not 0 <= self.gate < 1 or not self.learning_rate > 0:
             raise InputError(f"gate must be at least 0 and below 1, and learning_rate above 0; {self.gate} and "

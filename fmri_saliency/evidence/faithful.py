@@ -107,9 +107,14 @@ def replacement_path(
     -------
     ndarray, shape (n_shares + 1, n_samples, n_classes)
         The first is without any replaced, or put in.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit, or there is no donor.
     """
     block = np.arange(X.shape[1]) // window
-    if ranks.shape != (len(X), block[-1] + 1, X.shape[2]) or donors.shape[1:] != X.shape[1:]:
+    if ranks.shape != (len(X), block[-1] + 1, X.shape[2]) or donors.shape[1:] != X.shape[1:] or not len(donors):
         raise InputError(f"Ranks must be those of the samples' blocks, and donors samples of their shape; samples "
                          f"{X.shape}, ranks {ranks.shape} and donors {donors.shape} came.")
     drawn = np.random.default_rng([seed, 7]).integers(len(donors), size=ranks.shape)[:, block]
@@ -149,6 +154,33 @@ def total_change(path: np.ndarray) -> float:
     return float(np.abs(np.diff(path, axis=0)).sum(axis=(0, 2)).mean())
 
 
+def check_shares(shares: Sequence[float]) -> None:
+    """Refuse shares that cannot be walked along.
+
+    Raises
+    ------
+    InputError
+        If there are none, one is not above 0 and below 1, or one is not larger than the one before.
+    """
+    if not len(shares) or not all(0 < share < 1 for share in shares) or list(shares) != sorted(set(shares)):
+        raise InputError("Shares must be above 0 and below 1, each larger than the one before; "
+                         f"{[float(share) for share in shares]} came.")
+
+
+def _check(X: np.ndarray, values: np.ndarray, donors: np.ndarray, **counts: int) -> None:
+    if X.ndim != 3 or not X.size:
+        raise InputError(f"Samples must be (n_samples, n_times, n_regions), none of them 0; {X.shape} came.")
+    if values.shape != X.shape:
+        raise InputError(f"Maps must have the samples' shape {X.shape}; {values.shape} came.")
+    if not np.isfinite(values).all():
+        raise InputError("Maps must be finite.")
+    if donors.shape[1:] != X.shape[1:] or not len(donors):
+        raise InputError(f"At least one donor of the samples' shape {X.shape[1:]} is needed; {donors.shape} came.")
+    for name, value in counts.items():
+        if value < 1:
+            raise InputError(f"{name} must be at least 1; {value} came.")
+
+
 def faithfulness(
     predict: Predict,
     X: np.ndarray,
@@ -178,10 +210,17 @@ def faithfulness(
     -------
     Curves
         A map without negative values has one ranking, ``absolute``.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit, there is no sample or no donor, a value of the maps is not finite, the shares are not
+        rising from above 0 to below 1, or a number is below 1.
     """
-    values, rng = np.asarray(values, dtype=float), np.random.default_rng([seed, 8])
-    if values.shape != X.shape:
-        raise InputError(f"Maps must have the samples' shape {X.shape}; {values.shape} came.")
+    X, values, donors = np.asarray(X), np.asarray(values, dtype=float), np.asarray(donors)
+    _check(X, values, donors, window=window, draws=draws, n_random=n_random)
+    check_shares(shares)
+    rng = np.random.default_rng([seed, 8])
     rankings = {"absolute": [rank_blocks(np.abs(values), window, rng)]}
     if (values < 0).any():
         rankings["signed"] = [rank_blocks(values, window, rng)]

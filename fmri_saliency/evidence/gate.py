@@ -38,12 +38,15 @@ def gate(correct: Any, subject: str, chance: float, groups: Any = None, limit: f
     Raises
     ------
     InputError
-        If there is no sample.
+        If there is no sample, or not one group for each.
     """
     correct = np.asarray(correct, dtype=bool)
     if correct.ndim != 1 or not len(correct):
         raise InputError(f"The gate needs one answer per held-out sample; an array of shape {correct.shape} came.")
     people = np.arange(len(correct)) if groups is None else np.asarray(groups)
+    if people.shape != correct.shape:
+        raise InputError(f"The gate needs one group per held-out sample, {correct.shape}; groups of shape "
+                         f"{people.shape} came.")
     accuracy, interval = float(correct.mean()), survey_interval(correct, people)
     found = Evidence(
         check="held-out accuracy", subject=subject, value=accuracy, null=chance, interval=interval,

@@ -158,7 +158,8 @@ def mass_areas(values: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     .. math:: P(p) = \frac{\sum_{P_p \cap R} S}{\sum_{P_p} S}, \qquad
         Q(p) = \frac{\sum_{P_p \cap R} S}{\sum_{P_p \cap R} S + \sum_{R \setminus P_p} S}
 
-    averaged over samples, and integrated by the trapezoidal rule over :math:`p = 0.1, 0.2, \dots, 0.9`, so that both
+    with recall 0 where the whole map misses :math:`R`, averaged over samples whose map is not zero everywhere, and
+    integrated by the trapezoidal rule over :math:`p = 0.1, 0.2, \dots, 0.9`, so that both
     are at most 0.8. Equal cells are taken in the order of time. The areas depend on the values, not only on their
     order: a monotone change of a map changes them.
 
@@ -182,8 +183,7 @@ def mass_areas(values: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
         held, hit = np.cumsum(size[order]), np.cumsum(np.where(planted, size, 0)[order])
         last = np.searchsorted(held, MASS_SHARES * held[-1] * (1 - 1e-12))
         precision[number] = hit[last] / held[last]
-        if hit[-1] > 0:
-            recall[number] = hit[last] / hit[-1]
+        recall[number] = hit[last] / hit[-1] if hit[-1] > 0 else 0.0  # a map that misses the truth finds none of it
     areas = []
     for curve in (precision, recall):
         usable = curve[np.isfinite(curve).all(axis=1)]

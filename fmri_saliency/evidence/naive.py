@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.feature_selection import f_classif
 
+from fmri_saliency.errors import InputError
+
 __all__ = ["NAIVE", "class_difference", "naive_maps"]
 
 NAIVE = {
@@ -32,13 +34,24 @@ def class_difference(X: np.ndarray, y: Any) -> np.ndarray:
     -------
     ndarray, shape (n_times, n_regions)
         0 where a cell is the same in all samples.
+
+    Raises
+    ------
+    InputError
+        If the labels do not fit, there are fewer than two classes, or no more samples than classes.
     """
-    flat = np.asarray(X, dtype=float).reshape(len(X), -1)
+    X, y = np.asarray(X, dtype=float), np.asarray(y)
+    if y.shape != X.shape[:1]:
+        raise InputError(f"The class difference needs one label per sample; {X.shape} and {y.shape} came.")
+    if not 2 <= len(np.unique(y)) < len(y):
+        raise InputError("The class difference needs at least two classes, and more samples than classes; "
+                         f"{len(y)} samples of {len(np.unique(y))} classes came.")
+    flat = X.reshape(len(X), -1)
     varied = flat.std(axis=0) > 0
     found = np.zeros(flat.shape[1])
     if varied.any():
         with np.errstate(divide="ignore"):  # cells that tell the classes apart without any spread
-            found[varied] = f_classif(flat[:, varied], np.asarray(y))[0]
+            found[varied] = f_classif(flat[:, varied], y)[0]
     return np.nan_to_num(found, posinf=np.finfo(np.float32).max).reshape(np.shape(X)[1:])
 
 

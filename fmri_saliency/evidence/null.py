@@ -65,8 +65,17 @@ def time_profile(values: np.ndarray) -> np.ndarray:
     """Return each step's share of the absolute map, mean over samples, shape (n_times,).
 
     Maps that are zero everywhere are left out; where all are, the profile is NaN.
+
+    Raises
+    ------
+    InputError
+        If the maps are not (n_samples, n_times, n_regions), or a value is not finite.
     """
-    mass = np.abs(np.asarray(values, dtype=float)).sum(axis=2)
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 3 or not np.isfinite(values).all():
+        raise InputError(f"Time profiles need finite maps (n_samples, n_times, n_regions); {values.shape} came"
+                         f"{'' if np.isfinite(values).all() else ', not all finite'}.")
+    mass = np.abs(values).sum(axis=2)
     total = mass.sum(axis=1, keepdims=True)
     usable = total[:, 0] > 0
     return (mass[usable] / total[usable]).mean(axis=0) if usable.any() else np.full(mass.shape[1], np.nan)
@@ -109,7 +118,7 @@ def compare_maps(one: np.ndarray, other: np.ndarray, inputs: np.ndarray) -> Like
     Raises
     ------
     InputError
-        If the shapes differ.
+        If the shapes differ, there is no sample, or a value of the maps is not finite.
 
     References
     ----------
@@ -117,16 +126,16 @@ def compare_maps(one: np.ndarray, other: np.ndarray, inputs: np.ndarray) -> Like
     with and without their sign.
     """
     one, other, inputs = (np.asarray(values, dtype=float) for values in (one, other, inputs))
-    if not one.shape == other.shape == inputs.shape or one.ndim != 3:
-        raise InputError("Maps of two networks and their inputs must have one shape (n_samples, n_times, n_regions); "
-                         f"{one.shape}, {other.shape} and {inputs.shape} came.")
+    if not one.shape == other.shape == inputs.shape or one.ndim != 3 or not one.size:
+        raise InputError("Maps of two networks and their inputs must have one shape (n_samples, n_times, n_regions), "
+                         f"none of them 0; {one.shape}, {other.shape} and {inputs.shape} came.")
+    profiles = time_profile(one), time_profile(other)
     signed, absolute, given = [], [], []
     for first, second, x in zip(*(values.reshape(len(one), -1) for values in (one, other, inputs)), strict=True):
         signed.append(_correlation(rankdata(first), rankdata(second)))
         ranks = [rankdata(np.abs(part)) for part in (first, second, x)]
         absolute.append(_correlation(ranks[0], ranks[1]))
         given.append(_partial(absolute[-1], _correlation(ranks[0], ranks[2]), _correlation(ranks[1], ranks[2])))
-    profiles = time_profile(one), time_profile(other)
     alike, spread = _correlation(*profiles), [float(profile.std()) for profile in profiles]
     share = alike * spread[1] / spread[0] if np.isfinite(alike) else float("nan")
     return Likeness(_mean(signed), _mean(absolute), _mean(given), alike, share)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fmri_saliency.errors import InputError
+from fmri_saliency.evidence.faithful import check_shares
 
 __all__ = ["Retrained", "retrain"]
 
@@ -74,8 +75,14 @@ def retrain(
     shares : sequence of float
         Of the cells.
     n_random : int
-        Random rankings to compare with.
+        Random rankings to compare with; at least 1.
     seed : int
+
+    Raises
+    ------
+    InputError
+        If there is no sample, the shapes do not fit, an importance is not finite, the shares are not rising from above
+        0 to below 1, or there is no random ranking.
 
     References
     ----------
@@ -83,9 +90,15 @@ def retrain(
     (2022), doi:10.1038/s41598-022-15539-2 (RAR: retain and retrain, on fMRI).
     """
     X, importance = np.asarray(train[0]), np.asarray(importance, dtype=float)
+    if X.ndim != 3 or not X.size or np.shape(test[0])[1:] != X.shape[1:] or not len(test[0]):
+        raise InputError("Samples to train and to test on must be (n, n_times, n_regions), none of them 0, and of one "
+                         f"shape; {X.shape} and {np.shape(test[0])} came.")
     if importance.shape != X.shape[1:] or not np.isfinite(importance).all():
         raise InputError(f"One finite importance is needed for each cell {X.shape[1:]}; an array of shape "
                          f"{importance.shape} came.")
+    check_shares(shares)
+    if n_random < 1:
+        raise InputError(f"n_random must be at least 1; {n_random} came.")
     rng, mean = np.random.default_rng([seed, 9]), X.mean(axis=0)
 
     def accuracy(gone: np.ndarray) -> float:

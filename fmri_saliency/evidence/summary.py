@@ -54,6 +54,10 @@ class Judgement:
         Means over seeds of what is drawn: one number per share of cells, per time step, or per layer.
     names : dict of str to tuple of str
         Of what a curve goes through: ``cascade`` has the network's layers from the output on.
+    contributes : bool
+        Whether the maps are contributions, whose sign counts.
+    at_chance : tuple of str
+        What the gate said of seeds whose accuracy reaches `limit`, but cannot be told from chance.
     """
 
     data: str
@@ -68,10 +72,21 @@ class Judgement:
     beside: dict[str, dict[str, Spread]]
     curves: dict[str, np.ndarray]
     names: dict[str, tuple[str, ...]]
+    contributes: bool = False
+    at_chance: tuple[str, ...] = ()
 
     def figure(self, check: str, name: str) -> Spread:
         """Return a figure; one without seeds where the check was not made."""
         return self.figures.get(check, {}).get(name, over_seeds([]))
+
+    def gain(self, kind: str) -> Spread:
+        """Return what ``removal``, or ``insertion``, gains on random rankings by the map's own ranking.
+
+        Contributions are ranked by their value: a large negative one speaks against the answer. Others are ranked by
+        their absolute value.
+        """
+        signed = self.figure("faithful", f"{kind}_gain_signed")
+        return signed if self.contributes and signed.n else self.figure("faithful", f"{kind}_gain_absolute")
 
 
 def over_seeds(values: Sequence[float | None], level: float = 0.95) -> Spread:
@@ -127,6 +142,9 @@ def _judge(rows: Sequence[Mapping[str, Any]], limit: float) -> Judgement:
             for name in dict.fromkeys(name for part in curves for name in part)
         },
         names={name: tuple(values) for part in names for name, values in part.items()},
+        contributes=bool(first.get("contributes", False)),
+        at_chance=tuple(row["gate"]["verdict"].removeprefix("not judged: ") for row in rows
+                        if not row["judged"] and row["gate"]["value"] >= limit),
     )
 
 
@@ -137,7 +155,8 @@ def summarise(rows: Iterable[Mapping[str, Any]], limit: float) -> list[Judgement
     ----------
     rows : iterable of mapping
         One per set, pair and seed: `set`, `pair`, `network`, `explainer`, `judged`, `gate` (a record of
-        :func:`fmri_saliency.evidence.gate`), and `checks`: check to `figures`, `beside`, `curves` and `names`.
+        :func:`fmri_saliency.evidence.gate`), and `checks`: check to `figures`, `beside`, `curves` and `names`;
+        `contributes` where the maps are contributions.
     limit : float
         The accuracy that the gate asked for.
     """

@@ -13,9 +13,11 @@ ALIKE = 0.5  # a rank correlation, or a share of the time profile, above which a
 def _gate(found: Judgement) -> str:
     percent = f"{100 * found.accuracy.mean:.0f} %"
     if not found.n_judged:
+        below = len(found.at_chance) < found.n_seeds
+        reasons = [f"{100 * found.limit:.0f} % are asked for"] if below else []
+        reasons += dict.fromkeys(found.at_chance)
         return (f"Not judged: the network answers {percent} of held-out samples correctly, and "
-                f"{100 * found.limit:.0f} % are asked for. The map of a network that does not know the answer means "
-                "nothing.")
+                f"{'; '.join(reasons)}. The map of a network that does not know the answer means nothing.")
     some = "" if found.n_judged == found.n_seeds else \
         f" (only {found.n_judged} of {found.n_seeds} seeds pass the gate; the others are left out)"
     return f"The network knows the answer: {percent} of held-out samples{some}."
@@ -52,33 +54,46 @@ def _suppress(found: Judgement | None) -> str:
     if not found.n_judged:
         return ("Whether regions that only help to cancel noise look important is not judged: with them its network "
                 f"knows {100 * found.accuracy.mean:.0f} % of the answers.")
-    ratio = found.figure("suppress", "ratio")
-    pattern = found.figure("suppress", "pattern_ratio").mean
+    ratio, pattern = found.figure("suppress", "ratio"), found.figure("suppress", "pattern_ratio")
+    if not ratio.n:
+        return ("Whether regions that only help to cancel noise look important cannot be said: the map is zero where "
+                "the signal is.")
     words = "look as important as signal" if ratio.mean > 0.8 else "look important" if ratio.mean > 0.3 else \
         "are told apart from signal"
-    return (f"Regions that only help to cancel noise {words}: {ratio.mean:.2f} of the signal's importance; in the "
-            f"network's pattern {pattern:.2f}.")
+    beside = f"; in the network's pattern {pattern.mean:.2f}" if pattern.n else ""
+    return f"Regions that only help to cancel noise {words}: {ratio.mean:.2f} of the signal's importance{beside}."
+
+
+def _in_time(found: Judgement) -> str:
+    learnt, p = found.figure("null", "profile_learnt"), found.figures["null"].get("profile_p")
+    if not learnt.n and p is not None and not p.n:
+        return "whether where in time it lies was learnt cannot be said, as maps are zero everywhere"
+    if not learnt.n:
+        return "whether where in time it lies was learnt was not asked with enough draws of new weights"
+    seeds = f"{round(learnt.mean * learnt.n)} of {learnt.n} {'seed' if learnt.n == 1 else 'seeds'}"
+    if learnt.mean > 0.5:
+        return f"where in time it lies is more than an untrained network shows ({seeds})"
+    return ("where in time it lies cannot be told from an untrained network's, so that it says nothing about when "
+            f"({seeds} {'differs' if learnt.n == 1 else 'differ'})")
 
 
 def _null(found: Judgement) -> str:
-    cells, learnt = found.figure("null", "renewed_absolute"), found.figure("null", "profile_learnt")
-    if not cells.n and not learnt.n:
+    if "null" not in found.figures:
         return ""
-    alike = "the map is largely that of a network with new weights" if cells.mean > ALIKE else \
-        "the map is not that of a network with new weights"
-    untrained = "cannot be told from an untrained network's, so that it says nothing about when"
-    seeds = f"{round(learnt.mean * learnt.n)} of {learnt.n} seeds"
-    time = f"where in time it lies is more than an untrained network shows ({seeds})" if learnt.mean > 0.5 else \
-        f"where in time it lies {untrained} ({seeds} differ)"
+    cells = found.figure("null", "renewed_absolute")
+    alike = "how like that of a network with new weights the map is cannot be said, as one of them is the same " \
+        "everywhere" if not cells.n else \
+        f"the map is {'largely' if cells.mean > ALIKE else 'not'} that of a network with new weights " \
+        f"(rank correlation {cells.mean:.2f})"
     shuffled = found.figure("null", "shuffled_labels_profile_share").mean
     caveat = "" if not shuffled > ALIKE else \
         f" But a network that learnt shuffled labels shows {100 * shuffled:.0f} % of the same time profile."
-    return f"Of what training adds: {alike} (rank correlation {cells.mean:.2f}), and {time}.{caveat}"
+    return f"Of what training adds: {alike}, and {_in_time(found)}.{caveat}"
 
 
 def _faithful(found: Judgement) -> str:
-    gains = {kind: found.figure("faithful", f"{kind}_gain_absolute") for kind in ("removal", "insertion")}
-    if not gains["removal"].n:
+    gains = {kind: found.gain(kind) for kind in ("removal", "insertion")}
+    if not gains["removal"].n or not gains["insertion"].n:
         return ""
     needed = {kind: max(WORTH, found.figure("faithful", f"{kind}_spread").mean) for kind in gains}
     beyond = [kind for kind, gain in gains.items() if gain.mean > needed[kind]]
@@ -114,10 +129,12 @@ def say_verdict(found: Judgement, suppressors: Judgement | None = None) -> str:
     A map finds the planted cells where the lower end of its AUROC's interval is at least 0.9, in part above 0.6. It is
     that of a network with new weights where the rank correlation of absolute values is above 0.5. Suppressors look as
     important as signal from a ratio of 0.8 on, and important from 0.3 on. A gain beyond random counts where it exceeds
-    the spread of random rankings, and 0.02.
+    the spread of random rankings, and 0.02; blocks are ranked by signed values where maps are contributions, else by
+    absolute ones. A single seed has no interval, and its mean stands for the lower end.
     """
     if not found.n_judged:
         return _gate(found)
     own = found if "suppress" in found.figures else suppressors
-    parts = (_gate(found), _recover(found), _suppress(own), _null(found), _faithful(found), _retrained(found))
+    alone = "All this is of one seed: there is no interval." if found.n_judged == 1 else ""
+    parts = (_gate(found), _recover(found), _suppress(own), _null(found), _faithful(found), _retrained(found), alone)
     return " ".join(part for part in parts if part)

@@ -26,6 +26,7 @@ from fmri_saliency.saliency import Pair
 __all__ = ["evaluate"]
 
 MARK = "evaluation.toml"
+HEAD = ["set", "pair", "seed", "network", "explainer", "judged"]  # columns of every row
 
 
 def _row_path(root: Path, name: str, pair: str, seed: int) -> Path:
@@ -82,7 +83,7 @@ def _begin(evaluation: Evaluation) -> Path:
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """Return the figures of a row as one line of a table."""
     low, high = row["gate"]["interval"]
-    line = {key: row[key] for key in ("set", "pair", "seed", "network", "explainer", "judged")}
+    line = {key: row[key] for key in HEAD}
     line |= {"accuracy": row["gate"]["value"], "accuracy_low": low, "accuracy_high": high}
     for check, content in row["checks"].items():
         line |= {column_name(check, key): value for key, value in content["figures"].items()}
@@ -127,7 +128,7 @@ def evaluate(evaluation: Evaluation) -> Path:
         if (name, pair.name, seed) not in failed
     ]  # fmt: skip
     write_tsv(root / "failures.tsv", pd.DataFrame(failures, columns=["set", "pair", "seed", "error", "at"]))
-    write_tsv(root / "rows.tsv", pd.DataFrame([_flat(row) for row in rows]))
+    write_tsv(root / "rows.tsv", pd.DataFrame([_flat(row) for row in rows], columns=None if rows else HEAD))
     judgements = summarise(rows, evaluation.checks.gate)
     write_tsv(root / "evaluation.tsv", summary_table(judgements))
     verdicts = [

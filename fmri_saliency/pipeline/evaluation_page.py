@@ -38,6 +38,7 @@ PUBLISHED = {
 }
 IN_SHORT = ["Accuracy", "AUROC", "AUPRC", "AUPRC by chance", "Best naive AUROC", "First tenth, excess",
             "Last tenth, excess", "Suppressor/signal", "Like new weights", "Time, p", "Removal gain", "Insertion gain"]
+HEAD = ["set", "pair", "map", "network", "explainer", "seeds", "judged", "verdict"]  # of a table without lines
 CHECK_TABLES = (
     ("suppress", "Suppress: do regions that only cancel noise look important?", {
         "ratio": "Suppressor/signal", "auroc": "AUROC of signal", "auprc": "AUPRC of signal",
@@ -96,8 +97,9 @@ GLOSSARY = {
     "Time, p": "Probability that the time profile is one of the same network with new weights (permutation test over "
     "the draws). Only up to 0.05 may anything be said about when; at least 19 draws are needed.",
     "Gain": "How much lower the probability of the answer is on average while the most important blocks are replaced "
-    "by other samples' than with random ones (removal), or how much higher while they are put in (insertion). Spread: "
-    "the largest distance of a random ranking from their mean.",
+    "by other samples' than with random ones (removal), or how much higher while they are put in (insertion). Blocks "
+    "are ranked by absolute value; in short and in words, those of contributions by their signed value. Spread: the "
+    "largest distance of a random ranking from their mean.",
     "CPD, CPP": "Summed change of the probabilities while blocks are replaced, most important first (higher is "
     "better) and least important first (lower is better); Jang et al. (2025).",
     "Retrained": "Accuracy after training again: with all cells; lost beyond random when the most important are "
@@ -106,7 +108,7 @@ GLOSSARY = {
     "compare the random map's.",
     "AUP, AUR": "As Ismail et al. (2020) define them, by shares of the map's mass; at most 0.8. Others define them "
     "otherwise. They depend on a map's values, not only on their order.",
-    "Intervals": "95 %, Student's t over seeds; each seed draws new samples and new weights.",
+    "Intervals": "95 %, Student's t over seeds; each seed draws new samples and new weights. One seed has none.",
 }
 
 
@@ -133,7 +135,7 @@ def summary_table(judgements: Sequence[Judgement]) -> pd.DataFrame:
             line |= _spread_columns({column_name(check, key): spread for key, spread in figures.items()})
         lines.append({**line, "verdict": say_verdict(one, suppressors_of(one, judgements))})
         lines += [{**head, "map": name, **_spread_columns(scores)} for name, scores in one.beside.items()]
-    table = pd.DataFrame(lines).astype({"seeds": "Int64", "judged": "Int64"})
+    table = pd.DataFrame(lines, columns=None if lines else HEAD).astype({"seeds": "Int64", "judged": "Int64"})
     return table[[*table.columns.drop("verdict"), "verdict"]]
 
 
@@ -164,7 +166,7 @@ def _in_short(one: Judgement, suppressors: Judgement | None) -> dict[str, Any]:
     cells += [max(rivals.values(), key=lambda spread: spread.mean) if rivals else over_seeds([])]
     cells += [one.figure("recover", "first_excess"), one.figure("recover", "last_excess"), ratio]
     cells += [one.figure("null", "renewed_absolute"), one.figure("null", "profile_p")]
-    cells += [one.figure("faithful", f"{kind}_gain_absolute") for kind in ("removal", "insertion")]
+    cells += [one.gain("removal"), one.gain("insertion")]
     return {"name": one.pair, "cells": cells}
 
 
@@ -210,15 +212,22 @@ def _methods(evaluation: Evaluation) -> str:
     data = evaluation.data
     explainers = {pair.explainer: METHODS[pair.explainer].reference for pair in evaluation.pairs}
     named = "; ".join(f"{name}: {reference}" for name, reference in explainers.items())
-    return (f"For each of {len(data.seeds)} seeds, every pair was trained on {data.train} samples of a set, stopped on "
-            f"{data.stop} others, and tested on {data.test} more; the first {data.explained} of these were explained, "
-            f"and their maps compared with what had been planted. Explainers: {named}.")
+    seeds = "For one seed" if len(data.seeds) == 1 else f"For each of {len(data.seeds)} seeds"
+    return (f"{seeds}, every pair was trained on {data.train} samples of a set, stopped on {data.stop} "
+            f"others, and tested on {data.test} more; the first {data.explained} of these were explained, and their "
+            f"maps compared with what had been planted. Explainers: {named}.")
 
 
-def _summary(judgements: Sequence[Judgement]) -> str:
-    judged = [one for one in judgements if one.n_judged and "recover" in one.figures]
-    if not judged:
+def _summary(evaluation: Evaluation, judgements: Sequence[Judgement]) -> str:
+    if not judgements:
+        return "Every row failed, so that no map was judged."
+    if not any(one.n_judged for one in judgements):
         return "No pair passed the gate, so that no map was judged."
+    judged = [one for one in judgements if "recover" in one.figures]
+    if "recover" not in evaluation.checks.which:
+        return "Whether what was planted is found was not asked; what was is told of each set."
+    if not judged:
+        return "No pair passed the gate on a set on which it was asked whether what was planted is found."
     best: dict[str, Judgement] = {}
     for one in judged:
         rival = best.get(one.data)
@@ -241,7 +250,7 @@ def write_page(evaluation: Evaluation, judgements: Sequence[Judgement], failures
     names = dict.fromkeys(one.data for one in judgements)
     content = {
         "title": evaluation.output.title or "Can the maps be trusted?",
-        "summary": _summary(judgements),
+        "summary": _summary(evaluation, judgements),
         "notes": notes,
         "methods": _methods(evaluation),
         "sets": [_set_part(name, judgements, root / "figures") for name in names],

@@ -31,6 +31,7 @@ __all__ = [
 
 CHECKS = ("recover", "suppress", "null", "faithful")
 SUPPRESSORS = "suppressors"
+LARGEST_SEED = 2**31 - 1  # numpy's and PyTorch's generators take 32 bits; the upper half is for untrained networks
 
 
 def _at_least(section: str, limit: float, **values: float) -> None:
@@ -54,13 +55,14 @@ class Data:
     sets : tuple of str
         Names of :func:`fmri_saliency.simulation.dataset_names`.
     seeds : tuple of int
-        Each draws samples, initial weights and the explainer's randomness; intervals are over them.
+        Each draws samples, initial weights and the explainer's randomness; intervals are over them. From 0 to
+        2147483647.
     train, stop, test : int
         Samples to train on, to stop training on, and to measure the accuracy on.
     explained : int
         The first test samples, whose maps are judged.
     settings : dict of str to dict
-        Settings of a set, by its name.
+        Settings of a set, by its name. A `path` in the TOML file is relative to the file's own folder.
     """
 
     sets: tuple[str, ...]
@@ -81,6 +83,8 @@ class Data:
             if len(set(values)) < len(values):
                 raise ConfigError(f"{name} in [data] must name each once; {list(values)} came.")
         _at_least("data", 0, **{"Each of seeds": min(self.seeds)})
+        if max(self.seeds) > LARGEST_SEED:
+            raise ConfigError(f"Each of seeds in [data] must be at most {LARGEST_SEED}; {max(self.seeds)} came.")
         _at_least("data", 2, train=self.train, stop=self.stop, test=self.test, explained=self.explained)
         if self.explained > self.test:
             raise ConfigError(f"explained in [data] must be at most test, {self.test}; {self.explained} came.")
@@ -92,12 +96,17 @@ class Data:
             self._check_subjects(name)
             try:
                 make(name, 2, 0, **self.settings.get(name, {}))
-            except (InputError, TypeError, ValueError) as error:
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
                 raise ConfigError(f"The set '{name}' cannot be drawn as [data.settings.{name}] has it: "
                                   f"{error}") from None
 
     def _check_subjects(self, name: str) -> None:
-        size = samples_per_subject(name, **self.settings.get(name, {}))
+        settings = self.settings.get(name, {})
+        given = settings.get("per_subject", 1)
+        if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+            raise ConfigError(f"per_subject in [data.settings.{name}] must be a whole number of at least 1; {given!r} "
+                              "came.")
+        size = samples_per_subject(name, **settings)
         if self.train % size or self.stop % size:
             raise ConfigError(f"train and stop in [data] must be multiples of {size} for the set '{name}', whose "
                               f"subjects have {size} samples each: a subject that is trained on must not be tested on; "
@@ -111,7 +120,8 @@ class Null:
     Attributes
     ----------
     draws : int
-        New weights for the whole network; each is explained. They give the band of the time profile.
+        New weights for the whole network; each is explained. They give the band of the time profile; fewer than 19
+        cannot say whether it was learnt.
     samples : int
         How many of the explained samples are compared.
     retrain : bool
@@ -241,12 +251,32 @@ class Evaluation:
         return (*chosen, *(["suppress"] if name == SUPPRESSORS and "suppress" in self.checks.which else []))
 
 
+def _can_name_a_file(name: str) -> bool:
+    """Return whether a name can be that of a folder everywhere, and stand in one line of a table."""
+    return bool(name) and name == name.strip() and name.isprintable() and not set(name) & set('/\\:"') \
+        and not name.startswith(".")
+
+
+def _with_absolute_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the configuration with the files that settings of sets name; these settings have no type of their own."""
+    data = values.get("data")
+    settings = data.get("settings") if isinstance(data, dict) else None
+    if not isinstance(settings, dict):
+        return values
+    found = {
+        name: {**one, "path": str((folder / Path(one["path"]).expanduser()).resolve())}
+        if isinstance(one, dict) and isinstance(one.get("path"), str) else one
+        for name, one in settings.items()
+    }  # fmt: skip
+    return {**values, "data": {**data, "settings": found}}
+
+
 def _build_pair(values: Any, number: int, folder: Path) -> Pair:
     """Build a pair from its table; a name of the package's own stands for the whole."""
     if not isinstance(values, dict):
         raise ConfigError(f"pairs must be tables [[pairs]]; {values!r} came.")
     name = values.get("name")
-    if not isinstance(name, str) or not name or set(name) & set('/\\:"') or name.startswith("."):
+    if not isinstance(name, str) or not _can_name_a_file(name):
         raise ConfigError(f"The pair number {number} needs a name in quotes that can name a file; {name!r} came.")
     if set(values) == {"name"}:
         if name not in PAIRS:
@@ -263,13 +293,15 @@ def _build_pair(values: Any, number: int, folder: Path) -> Pair:
 
 
 def _build_evaluation(values: dict[str, Any], folder: Path) -> Evaluation:
+    values = _with_absolute_paths(values, folder)
     listed = values.get("pairs")
     if not isinstance(listed, list) or not listed:
         raise ConfigError("the configuration needs at least one table [[pairs]].")
     pairs = tuple(_build_pair(item, number, folder) for number, item in enumerate(listed, start=1))
     names = [pair.name for pair in pairs]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"Each pair needs a name of its own; {', '.join(names)} came.")
+    if len({name.casefold() for name in names}) < len(names):  # some file systems know no case
+        raise ConfigError(f"Each pair needs a name of its own; {', '.join(names)} came (capitals do not tell them "
+                          "apart).")
     parts = build_section(_Sections, {key: value for key, value in values.items() if key != "pairs"}, "", folder)
     return Evaluation(parts.data, pairs, parts.output, parts.checks)
 

@@ -28,6 +28,7 @@ from fmri_saliency.evidence import (
     suppression,
     time_profile,
 )
+from fmri_saliency.files import fingerprint
 from fmri_saliency.pipeline.config import to_plain
 from fmri_saliency.pipeline.protocol import Data, Evaluation, Faithful, Null
 from fmri_saliency.pipeline.workspace import stamp
@@ -38,12 +39,12 @@ __all__ = ["Trial", "run_trial", "trial_inputs"]
 
 UNTRAINED = "untrained network"
 LEARNT = 0.05  # of the p-value: 19 draws of new weights can reach it
-FAR = 100_000  # untrained networks draw their weights from seeds that no trial trains from
+PROTOCOL = 2  # raise it where a check's figures come to mean something else: rows are then made again
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The samples of a set, in the order: trained on, stopped on, tested on."""
+    """The samples of a set, in the order: trained on, stopped on, tested on; `fit` has the first two."""
 
     X: np.ndarray
     y: np.ndarray
@@ -97,6 +98,14 @@ def explain(pair: Pair, decoder: TaskDecoder, drawn: Drawn, seed: int, n_samples
     return explain_pair(decoder, pair, X, y, drawn.X[drawn.train], seed)
 
 
+def fresh_seed(seed: int, draw: int) -> int:
+    """Return the seed of an untrained network's weights: of the upper half of 32 bits, where no trial's seed is.
+
+    PyTorch's generator looks at 32 bits only, so that larger numbers would be the same seeds again.
+    """
+    return 2**31 + int(np.random.SeedSequence([seed, 4, draw]).generate_state(1)[0]) // 2
+
+
 def train(pair: Pair, drawn: Drawn, seed: int, device: str) -> TaskDecoder:
     """Train the network of a pair as the pair has it, stopping on samples that are not trained on."""
     decoder = TaskDecoder(pair.network, pair.architecture, pair.training, seed=seed, device=device)
@@ -108,8 +117,10 @@ def trial_inputs(evaluation: Evaluation, name: str, pair: Pair, seed: int) -> st
     """Return what identifies a trial: a hash of everything that goes into it."""
     data, checks = evaluation.data, evaluation.checks
     sizes = [data.train, data.stop, data.test, data.explained]
+    settings = data.settings.get(name, {})
+    file = fingerprint(settings.get("path"))  # what is read can change under the same name
     wanted = {check: to_plain(getattr(checks, check, None)) for check in evaluation.checks_of(name)}
-    return stamp(name, data.settings.get(name, {}), sizes, seed, to_plain(pair), checks.gate, wanted,
+    return stamp(PROTOCOL, name, settings, file, sizes, seed, to_plain(pair), checks.gate, wanted,
                  evaluation.output.device)  # fmt: skip
 
 
@@ -130,7 +141,7 @@ def check_recovery(trial: Trial) -> dict[str, Any]:
     truth, labels = drawn.truth[drawn.explained], drawn.y[drawn.explained]
     naive = naive_maps(drawn.X[drawn.explained], truth, (drawn.X[drawn.train], drawn.y[drawn.train]), trial.seed)
     beside = {name: _scores(maps, labels, truth, False) for name, maps in naive.items()}
-    untrained = trial.explain(trial.decoder.untrained(FAR + trial.seed))
+    untrained = trial.explain(trial.decoder.untrained(fresh_seed(trial.seed, 0)))
     beside[UNTRAINED] = _scores(untrained, labels, truth, signed)
     return {"figures": _scores(trial.maps, labels, truth, signed), "beside": beside}
 
@@ -146,7 +157,10 @@ def check_suppression(trial: Trial) -> dict[str, Any]:
 
 
 def _shuffled(trial: Trial, what: str) -> TaskDecoder:
-    """Train the pair's network where labels, or each sample's time steps, are shuffled, for as many epochs."""
+    """Train the pair's network where labels, or each sample's time steps, are shuffled, for as many epochs.
+
+    It trains on all samples that the pair's own network was trained or stopped on, as nothing is held out to stop.
+    """
     drawn, pair, rng = trial.drawn, trial.pair, np.random.default_rng([trial.seed, 3])
     X, y = drawn.X[drawn.fit], drawn.y[drawn.fit]
     if what == "labels":
@@ -160,18 +174,24 @@ def _shuffled(trial: Trial, what: str) -> TaskDecoder:
     return decoder.fit(X, y)
 
 
+def learnt(p: float, draws: int) -> float:
+    """Return whether a p-value says that training changed the profile: 1 or 0, NaN where it could not have said so."""
+    return float(p <= LEARNT) if np.isfinite(p) and 1 / (draws + 1) <= LEARNT else float("nan")
+
+
 def check_null(trial: Trial, settings: Null) -> dict[str, Any]:
     """Compare the maps with those of networks that cannot know the answer."""
-    n, seed = settings.samples, FAR * (1 + trial.seed)
+    n = settings.samples
     maps, inputs = trial.maps[:n], trial.drawn.X[trial.drawn.explained][:n]
-    redrawn = [trial.explain(trial.decoder.untrained(seed + draw), n) for draw in range(settings.draws)]
+    seeds = [fresh_seed(trial.seed, 1 + draw) for draw in range(settings.draws)]
+    redrawn = [trial.explain(trial.decoder.untrained(seed), n) for seed in seeds]
     alike = [asdict(compare_maps(maps, one, inputs)) for one in redrawn]
     figures = {f"renewed_{key}": over_seeds([one[key] for one in alike]).mean for key in alike[0]}
     for share, name in ((0.025, "q02"), (0.975, "q97")):
         figures[f"renewed_absolute_{name}"] = float(np.quantile([one["absolute"] for one in alike], share))
     band = profile_band(time_profile(maps), [time_profile(one) for one in redrawn])
-    figures |= {"profile_outside": band.outside, "profile_p": band.p, "profile_learnt": float(band.p <= LEARNT)}
-    layers = renew_from_output(trial.decoder, seed)
+    figures |= {"profile_outside": band.outside, "profile_p": band.p, "profile_learnt": learnt(band.p, settings.draws)}
+    layers = renew_from_output(trial.decoder, seeds[0])
     cascade = [compare_maps(maps, trial.explain(decoder, n), inputs) for _, decoder in layers]
     for what in ("labels", "times") if settings.retrain else ():
         found = compare_maps(maps, trial.explain(_shuffled(trial, what), n), inputs)
@@ -195,7 +215,10 @@ def check_faithfulness(trial: Trial, settings: Faithful) -> dict[str, Any]:
                "removal_spread": found.removal_spread, "insertion_spread": found.insertion_spread}  # fmt: skip
     curves = {"shares": found.shares}
     for kind in ("removal", "insertion"):
-        figures |= {f"{kind}_gain_{name}": gain for name, gain in getattr(found, f"{kind}_gain").items()}
+        gains = getattr(found, f"{kind}_gain")
+        if trial.pair.contributes:  # one that is nowhere negative has the same order by its absolute value
+            gains = {"signed": gains["absolute"], **gains}
+        figures |= {f"{kind}_gain_{name}": gain for name, gain in gains.items()}
         curves |= {f"{kind}_{name}": curve for name, curve in getattr(found, kind).items()}
     for network in settings.retrain:
         again = _retrain(trial, network, settings)
@@ -245,7 +268,8 @@ def run_trial(evaluation: Evaluation, name: str, pair: Pair, seed: int) -> dict[
     found = gate(correct, subject, chance, drawn.groups[drawn.test], evaluation.checks.gate)
     row: dict[str, Any] = {
         "set": name, "pair": pair.name, "seed": seed, "network": pair.network, "explainer": pair.explainer,
-        "epochs": len(decoder.history_), "gate": asdict(found), "judged": passes(found, evaluation.checks.gate),
+        "contributes": pair.contributes, "epochs": len(decoder.history_), "gate": asdict(found),
+        "judged": passes(found, evaluation.checks.gate),
         "checks": {},
     }  # fmt: skip
     if row["judged"]:

@@ -65,7 +65,8 @@ def _draw_profile(axes: Axes, found: Judgement) -> None:
     axes.plot(steps, curves["band_mean"], color="0.5", linewidth=1)
     axes.plot(steps, curves["truth_profile"], color="0.2", linewidth=1, linestyle=":", label="truth")
     axes.plot(steps, curves["profile"], color=PAIR, label="trained")
-    axes.set_ylim(0, 1.25 * max(curve.max() for curve in curves.values()))
+    known = np.concatenate([curve[np.isfinite(curve)] for curve in curves.values()])
+    axes.set_ylim(0, 1.25 * known.max() if known.any() else 1)  # maps that are zero everywhere have no profile
     axes.set_ylabel("Share of the map (%)", fontsize=8)
     axes.set_title(found.pair, fontsize=9)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from fmri_saliency.attribution import METHODS, REFUSED, ExplainerSettings, attribute, method_names
+from fmri_saliency.attribution.settings import POOLED
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training, limited_threads
 from fmri_saliency.errors import ConfigError, DecoderError, InputError, one_of
 from fmri_saliency.models import network_names
@@ -59,8 +61,8 @@ class Pair:
             raise ConfigError(f"The explainer '{self.explainer}' {where} is refused on recurrent networks: "
                               f"{REFUSED[self.explainer]}.")
         one_of(self.explainer, method_names(), f"The explainer {where}", ConfigError)
-        _check_explainer(self.settings, where)
-        if not self.smoothing >= 0:
+        _check_explainer(self.explainer, self.settings, where)
+        if not (self.smoothing >= 0 and math.isfinite(self.smoothing)):
             raise ConfigError(f"smoothing {where} must be at least 0 time steps; {self.smoothing} came.")
 
     @property
@@ -69,8 +71,8 @@ class Pair:
         return METHODS[self.explainer].multiplied_by_input
 
 
-def _check_explainer(settings: dict[str, Any], where: str) -> None:
-    """Refuse settings that the explainers do not have, or of another kind."""
+def _check_explainer(explainer: str, settings: dict[str, Any], where: str) -> None:
+    """Refuse settings that the explainers do not have, of another kind, or that this one cannot use."""
     defaults = {item.name: item.default for item in fields(ExplainerSettings) if item.name not in GIVEN}
     for key, value in settings.items():
         one_of(key, defaults, f"A setting of the explainer {where}", ConfigError)
@@ -80,9 +82,20 @@ def _check_explainer(settings: dict[str, Any], where: str) -> None:
             words = {int: "a whole number", float: "a number", str: "a text"}.get(kind, kind.__name__)
             raise ConfigError(f"{key} of the explainer {where} must be {words}; {value!r} came.")
     try:
-        ExplainerSettings(**settings)
+        found = ExplainerSettings(**{**METHODS[explainer].defaults, **settings})
     except InputError as error:
         raise ConfigError(f"The explainer {where}: {error}") from None
+    if explainer == "temporal-rescaling":
+        bases = [name for name, one in METHODS.items() if not (one.one_by_one or one.defaults or name == explainer)]
+        one_of(found.base, bases, f"base of the explainer {where}", ConfigError)
+    if explainer == "latent-attention-network":
+        for key, refused in (("replace_by", ("learned",)), ("parameterisation", POOLED)):
+            if getattr(found, key) in refused:
+                raise ConfigError(f"{key} of the explainer {where} must not be {' or '.join(refused)}, which "
+                                  f"'{explainer}' cannot do; '{getattr(found, key)}' came.")
+        if found.loss != "answer":
+            raise ConfigError(f"loss of the explainer {where} must be 'answer': '{explainer}' explains whole answers; "
+                              f"'{found.loss}' came.")
 
 
 _BASE = {"learning_rate": 2e-3, "weight_decay": 0.1, "batch_size": 50, "max_epochs": 40}

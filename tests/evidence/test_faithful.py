@@ -111,3 +111,35 @@ def test_the_right_map_is_faithful_and_the_wrong_one_is_not() -> None:
     assert set(right.removal) == {"absolute", "signed", "random"}
     with pytest.raises(InputError, match="the samples' shape"):
         faithfulness(sigmoid, X, weights, donors, **settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"n_random": 0}, "n_random must be at least 1; 0 came"),
+        ({"draws": 0}, "draws must be at least 1; 0 came"),
+        ({"window": 0}, "window must be at least 1; 0 came"),
+        ({"shares": ()}, "Shares must be above 0 and below 1"),
+        ({"shares": (0.5, 0.1)}, r"each larger than the one before; \[0.5, 0.1\] came"),
+        ({"shares": (0.5, 0.5)}, "each larger than the one before"),
+        ({"shares": (0.0, 0.5)}, "Shares must be above 0 and below 1"),
+        ({"shares": (0.5, 1.5)}, "Shares must be above 0 and below 1"),
+        ({"shares": (float("nan"),)}, "Shares must be above 0 and below 1"),
+        ({"values": np.full((3, 2, 2), np.nan)}, "Maps must be finite"),
+        ({"X": np.zeros((0, 2, 2)), "values": np.zeros((0, 2, 2))}, r"none of them 0; \(0, 2, 2\) came"),
+        ({"donors": np.zeros((0, 2, 2))}, "At least one donor"),
+        ({"donors": np.zeros((4, 2, 3))}, r"shape \(2, 2\) is needed; \(4, 2, 3\) came"),
+    ],
+)
+def test_one_message_for_each_mistake(change: dict[str, object], words: str) -> None:
+    good = {"X": np.ones((3, 2, 2)), "values": np.ones((3, 2, 2)), "donors": np.zeros((4, 2, 2)), "shares": (0.5,),
+            "window": 1}  # fmt: skip
+    faithfulness(predict, **good)
+    with pytest.raises(InputError, match=words):
+        faithfulness(predict, **{**good, **change})
+
+
+def test_a_path_without_donors_is_one_message() -> None:
+    X = np.ones((1, 2, 2))
+    with pytest.raises(InputError, match="donors samples of their shape"):
+        replacement_path(predict, X, rank_blocks(X, 1, np.random.default_rng(0)), np.zeros((0, 2, 2)), (0.5,), 1)

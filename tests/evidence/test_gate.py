@@ -43,3 +43,8 @@ def test_who_passes_and_what_is_said() -> None:
 def test_no_sample_is_an_error() -> None:
     with pytest.raises(InputError, match="one answer per held-out sample"):
         gate([], "net", 0.5)
+
+
+def test_groups_of_another_length_are_an_error() -> None:
+    with pytest.raises(InputError, match=r"one group per held-out sample, \(3,\); groups of shape \(2,\) came"):
+        gate([True, True, False], "net", 0.5, groups=[1, 2])

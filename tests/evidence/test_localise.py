@@ -132,8 +132,12 @@ def test_mass_areas_by_hand() -> None:
     assert mass_areas(1.0 * truth, truth)[0] == pytest.approx(0.8)
     assert np.isnan(mass_areas(0 * values, truth)).all()
     wrong = np.array([[[0.0, 0.0], [1.0, 1.0]]])
-    assert mass_areas(wrong, truth)[0] == 0
-    assert np.isnan(mass_areas(wrong, truth)[1])
+    assert mass_areas(wrong, truth) == (0, 0)
+    # a sample that misses counts as one: the mean of the two, not the better one alone
+    both = mass_areas(np.concatenate([values, wrong]), np.concatenate([truth, truth]))
+    assert both == pytest.approx([half / 2 for half in wanted])
+    # a map that is zero everywhere has no shares, and is left out
+    assert mass_areas(np.concatenate([values, 0 * values]), np.concatenate([truth, truth])) == pytest.approx(wanted)
 
 
 def test_mass_areas_depend_on_values_not_only_on_order(truth: np.ndarray) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import f_oneway, ttest_ind
 
+from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import NAIVE, class_difference, naive_maps
 
 
@@ -41,3 +42,14 @@ def test_what_each_map_is() -> None:
     np.testing.assert_array_equal(maps["random map"], again)
     assert (naive_maps(X, truth, train, seed=3)["random map"] != again).any()
     assert again.std() == pytest.approx(1, abs=0.3)
+
+
+@pytest.mark.parametrize("y", [[0, 0, 0], [0, 1, 2], []])
+def test_no_difference_without_two_classes_and_a_spread_within_them(y: list[int]) -> None:
+    with pytest.raises(InputError, match=f"{len(y)} samples of {len(set(y))} classes came"):
+        class_difference(np.random.default_rng(0).random((len(y), 2, 2)), y)
+
+
+def test_one_label_per_sample() -> None:
+    with pytest.raises(InputError, match="needs one label per sample"):
+        class_difference(np.ones((3, 2, 2)), [0, 1])

@@ -54,6 +54,10 @@ def test_what_is_alike_and_what_is_not(maps: list[np.ndarray]) -> None:
     assert np.isnan(compare_maps(one, np.ones_like(one), x).signed)
     with pytest.raises(InputError, match="must have one shape"):
         compare_maps(one, one[:2], x)
+    with pytest.raises(InputError, match="none of them 0"):
+        compare_maps(one[:0], one[:0], x[:0])
+    with pytest.raises(InputError, match="not all finite"):
+        compare_maps(one, np.where(np.arange(5) == 2, np.nan, one), x)
 
 
 def test_time_profiles() -> None:
@@ -61,6 +65,11 @@ def test_time_profiles() -> None:
     values[0, 1], values[1, 3] = [-1, 1], [0, 5]  # the third map is zero and left out
     np.testing.assert_allclose(time_profile(values), [0, 0.5, 0, 0.5])
     assert np.isnan(time_profile(0 * values)).all()
+    values[0, 0, 0] = np.nan
+    with pytest.raises(InputError, match="not all finite"):
+        time_profile(values)
+    with pytest.raises(InputError, match=r"\(4, 2\) came\."):
+        time_profile(np.zeros((4, 2)))
 
 
 def test_the_band_by_hand() -> None:

@@ -57,3 +57,24 @@ def test_the_right_cells_matter() -> None:
 def test_one_message_for_another_shape() -> None:
     with pytest.raises(InputError, match=r"each cell \(2, 2\); an array of shape \(2, 3\) came"):
         retrain(score, (np.zeros((2, 2, 2)), [0, 1]), (np.zeros((2, 2, 2)), [0, 1]), np.zeros((2, 3)), (0.5,))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"shares": ()}, "Shares must be above 0 and below 1"),
+        ({"shares": (0.5, 0.2)}, "each larger than the one before"),
+        ({"shares": (1.0,)}, "Shares must be above 0 and below 1"),
+        ({"n_random": 0}, "n_random must be at least 1; 0 came"),
+        ({"train": (np.zeros((0, 2, 2)), [])}, r"\(0, 2, 2\) and \(2, 2, 2\) came"),
+        ({"test": (np.zeros((0, 2, 2)), [])}, r"\(2, 2, 2\) and \(0, 2, 2\) came"),
+        ({"test": (np.zeros((2, 2, 3)), [0, 1])}, r"of one shape; \(2, 2, 2\) and \(2, 2, 3\) came"),
+        ({"importance": np.full((2, 2), np.nan)}, "One finite importance is needed"),
+    ],
+)
+def test_one_message_for_each_mistake(change: dict[str, Any], words: str) -> None:
+    good = {"fit_score": lambda *_: 1.0, "train": (np.zeros((2, 2, 2)), [0, 1]), "test": (np.zeros((2, 2, 2)), [0, 1]),
+            "importance": np.ones((2, 2)), "shares": (0.5,)}  # fmt: skip
+    retrain(**good)
+    with pytest.raises(InputError, match=words):
+        retrain(**{**good, **change})

@@ -79,9 +79,16 @@ def test_verdicts_in_words() -> None:
     [
         ({"suppress": {"ratio": 0.95, "pattern_ratio": 0.1}}, "look as important as signal: 0.95"),
         ({"suppress": {"ratio": 0.5, "pattern_ratio": 0.1}}, "look important: 0.50"),
+        ({"suppress": {"ratio": float("nan"), "pattern_ratio": 0.1}}, "look important cannot be said: the map is zero"),
+        ({"null": {"renewed_absolute": 0.1, "profile_p": 0.2, "profile_learnt": float("nan")}},
+         "was not asked with enough draws"),
+        ({"null": {"renewed_absolute": 0.1, "profile_p": float("nan"), "profile_learnt": float("nan")}},
+         "was learnt cannot be said, as maps are zero everywhere"),
+        ({"null": {"renewed_absolute": float("nan"), "profile_learnt": 1.0}},
+         "a network with new weights the map is cannot be said"),
         ({"suppress": {"ratio": 0.1, "pattern_ratio": 0.1}}, "are told apart from signal: 0.10"),
         ({"null": {"renewed_absolute": 0.7, "profile_learnt": 0.0}}, "is largely that of a network with new weights"),
-        ({"null": {"renewed_absolute": 0.1, "profile_learnt": 0.0}}, "says nothing about when (0 of 1 seeds differ)"),
+        ({"null": {"renewed_absolute": 0.1, "profile_learnt": 0.0}}, "says nothing about when (0 of 1 seed differs)"),
         ({"null": {"renewed_absolute": 0.1, "profile_learnt": 1.0}}, "more than an untrained network shows (1 of"),
         ({"null": {"renewed_absolute": 0.1, "profile_learnt": 1.0, "shuffled_labels_profile_share": 0.9}},
          "learnt shuffled labels shows 90 % of the same time profile"),
@@ -112,3 +119,41 @@ def test_suppressors_are_taken_from_their_own_set() -> None:
     )
     (ignorant,) = summarise([row(1, 0.9, right=70)], 0.9)
     assert "not judged: with them its network knows 70 % of the answers" in say_verdict(found, ignorant)
+
+
+def test_what_cannot_be_said_is_not_worded_as_a_finding() -> None:
+    nan = float("nan")
+    checks = {"null": {"renewed_absolute": nan, "profile_p": nan, "profile_learnt": nan},
+              "suppress": {"ratio": nan, "pattern_ratio": nan}}  # fmt: skip
+    (found,) = summarise([row(1, 0.9, **{check: {"figures": one} for check, one in checks.items()})], 0.9)
+    words = say_verdict(found)
+    assert "nan" not in words
+    for finding in ("is not that of", "cannot be told from", "told apart from signal"):
+        assert finding not in words
+
+
+def test_a_seed_at_chance_is_told_in_the_gates_own_words() -> None:
+    few = {**row(1, 0.9, right=55), "gate": asdict(gate(np.arange(5) < 3, "p", 0.5, limit=0.5))}
+    (found,) = summarise([few], 0.5)
+    words = say_verdict(found)
+    assert "60 % of held-out samples correctly, and the accuracy of 0.60 cannot be told from chance (0.50)." in words
+    assert "asked for" not in words
+    low = {**row(2, 0.9, right=40), "gate": asdict(gate(np.arange(100) < 40, "p", 0.5, limit=0.5))}
+    (both,) = summarise([few, low], 0.5)
+    assert "and 50 % are asked for; the accuracy of 0.60 cannot be told from chance" in say_verdict(both)
+
+
+def test_contributions_are_judged_by_the_gains_of_their_signed_ranking() -> None:
+    figures = {"removal_gain_absolute": 0.0, "insertion_gain_absolute": 0.0, "removal_gain_signed": 0.3,
+               "insertion_gain_signed": 0.2, "removal_spread": 0.05, "insertion_spread": 0.05}  # fmt: skip
+    one = row(1, 0.9, faithful={"figures": figures})
+    (sensitivity,), (contribution,) = summarise([one], 0.9), summarise([{**one, "contributes": True}], 0.9)
+    assert "no more than on random cells (beyond random: removal +0.00, insertion +0.00)" in say_verdict(sensitivity)
+    assert "when it is put in (beyond random: removal +0.30, insertion +0.20)" in say_verdict(contribution)
+    assert (sensitivity.gain("removal").mean, contribution.gain("removal").mean) == (0.0, 0.3)
+
+
+def test_one_seed_is_said_to_have_no_interval() -> None:
+    (alone,), (two,) = summarise([row(1, 0.95)], 0.9), summarise([row(1, 0.95), row(2, 0.95)], 0.9)
+    assert say_verdict(alone).endswith("All this is of one seed: there is no interval.")
+    assert "no interval" not in say_verdict(two)

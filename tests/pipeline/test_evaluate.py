@@ -15,7 +15,7 @@ import pytest
 from fmri_saliency.errors import StepError
 from fmri_saliency.evidence import NAIVE, summarise
 from fmri_saliency.pipeline import Evaluation, evaluate, load_evaluation, trial
-from fmri_saliency.pipeline.evaluation_page import summary_table, suppressors_of
+from fmri_saliency.pipeline.evaluation_page import _in_short, _methods, _summary, summary_table, suppressors_of
 from fmri_saliency.pipeline.protocol import Results
 from fmri_saliency.pipeline.trial import trial_inputs
 from fmri_saliency.saliency import PAIRS
@@ -256,6 +256,55 @@ def test_a_failing_row_is_named_and_the_others_go_on(
     monkeypatch.setattr(MODULE, "run_trial", row)
     done = cli("evaluate", mine)
     assert (done.code, done.out.strip()) == (0, str(tmp_path / "out" / "evaluation.html"))
+
+
+def test_all_rows_failing_are_named_and_everything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable
+) -> None:
+    def fail(*_: Any) -> dict[str, Any]:
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr(MODULE, "run_trial", fail)
+    mine = tmp_path / "mine.toml"
+    mine.write_text(TINY)
+    done = cli("evaluate", mine)
+    assert done.code == 1
+    assert "4 of 4 rows failed" in done.err
+    assert "suppressors, ignorant, seed 2: ZeroDivisionError: of all things" in done.err
+    content = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert (content["rows"], content["verdicts"], len(content["failures"])) == ([], [], 4)
+    assert "Every row failed" in (tmp_path / "out" / "evaluation.html").read_text()
+    for name, n_rows in (("rows", 0), ("evaluation", 0), ("failures", 4)):
+        assert len(pd.read_csv(tmp_path / "out" / f"{name}.tsv", sep="\t")) == n_rows
+
+
+def test_what_was_not_asked_is_not_said_to_have_failed(config: Path) -> None:
+    evaluation = load_evaluation(config)
+    judged = {**row(evaluation, "suppressors", evaluation.pairs[0], 1), "judged": True}
+    other = replace(evaluation, checks=replace(evaluation.checks, which=("null",)))
+    assert "was not asked" in _summary(other, summarise([judged], 0.9))
+    assert "No pair passed the gate, so" in _summary(other, summarise([{**judged, "judged": False}], 0.9))
+    # the pair passes on suppressors, where recovery is no check, and not on the set where it is one
+    rows = [judged, row(evaluation, "state", evaluation.pairs[0], 1)]
+    assert "No pair passed the gate on a set" in _summary(evaluation, summarise(rows, 0.9))
+
+
+def test_one_seed_is_not_told_as_many(config: Path) -> None:
+    evaluation = load_evaluation(config)
+    one = replace(evaluation, data=replace(evaluation.data, seeds=(1,)))
+    assert _methods(evaluation).startswith("For each of 2 seeds, every pair")
+    assert _methods(one).startswith("For one seed, every pair")
+
+
+def test_the_table_in_short_has_the_signed_gains_of_contributions(config: Path) -> None:
+    evaluation = load_evaluation(config)
+    figures = {f"{kind}_gain_{name}": value for kind in ("removal", "insertion")
+               for name, value in (("absolute", 0.1), ("signed", 0.4))}  # fmt: skip
+    one = {**row(evaluation, "suppressors", evaluation.pairs[0], 1), "judged": True,
+           "checks": {"faithful": {"figures": figures}}}  # fmt: skip
+    for contributes, gain in ((True, 0.4), (False, 0.1)):
+        (found,) = summarise([{**one, "contributes": contributes}], 0.9)
+        assert [cell.mean for cell in _in_short(found, None)["cells"][-2:]] == [gain, gain]
 
 
 def test_a_map_that_is_not_finite_is_a_failed_row(

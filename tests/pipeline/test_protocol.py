@@ -6,12 +6,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fmri_saliency.errors import ConfigError
 from fmri_saliency.pipeline import Evaluation, load_evaluation
 from fmri_saliency.pipeline.config import to_plain
 from fmri_saliency.pipeline.protocol import Checks, Data, Faithful, Null, Results, write_evaluation
+from fmri_saliency.pipeline.trial import trial_inputs
 from fmri_saliency.places import data_folder
 from fmri_saliency.saliency import PAIRS, Pair
 
@@ -62,6 +64,15 @@ def test_a_pair_of_ones_own(tmp_path: Path) -> None:
         (MINIMAL.replace("[1, 2]", "[1.5]"), "Each of seeds in [data] must be a whole number; 1.5 came"),
         (MINIMAL.replace("[1, 2]", "3"), "seeds in [data] must be a list of numbers, such as [1, 2]; 3 came"),
         (MINIMAL.replace("[1, 2]", "[-1]"), "Each of seeds in [data] must be at least 0"),
+        (MINIMAL.replace("[1, 2]", "[2147483648]"), "Each of seeds in [data] must be at most 2147483647; 2147483648"),
+        (MINIMAL + "[data.settings.bold-earlier]\nper_subject = 0\n", "per_subject in [data.settings.bold-earlier]"),
+        (MINIMAL + "[data.settings.bold-earlier]\nper_subject = 'a'\n", "must be a whole number of at least 1; 'a'"),
+        (MINIMAL + "[data.settings.bold-earlier]\nper_subject = [1]\n", "a whole number of at least 1; [1] came"),
+        (MINIMAL + "[data.settings.bold-earlier]\nt_r = 0.0\n", "The set 'bold-earlier' cannot be drawn as"),
+        (MINIMAL.replace('"paper"', '"a\\nb"'), "The pair number 1 needs a name in quotes that can name a file"),
+        (MINIMAL.replace('"paper"', '" paper"'), "The pair number 1 needs a name in quotes that can name a file"),
+        (MINIMAL.replace('"paper"', '"paper "'), "The pair number 1 needs a name in quotes that can name a file"),
+        (DATA + OWN + OWN.replace('"own"', '"Own"') + OUT, "own, Own came (capitals do not tell them apart)"),
         (MINIMAL.replace("[1, 2]", "[]"), "[data] needs at least one set and one seed"),
         (MINIMAL.replace("[data]\n", "[data]\ntest = 10\n"), "explained in [data] must be at most test, 10; 24 came"),
         (MINIMAL.replace("[data]\n", "[data]\ntrain = 1\n"), "train in [data] must be at least 2; 1 came"),
@@ -108,6 +119,25 @@ def test_the_resolved_configuration_can_be_run_again(tmp_path: Path) -> None:
     write_evaluation(found, tmp_path / "deep" / "again.toml")
     assert load_evaluation(tmp_path / "deep" / "again.toml") == found
     assert tomllib.loads((tmp_path / "deep" / "again.toml").read_text()) == to_plain(found)
+
+
+def test_a_file_of_a_set_is_looked_for_beside_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(n: int) -> None:
+        rng = np.random.default_rng(n)
+        np.savez(tmp_path / "mine.npz", x_train=rng.integers(0, 255, (n, 28, 28)), y_train=np.resize([1, 6, 7], n),
+                 x_test=np.zeros((1, 28, 28)), y_test=np.ones(1))  # fmt: skip
+
+    write(20)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = load(tmp_path, MINIMAL.replace('"state"', '"digits"') + '[data.settings.digits]\npath = "mine.npz"\n')
+    assert found.data.settings["digits"]["path"] == str(tmp_path / "mine.npz")
+    before = trial_inputs(found, "digits", PAIRS["paper"], 1)
+    assert trial_inputs(found, "digits", PAIRS["paper"], 1) == before
+    write(30)
+    assert trial_inputs(found, "digits", PAIRS["paper"], 1) != before
 
 
 def test_the_annotated_file_is_valid_and_names_every_key_with_its_default() -> None:

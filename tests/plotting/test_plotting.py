@@ -153,6 +153,16 @@ def test_null_panels_show_band_truth_and_cascade() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("without", [("profile",), ("profile", "band_mean", "band_low", "band_high", "truth_profile")])
+def test_profiles_that_are_not_known_leave_the_others(without: tuple[str, ...]) -> None:
+    one = row(1, "p", 0.8)
+    for name in without:
+        one["checks"]["null"]["curves"][name] = [None, None]  # as JSON keeps NaN
+    figure = plot_null(summarise([one], 0.9))
+    figure.canvas.draw()
+    assert figure.axes[0].get_ylim() == pytest.approx((0, 125 if len(without) == 1 else 1))
+
+
 def test_faithfulness_curves_go_beside_random_ones() -> None:
     removal, insertion = plot_faithfulness(summarise([row(1, "p", 0.8)], 0.9)).axes
     assert [line.get_ydata().tolist() for line in removal.lines] == [[1.0, 0.2], [1.0, 0.6]]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from fmri_saliency.attribution import attribute
+from fmri_saliency.attribution import METHODS, attribute
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training
 from fmri_saliency.errors import ConfigError, DecoderError, InputError
 from fmri_saliency.saliency import DEFAULT_PAIR, PAIRS, Pair, explain_pair
@@ -25,6 +25,15 @@ from fmri_saliency.saliency import DEFAULT_PAIR, PAIRS, Pair, explain_pair
         ({"settings": {"window": True}}, "window of the explainer of the pair 'x' must be a whole number; True came"),
         ({"settings": {"window": 0}}, "window of an explanation must be at least 1; 0 came"),
         ({"settings": {"base": 1}}, "base of the explainer of the pair 'x' must be a text; 1 came"),
+        ({"explainer": "temporal-rescaling", "settings": {"base": "gradeint"}}, "base of the explainer of the pair"),
+        ({"explainer": "temporal-rescaling", "settings": {"base": "temporal-rescaling"}}, "base of the explainer of"),
+        ({"explainer": "latent-attention-network", "settings": {"replace_by": "learned"}}, "must not be learned"),
+        ({"explainer": "latent-attention-network", "settings": {"parameterisation": "pooled"}}, "; 'pooled' came"),
+        ({"explainer": "latent-attention-network", "settings": {"loss": "logit"}}, "must be 'answer'"),
+        ({"settings": {"noise": float("nan")}}, "noise of an explanation must be finite; nan came"),
+        ({"settings": {"size_penalty": float("inf")}}, "size_penalty of an explanation must be finite; inf came"),
+        ({"settings": {"baseline": float("nan")}}, "baseline of an explanation must be finite; nan came"),
+        ({"smoothing": float("inf")}, "smoothing of the pair 'x' must be at least 0 time steps; inf came"),
         ({"smoothing": -1.0}, "smoothing of the pair 'x' must be at least 0 time steps"),
     ],
 )
@@ -41,6 +50,26 @@ def test_the_packages_own_pairs() -> None:
     assert PAIRS["paper"].training.way == "plain"
     assert not PAIRS["paper"].contributes
     assert Pair("x", "lstm", "gradient-shap", settings={"n_samples": 3, "noise": 0, "baseline": 1}).contributes
+
+
+@pytest.mark.parametrize("base", METHODS)
+def test_the_bases_that_load_are_those_that_run(base: str) -> None:
+    x, settings = torch.randn(2, 4, 3), {"base": base, "n_samples": 2, "steps": 2}
+
+    def loads() -> bool:
+        try:
+            return Pair("x", "lstm", "temporal-rescaling", settings=settings).settings == settings
+        except ConfigError:
+            return False
+
+    def runs() -> bool:
+        try:
+            return attribute(lambda one: one.sum(dim=1)[:, :2], x, torch.tensor([0, 1]), "temporal-rescaling",
+                             references=x, **settings).shape == x.shape  # fmt: skip
+        except InputError:
+            return False
+
+    assert loads() == runs()
 
 
 def test_explaining_is_attributing_and_smoothing() -> None:
