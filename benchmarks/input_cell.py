@@ -1,12 +1,14 @@
 """How much an input-cell layer costs beside torch's LSTM, a per-step loop, and the floor of its matrix products.
 
 Call it as ``python benchmarks/input_cell.py [--quick] [--device cuda]``. Every figure is a ratio of medians of
-interleaved repetitions in one run: forward, and backward to the input. The last line is one JSON object.
+interleaved repetitions in one run: forward, and backward to the input, with memory that is kept between repetitions.
+The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import statistics
 import time
@@ -61,6 +63,16 @@ class PairsCell(nn.Module):
         future = torch.ones(n, n, dtype=torch.bool, device=x.device).triu(1)
         weights = scores.masked_fill(future, -torch.inf).softmax(dim=3).mean(dim=1)
         return self.cell(weights @ x)[0]
+
+
+def keep_memory() -> None:
+    """Let the C library keep what is freed: where it hands pages back, every repetition pays for getting them anew."""
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # not glibc
+        return
+    for option in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+        set_option(option, 2**30)
 
 
 def run(call: Call, x: Tensor) -> None:
@@ -206,6 +218,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
+    keep_memory()
     base = (8, 100, 32, 10)
     loops = (25, 100, 400)
     figures = {}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError, one_of
 from fmri_saliency.models.kernel import can_compile, read_past
-from fmri_saliency.models.prefix import chunk_size_for, factored_average, factored_projection, is_mild
+from fmri_saliency.models.prefix import chunk_size_for, factored_average, is_mild
 
 __all__ = ["FORMS", "InputCellAttention", "causal_softmax_average"]
 
@@ -78,8 +78,10 @@ def _products(
     """Average the past by matrix products: factored where scores allow it, otherwise pair by pair."""
     size = min(chunk_size or chunk_size_for(x.shape[1], form != "mean"), x.shape[1])
     if window is None and is_mild(scores, size):
-        return factored_average(scores, x, size, keep_hops=form != "mean")
-    return _pairwise(scores, x, form, window, size)
+        found = factored_average(scores, x, size, keep_hops=form != "mean")
+    else:
+        found = _pairwise(scores, x, form, window, size)
+    return found.flatten(2)
 
 
 def causal_softmax_average(
@@ -151,13 +153,11 @@ def causal_softmax_average(
     mixed = torch.is_autocast_enabled(x.device.type)
     with torch.autocast(x.device.type, enabled=False) if mixed else nullcontext():
         scores, inputs = scores.to(wide), x.to(wide)
-        if form == "mean" and chunk_size is None and can_compile(scores, inputs, window):
-            found = read_past(scores, inputs, window, partial(_products, window=window))
+        rows = form != "mean"
+        if chunk_size is None and not (rows and window) and can_compile(scores, inputs, window):
+            found = read_past(scores, inputs, window, partial(_products, form=form, window=window), rows)
         else:
             found = _products(scores, inputs, form, window, chunk_size)
-        if form == "mean":
-            return found.to(kind)
-        found = found.flatten(2)
         if form == "flatten_l2":
             found = nn.functional.normalize(found, dim=2)
         return found.to(kind)
@@ -249,10 +249,7 @@ class InputCellAttention(nn.Module):
 
     def projects_first(self, rows: int) -> bool:
         """Return whether :meth:`project` onto so many rows is cheaper than reading and then projecting."""
-        features = self.first.in_features
-        return (self.form == "mean" and rows < 0.4 * features) or (
-            self.form == "flatten" and self.window is None and rows <= 1.5 * features
-        )
+        return self.form == "mean" and rows < 0.4 * self.first.in_features
 
     def project(self, x: Tensor, weight: Tensor) -> Tensor:
         """Return ``self(x) @ weight.T``, without making ``self(x)`` where :meth:`projects_first` says so.
@@ -270,15 +267,9 @@ class InputCellAttention(nn.Module):
         """
         if not self.projects_first(weight.shape[0]) or x.dtype in WIDE or torch.is_autocast_enabled(x.device.type):
             return self(x) @ weight.T
-        scores, split = self.scores(x), self.output_size - (x.shape[2] if self.current_input else 0)
-        size = min(self.chunk_size or chunk_size_for(x.shape[1]), x.shape[1])
-        if self.form == "mean":
-            projected = x @ weight[:, :split].T
-            read = causal_softmax_average(scores, projected, window=self.window, chunk_size=self.chunk_size)
-        elif is_mild(scores, size):
-            read = factored_projection(scores, x, weight[:, :split], size)
-        else:
-            return self(x) @ weight.T
+        split = self.output_size - (x.shape[2] if self.current_input else 0)
+        projected = x @ weight[:, :split].T
+        read = causal_softmax_average(self.scores(x), projected, window=self.window, chunk_size=self.chunk_size)
         return read + x @ weight[:, split:].T if self.current_input else read
 
     def weights(self, x: Tensor, step: int = -1) -> Tensor:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import torch
@@ -53,8 +54,8 @@ def _compile(function: Callable) -> Callable:
 
 
 @_compile
-def weigh(scores, enter, keep, share):
-    """Fill e, f and c, all (batch, time, hops), from the scores."""
+def weigh(scores, split, enter, keep, share):
+    """Fill e, f and c, all (batch, time, hops), from the scores; `split` hops share one row of M."""
     batch, n_times, hops = scores.shape
     for b in range(batch):
         for k in range(hops):
@@ -70,35 +71,40 @@ def weigh(scores, enter, keep, share):
                     keep[b, t, k] = 1
                     enter[b, t, k] = np.exp(score - peak)
                 mass = keep[b, t, k] * mass + enter[b, t, k]
-                share[b, t, k] = 1 / (hops * mass)
+                share[b, t, k] = 1 / (split * mass)
 
 
 @_compile
 def read(enter, keep, share, x, out):
-    """Fill M, (batch, time, features)."""
+    """Fill M, (batch, time, rows, features), with one row for all hops or one for each."""
     batch, n_times, features = x.shape
-    hops = enter.shape[2]
+    hops, rows = enter.shape[2], out.shape[2]
     held = np.empty((hops, WIDTH), x.dtype)
     for b in range(batch):
         for begin in range(0, features, WIDTH):
             width = min(WIDTH, features - begin)
             held[:] = 0
             for t in range(n_times):
-                now, found = x[b, t, begin : begin + width], out[b, t, begin : begin + width]
-                found[:] = 0
+                now = x[b, t, begin : begin + width]
                 for k in range(hops):
                     past, e, f, c = held[k], enter[b, t, k], keep[b, t, k], share[b, t, k]
-                    for n in range(width):
-                        value = f * past[n] + e * now[n]
-                        past[n] = value
-                        found[n] += c * value
+                    found = out[b, t, k if rows > 1 else 0, begin : begin + width]
+                    if k == 0 or rows > 1:
+                        for n in range(width):
+                            past[n] = f * past[n] + e * now[n]
+                            found[n] = c * past[n]
+                    else:
+                        for n in range(width):
+                            past[n] = f * past[n] + e * now[n]
+                            found[n] += c * past[n]
 
 
 @_compile
 def read_back(enter, keep, share, x, slope, slope_x, slope_scores):
     """Fill the slopes at x, (batch, time, features), and at the scores, (batch, time, hops)."""
     batch, n_times, features = x.shape
-    hops = enter.shape[2]
+    hops, rows = enter.shape[2], slope.shape[2]
+    split = hops // rows
     held = np.empty((hops, WIDTH), x.dtype)
     for b in range(batch):
         of_share = np.zeros((n_times, hops), x.dtype)  # S . d
@@ -107,9 +113,10 @@ def read_back(enter, keep, share, x, slope, slope_x, slope_scores):
             width = min(WIDTH, features - begin)
             held[:] = 0
             for t in range(n_times):
-                now, d = x[b, t, begin : begin + width], slope[b, t, begin : begin + width]
+                now = x[b, t, begin : begin + width]
                 for k in range(hops):
                     past, e, f = held[k], enter[b, t, k], keep[b, t, k]
+                    d = slope[b, t, k if rows > 1 else 0, begin : begin + width]
                     total = x.dtype.type(0)
                     for n in range(width):
                         value = f * past[n] + e * now[n]
@@ -118,11 +125,12 @@ def read_back(enter, keep, share, x, slope, slope_x, slope_scores):
                     of_share[t, k] += total
             held[:] = 0
             for t in range(n_times - 1, -1, -1):
-                now, d = x[b, t, begin : begin + width], slope[b, t, begin : begin + width]
+                now = x[b, t, begin : begin + width]
                 found = slope_x[b, t, begin : begin + width]
                 found[:] = 0
                 for k in range(hops):
                     later, e, f, c = held[k], enter[b, t, k], keep[b, t, k], share[b, t, k]
+                    d = slope[b, t, k if rows > 1 else 0, begin : begin + width]
                     total = x.dtype.type(0)
                     for n in range(width):
                         value = later[n] + c * d[n]
@@ -133,7 +141,7 @@ def read_back(enter, keep, share, x, slope, slope_x, slope_scores):
         for k in range(hops):
             of_mass = x.dtype.type(0)
             for t in range(n_times - 1, -1, -1):
-                of_mass -= of_share[t, k] * share[b, t, k] * share[b, t, k] * hops
+                of_mass -= of_share[t, k] * share[b, t, k] * share[b, t, k] * split
                 slope_scores[b, t, k] = enter[b, t, k] * (of_enter[t, k] + of_mass)
                 of_mass *= keep[b, t, k]
 
@@ -230,30 +238,34 @@ class _ReadPast(torch.autograd.Function):
     """The pass over all of the past, or over a window, and its derivative."""
 
     @staticmethod
-    def forward(ctx, scores: Tensor, x: Tensor, window: int | None, plain: Plain) -> Tensor:
+    def forward(ctx, scores: Tensor, x: Tensor, window: int | None, rows: int, plain: Plain) -> Tensor:
         values, inputs = scores.contiguous(), x.contiguous()
-        found = torch.empty_like(inputs)
+        found = inputs.new_empty(*x.shape[:2], rows, x.shape[2])
         work = float(x.numel()) * (scores.shape[2] if window is None else window)
         if window is None:
             saved = tuple(torch.empty_like(values) for _ in range(3))
-            _each_sample(_weigh_and_read, work, values, *saved, inputs, found)
+            _each_sample(partial(_weigh_and_read, scores.shape[2] // rows), work, values, *saved, inputs, found)
         else:
             saved = values, values.new_empty(*x.shape[:2], window)
-            _each_sample(read_recent, work, *saved, inputs, found)
+            _each_sample(read_recent, work, *saved, inputs, found.squeeze(2))
         ctx.save_for_backward(scores, x, *saved)
         ctx.window, ctx.plain, ctx.work = window, plain, work
-        return found
+        return found.flatten(2)
 
     @staticmethod
-    def backward(ctx, slope: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx, slope: Tensor) -> tuple[Tensor | None, ...]:
         scores, x, *saved = ctx.saved_tensors
         if torch.is_grad_enabled() or not _has_memory(slope):  # a derivative of this derivative, or many slopes at once
-            return *_differentiate(ctx.plain, scores, x, slope, ctx.needs_input_grad[:2]), None, None
+            return *_differentiate(ctx.plain, scores, x, slope, ctx.needs_input_grad[:2]), None, None, None
         inputs = x.contiguous()
         of_x, of_scores = torch.empty_like(inputs), torch.empty_like(saved[0])
-        back = read_back if ctx.window is None else read_recent_back
-        _each_sample(back, 2 * ctx.work, *saved, inputs, slope.contiguous(), of_x, of_scores)
-        return of_scores, of_x, None, None
+        slope = slope.contiguous()
+        if ctx.window is None:
+            back, slope = read_back, slope.unflatten(2, (-1, x.shape[2]))
+        else:
+            back = read_recent_back
+        _each_sample(back, 2 * ctx.work, *saved, inputs, slope, of_x, of_scores)
+        return of_scores, of_x, None, None, None
 
 
 def _differentiate(
@@ -276,14 +288,14 @@ def _has_memory(tensor: Tensor) -> bool:
         return False
 
 
-def _weigh_and_read(scores: np.ndarray, enter: np.ndarray, keep: np.ndarray, share: np.ndarray, x: np.ndarray,
-                    found: np.ndarray) -> None:  # fmt: skip
-    weigh(scores, enter, keep, share)
+def _weigh_and_read(split: int, scores: np.ndarray, enter: np.ndarray, keep: np.ndarray, share: np.ndarray,
+                    x: np.ndarray, found: np.ndarray) -> None:  # fmt: skip
+    weigh(scores, split, enter, keep, share)
     read(enter, keep, share, x, found)
 
 
-def read_past(scores: Tensor, x: Tensor, window: int | None, plain: Plain) -> Tensor:
-    """Average the past of `x` with softmax weights, mean over hops, where :func:`can_compile` says so.
+def read_past(scores: Tensor, x: Tensor, window: int | None, plain: Plain, keep_hops: bool = False) -> Tensor:
+    """Average the past of `x` with softmax weights, where :func:`can_compile` says so.
 
     Parameters
     ----------
@@ -293,9 +305,11 @@ def read_past(scores: Tensor, x: Tensor, window: int | None, plain: Plain) -> Te
         Look at the last `window` steps only.
     plain : callable
         ``(scores, x) -> the same`` in PyTorch's own operations, for the second derivative.
+    keep_hops : bool
+        Return a row per hop side by side instead of their mean; not with a window.
 
     Returns
     -------
-    Tensor, shape (batch, time, features)
+    Tensor, shape (batch, time, features), or (batch, time, hops * features)
     """
-    return _ReadPast.apply(scores, x, window, plain)
+    return _ReadPast.apply(scores, x, window, scores.shape[2] if keep_hops else 1, plain)

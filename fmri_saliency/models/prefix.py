@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-__all__ = ["chunk_size_for", "factored_average", "factored_projection", "is_mild"]
+__all__ = ["chunk_size_for", "factored_average", "is_mild"]
 
 SPREAD = {torch.float32: 25.0, torch.float64: 200.0}  # e^(3 * spread) must not overflow in the second derivative
 CHUNKS = 64  # chunks whose states are combined by one matrix product; beyond, the state is carried
@@ -79,43 +79,6 @@ def factored_average(scores: Tensor, x: Tensor, chunk_size: int, keep_hops: bool
     Tensor, shape (batch, time, features), or (batch, time, hops, features)
     """
     return _over_spans(scores, x, chunk_size, _rows if keep_hops else _mean)
-
-
-def factored_projection(scores: Tensor, x: Tensor, weight: Tensor, chunk_size: int) -> Tensor:
-    r"""Return :math:`W M_t` without ever making :math:`M_t`, for the rows of all hops side by side.
-
-    With :math:`W_k` the columns of `weight` that belong to hop `k`,
-
-    .. math:: W M_t = \sum_k \sum_{j \le t} \frac{E_{jk}}{D_{tk}} \, W_k x_j
-
-    so that inputs are projected first and averaged after, where they are `rows` instead of
-    `features` wide.
-
-    Parameters
-    ----------
-    scores : Tensor, shape (batch, time, hops)
-        Mild: see :func:`is_mild`.
-    x : Tensor, shape (batch, time, features)
-    weight : Tensor, shape (rows, hops * features)
-    chunk_size : int
-
-    Returns
-    -------
-    Tensor, shape (batch, time, rows)
-    """
-    by_hop = weight.unflatten(1, (scores.shape[2], -1))  # (rows, hops, features)
-
-    def read(factor: Tensor, mass: Tensor, inputs: Tensor, before: Tensor | None) -> Tensor:
-        inverse = mass.reciprocal()
-        projected = inputs @ by_hop.permute(2, 1, 0).flatten(1)  # (chunks, steps, hops * rows)
-        projected = projected.unflatten(2, (scores.shape[2], -1)).flatten(1, 2)  # (chunks, steps * hops, rows)
-        weights = (inverse.unsqueeze(2) * factor.unsqueeze(1)).masked_fill(_future(factor, 2), 0)
-        if before is None:
-            return weights.flatten(2) @ projected
-        carried = (before.transpose(0, 1) @ by_hop.permute(1, 2, 0)).transpose(0, 1)  # (chunks, hops, rows)
-        return torch.baddbmm(inverse @ carried, weights.flatten(2), projected)
-
-    return _over_spans(scores, x, chunk_size, read)
 
 
 Read = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]

@@ -17,8 +17,8 @@ def draw(seed: int, *shape: int, scale: float = 1.0) -> Tensor:
     return scale * torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
 
 
-def products(scores: Tensor, x: Tensor, window: int | None = None) -> Tensor:
-    return causal_softmax_average(scores, x, window=window, chunk_size=7)
+def products(scores: Tensor, x: Tensor, window: int | None = None, keep_hops: bool = False) -> Tensor:
+    return causal_softmax_average(scores, x, "flatten" if keep_hops else "mean", window=window, chunk_size=7)
 
 
 def refuse(scores: Tensor, x: Tensor) -> Tensor:
@@ -43,6 +43,8 @@ def test_three_steps_by_hand_without_the_compiler(monkeypatch: pytest.MonkeyPatc
     np.testing.assert_allclose(of_x[0, :, 0], [0.2, 0.6, 0.2], rtol=1e-12)
     np.testing.assert_allclose(of_scores[0, :, 0], [0.2 * (4 - 6), 0.6 * (8 - 6), 0.2 * (2 - 6)], rtol=1e-12)
     assert not of_x[0, :, 1].any()
+    rows = kernel.read_past(torch.cat([scores, 0 * scores], dim=2), x, None, refuse, keep_hops=True)
+    np.testing.assert_allclose(rows.detach()[0, :, [0, 2]], [[4.0, 4.0], [7.0, 6.0], [6.0, 14 / 3]], rtol=1e-12)
 
 
 def test_a_window_of_two_by_hand_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,27 +63,28 @@ def test_a_window_of_two_by_hand_without_the_compiler(monkeypatch: pytest.Monkey
 @given(
     st.integers(1, 30), st.integers(1, 5), st.integers(1, 600), st.integers(1, 3),
     st.sampled_from([0.1, 3.0, 1e4]), st.sampled_from([torch.float32, torch.float64]),
-    st.none() | st.integers(1, 32),
+    st.none() | st.integers(1, 32), st.booleans(),
 )  # fmt: skip
 def test_equals_the_matrix_products(
-    n_times: int, hops: int, width: int, batch: int, scale: float, dtype: torch.dtype, window: int | None
+    n_times: int, hops: int, width: int, batch: int, scale: float, dtype: torch.dtype, window: int | None, rows: bool
 ) -> None:
+    rows = rows and window is None
     scores = draw(n_times, batch, n_times, hops, scale=scale).to(dtype).requires_grad_()
     x = draw(hops, batch, n_times, width).to(dtype).requires_grad_()
-    found, wanted = kernel.read_past(scores, x, window, refuse), products(scores, x, window)
+    found, wanted = kernel.read_past(scores, x, window, refuse, rows), products(scores, x, window, rows)
     limit = 1e-11 if dtype == torch.float64 else 2e-4
     torch.testing.assert_close(found, wanted, rtol=limit, atol=limit / 10)
     for one, two in zip(derivatives(found, scores, x), derivatives(wanted, scores, x), strict=True):
         torch.testing.assert_close(one, two, rtol=limit, atol=limit)
 
 
-@pytest.mark.parametrize("window", [None, 3])
-def test_the_second_derivative_is_that_of_the_products(window: int | None) -> None:
-    plain = partial(products, window=window)
+@pytest.mark.parametrize(("window", "rows"), [(None, False), (None, True), (3, False)])
+def test_the_second_derivative_is_that_of_the_products(window: int | None, rows: bool) -> None:
+    plain = partial(products, window=window, keep_hops=rows)
     scores, x = draw(1, 2, 9, 3).requires_grad_(), draw(2, 2, 9, 4).requires_grad_()
 
     def through(scores: Tensor, x: Tensor) -> Tensor:
-        return kernel.read_past(scores, x, window, plain)
+        return kernel.read_past(scores, x, window, plain, rows)
 
     assert torch.autograd.gradgradcheck(through, (scores, x))
     assert torch.autograd.gradgradcheck(lambda one: through(one, x.detach()), scores)  # weights learn from plain inputs

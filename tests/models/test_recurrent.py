@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError
-from fmri_saliency.models import FORMS, InputCellGRU, InputCellLSTM, InputCellRNN, attention
+from fmri_saliency.models import FORMS, InputCellGRU, InputCellLSTM, InputCellRNN
 from fmri_saliency.models.recurrent import run_recurrence
 
 REFERENCE = Path(__file__).parent / "input_cell_reference.npz"
@@ -59,11 +59,14 @@ def test_equals_the_equations(cell: type, form: str, both: bool, extra: dict) ->
 
 @pytest.mark.parametrize(("cell", "both", "extra"), list(product(CELLS, [False, True], [False, True])))
 @pytest.mark.parametrize("form", ["mean", "flatten"])
+@pytest.mark.parametrize("chunk", [None, 4])
 @pytest.mark.parametrize("scale", [1.0, 300.0])
-def test_projecting_first_changes_nothing(cell: type, both: bool, extra: bool, form: str, scale: float) -> None:
+def test_projecting_first_changes_nothing(
+    cell: type, both: bool, extra: bool, form: str, scale: float, chunk: int | None
+) -> None:
     """With more regions than gates, what is read is never made; sharp scores take the other way."""
     torch.manual_seed(0)
-    layer = cell(20, 3, 2, 4, form, 1, both, current_input=extra, chunk_size=4).double()
+    layer = cell(20, 3, 2, 4, form, 1, both, current_input=extra, chunk_size=chunk).double()
     with torch.no_grad():
         layer.directions[0].attention.second.weight *= scale
     x = draw(1, 2, 15, 20).requires_grad_()
@@ -81,16 +84,6 @@ def test_projecting_first_changes_nothing(cell: type, both: bool, extra: bool, f
                                   tuple(s[:1] for s in state) if isinstance(state, tuple) else state[:1])  # fmt: skip
     torch.testing.assert_close(again[..., :3], through, rtol=0, atol=1e-12)
     torch.testing.assert_close(last_of(last)[0][:1], last_of(end)[0], rtol=0, atol=1e-12)
-
-
-def test_the_flatten_form_is_not_made_when_that_is_cheaper(monkeypatch: pytest.MonkeyPatch) -> None:
-    used = []
-    original = attention.factored_projection
-    monkeypatch.setattr(attention, "factored_projection", lambda *a: used.append(len(a)) or original(*a))
-    InputCellLSTM(20, 3, form="flatten")(torch.zeros(1, 5, 20))
-    InputCellLSTM(20, 32, form="flatten")(torch.zeros(1, 5, 20))
-    InputCellLSTM(20, 3, form="flatten_l2")(torch.zeros(1, 5, 20))
-    assert used == [4]
 
 
 def reference(case: str) -> dict[str, Tensor]:
