@@ -111,8 +111,9 @@ def causal_softmax_average(
         Look at the last `window` steps only, :math:`t - D < j \le t`.
     chunk_size : int, optional
         Time steps handled by one matrix product. It changes speed and memory, not
-        the result (up to rounding). When omitted, it is chosen by the number of time steps, and on a processor the
-        mean over hops is taken by a compiled pass over time instead (:mod:`fmri_saliency.models.kernel`).
+        the result (up to rounding). When omitted, it is chosen by the number of time steps, and on a processor
+        a compiled pass over time takes their place (:mod:`fmri_saliency.models.kernel`), except for windows above 32
+        steps, and for windows of the forms that keep the rows.
 
     Returns
     -------

@@ -8,8 +8,8 @@ from fmri_saliency.errors import ConfigError, one_of
 
 __all__ = ["RECIPES", "follow_recipe"]
 
-# Sections as in the TOML file. "pooled" is the pair that finds boxes best (fmri_saliency.saliency.PAIRS), trained for
-# tens to hundreds of samples: half of the blocks replaced, small batches. Its maps have no sign.
+# Sections as in the TOML file. "pooled" is the recommended pair (fmri_saliency.saliency.PAIRS), trained for tens to
+# hundreds of samples: half of the blocks replaced, small batches. Its maps have no sign.
 RECIPES: dict[str, dict[str, Any]] = {
     "standard": {},
     "pooled": {
