@@ -10,7 +10,7 @@ mass (all for every hop; :math:`S_0 = 0`, :math:`D_0 = 0`):
 No exponential of a positive number is taken, so scores may have any size. Backwards, with :math:`d_t` the slope at
 :math:`M_t`, the same pass runs from the end: :math:`A_t = f_{t+1} A_{t+1} + c_t d_t` gives
 :math:`dx_t = \sum_k e_{tk} A_{tk}`, and :math:`A_{tk} \cdot x_t` and :math:`S_{tk} \cdot d_t` give the scores' slopes.
-Where hops keep rows of their own (the flatten form), :math:`M_{tk} = S_{tk} / D_{tk}`, by the same pass without the sum.
+Where hops keep rows of their own (the flatten form), :math:`M_{tk} = S_{tk} / D_{tk}`, by the same pass without a sum.
 With a window, :math:`M_t = \sum_{d < D} a_{td} x_{t-d}` with the mean over hops of the softmax weights within it.
 
 The matrix products of :mod:`fmri_saliency.models.prefix` compute the same wherever this does not run; the second
