@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError, one_of
 from fmri_saliency.models.kernel import can_compile, read_past
+from fmri_saliency.models.linear import linear
 from fmri_saliency.models.prefix import chunk_size_for, factored_average, is_mild
 
 __all__ = ["FORMS", "InputCellAttention", "causal_softmax_average"]
@@ -236,7 +237,7 @@ class InputCellAttention(nn.Module):
     def scores(self, x: Tensor) -> Tensor:
         """Return the score of every input (batch, time, features) for every hop, shape (batch, time, hops)."""
         # tanh(z) = 2 sigmoid(2 z) - 1, several times faster on a processor; the constants go into the weights
-        first, second, linear = self.first, self.second, nn.functional.linear
+        first, second = self.first, self.second
         hidden = torch.sigmoid(linear(x, 2 * first.weight, 2 * first.bias))
         return linear(hidden, 2 * second.weight, second.bias - second.weight.sum(dim=1))
 
@@ -267,11 +268,11 @@ class InputCellAttention(nn.Module):
         Tensor, shape (batch, time, rows)
         """
         if not self.projects_first(weight.shape[0]) or x.dtype in WIDE or torch.is_autocast_enabled(x.device.type):
-            return self(x) @ weight.T
+            return linear(self(x), weight)
         split = self.output_size - (x.shape[2] if self.current_input else 0)
-        projected = x @ weight[:, :split].T
+        projected = linear(x, weight[:, :split])
         read = causal_softmax_average(self.scores(x), projected, window=self.window, chunk_size=self.chunk_size)
-        return read + x @ weight[:, split:].T if self.current_input else read
+        return read + linear(x, weight[:, split:]) if self.current_input else read
 
     def weights(self, x: Tensor, step: int = -1) -> Tensor:
         """Return how much one time step reads of every input, for pictures.

@@ -26,7 +26,8 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
+
+from fmri_saliency.models.linear import has_values
 
 try:
     from numba import njit
@@ -216,11 +217,7 @@ def can_compile(scores: Tensor, x: Tensor, window: int | None = None) -> bool:
         return False
     if njit is None or torch.compiler.is_compiling() or x.dtype not in TYPES or scores.dtype != x.dtype:
         return False
-    if x.device.type != "cpu" or scores.device.type != "cpu" or not scores.numel():
-        return False
-    if any(forward_ad.unpack_dual(one).tangent is not None for one in (scores, x)):  # it has no forward-mode derivative
-        return False
-    return _has_memory(scores) and _has_memory(x)
+    return bool(scores.numel()) and has_values(scores, x)
 
 
 def _each_sample(work: Callable, size: float, *tensors: Tensor) -> None:
@@ -256,7 +253,7 @@ class _ReadPast(torch.autograd.Function):
     @staticmethod
     def backward(ctx, slope: Tensor) -> tuple[Tensor | None, ...]:
         scores, x, *saved = ctx.saved_tensors
-        if torch.is_grad_enabled() or not _has_memory(slope):  # a derivative of this derivative, or many slopes at once
+        if torch.is_grad_enabled() or not has_values(slope):  # a derivative of this derivative, or many slopes at once
             return *_differentiate(ctx.plain, scores, x, slope, ctx.needs_input_grad[:2]), None, None, None
         inputs = x.contiguous()
         of_x, of_scores = torch.empty_like(inputs), torch.empty_like(saved[0])
@@ -279,14 +276,6 @@ def _differentiate(
         found = plain(*inputs)
     slopes = iter(torch.autograd.grad(found, chosen, slope, create_graph=torch.is_grad_enabled()))
     return [next(slopes) if asked else None for asked in wanted]
-
-
-def _has_memory(tensor: Tensor) -> bool:
-    """Return whether a tensor's values can be seen: those of torch.func and batched slopes cannot."""
-    try:
-        return tensor.detach().numpy() is not None
-    except RuntimeError:
-        return False
 
 
 def _weigh_and_read(split: int, scores: np.ndarray, enter: np.ndarray, keep: np.ndarray, share: np.ndarray,
