@@ -85,6 +85,12 @@ def _products(
     return found.flatten(2)
 
 
+def _sum_of_hops(scores: Tensor, x: Tensor) -> Tensor:
+    """Average the past of x, (batch, time, hops, features), each hop its own, and sum over hops."""
+    each = _products(scores.transpose(1, 2).flatten(0, 1).unsqueeze(2), x.transpose(1, 2).flatten(0, 1))
+    return each.unflatten(0, (-1, x.shape[2])).sum(dim=1)
+
+
 def causal_softmax_average(
     scores: Tensor, x: Tensor, form: str = "mean", *, window: int | None = None, chunk_size: int | None = None
 ) -> Tensor:
@@ -249,9 +255,13 @@ class InputCellAttention(nn.Module):
         read = causal_softmax_average(self.scores(x), x, self.form, window=self.window, chunk_size=self.chunk_size)
         return torch.cat([read, x], dim=2) if self.current_input else read
 
-    def projects_first(self, rows: int) -> bool:
+    def projects_first(self, x: Tensor, rows: int) -> bool:
         """Return whether :meth:`project` onto so many rows is cheaper than reading and then projecting."""
-        return self.form == "mean" and rows < 0.4 * self.first.in_features
+        if x.dtype in WIDE or torch.is_autocast_enabled(x.device.type):
+            return False
+        if self.form == "flatten":  # hop by hop, only by the compiled pass
+            return rows <= 1.3 * x.shape[2] and self.window is None and self.chunk_size is None and can_compile(x, x)
+        return self.form == "mean" and rows < 0.6 * x.shape[2]
 
     def project(self, x: Tensor, weight: Tensor) -> Tensor:
         """Return ``self(x) @ weight.T``, without making ``self(x)`` where :meth:`projects_first` says so.
@@ -267,12 +277,17 @@ class InputCellAttention(nn.Module):
         -------
         Tensor, shape (batch, time, rows)
         """
-        if not self.projects_first(weight.shape[0]) or x.dtype in WIDE or torch.is_autocast_enabled(x.device.type):
+        if not self.projects_first(x, len(weight)):
             return linear(self(x), weight)
-        split = self.output_size - (x.shape[2] if self.current_input else 0)
-        projected = linear(x, weight[:, :split])
-        read = causal_softmax_average(self.scores(x), projected, window=self.window, chunk_size=self.chunk_size)
-        return read + linear(x, weight[:, split:]) if self.current_input else read
+        parts = weight.split(x.shape[2], dim=1)  # a part per hop of the flatten form, and one for the current input
+        of_past = parts[:-1] if self.current_input else parts
+        read = self._read_projected(self.scores(x), linear(x, torch.cat(of_past)), len(of_past))
+        return read + linear(x, parts[-1]) if self.current_input else read
+
+    def _read_projected(self, scores: Tensor, projected: Tensor, parts: int) -> Tensor:
+        if self.form == "mean":
+            return causal_softmax_average(scores, projected, window=self.window, chunk_size=self.chunk_size)
+        return read_past(scores, projected.unflatten(2, (parts, -1)), None, _sum_of_hops)
 
     def weights(self, x: Tensor, step: int = -1) -> Tensor:
         """Return how much one time step reads of every input, for pictures.

@@ -84,7 +84,7 @@ class _Direction(nn.Module):
 
     def forward(self, x: Tensor, state: Any, lengths: Tensor | None) -> tuple[Tensor, Any]:
         layer = self.recurrence
-        if not self.attention.projects_first(len(layer.weight_ih_l0)) or lengths is not None or x.is_cuda:
+        if lengths is not None or x.is_cuda or not self.attention.projects_first(x, len(layer.weight_ih_l0)):
             return run_recurrence(layer, self.attention(x), state, lengths)
         return self._run_projected(x, state)
 

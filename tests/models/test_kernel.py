@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fmri_saliency.models import InputCellLSTM, kernel
+from fmri_saliency.models import InputCellLSTM, kernel, passes
 from fmri_saliency.models.attention import causal_softmax_average
+
+LOOPS = ("rank", "share_out", "make_room", "read", "_read_again", "read_back", "_reach_scores", "read_rows")
 
 
 def draw(seed: int, *shape: int, scale: float = 1.0) -> Tensor:
@@ -31,9 +33,9 @@ def derivatives(found: Tensor, scores: Tensor, x: Tensor) -> tuple[Tensor, ...]:
 
 def test_three_steps_by_hand_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """One hop with the weights 1, 3 and 1: averages 4, 7 and 6; the scores' slopes are covariances."""
-    for name in ("weigh", "read", "read_back"):
-        monkeypatch.setattr(kernel, name, getattr(kernel, name).py_func)
-    monkeypatch.setattr(kernel, "WIDTH", 1)  # features one by one
+    for name in LOOPS:
+        monkeypatch.setattr(passes, name, getattr(passes, name).py_func)
+    monkeypatch.setattr(passes, "WIDTH", 1)  # features one by one
     scores = torch.tensor([0.0, np.log(3.0), 0.0]).double().view(1, 3, 1).requires_grad_()
     x = torch.tensor([[4.0, 0.0], [8.0, 0.0], [2.0, 0.0]]).double().view(1, 3, 2).requires_grad_()
     assert kernel.can_compile(scores, x)
@@ -50,7 +52,7 @@ def test_three_steps_by_hand_without_the_compiler(monkeypatch: pytest.MonkeyPatc
 def test_a_window_of_two_by_hand_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights 1, 3 and 1 again; the first step has left when the third is read: (3 * 8 + 1 * 2) / 4."""
     for name in ("weigh_recent", "read_recent", "read_recent_back"):
-        monkeypatch.setattr(kernel, name, getattr(kernel, name).py_func)
+        monkeypatch.setattr(passes, name, getattr(passes, name).py_func)
     scores = torch.tensor([0.0, np.log(3.0), 0.0]).double().view(1, 3, 1).requires_grad_()
     x = torch.tensor([4.0, 8.0, 2.0]).double().view(1, 3, 1).requires_grad_()
     found = kernel.read_past(scores, x, 2, refuse)
@@ -153,9 +155,9 @@ def test_what_it_does_not_take_goes_through_the_products(monkeypatch: pytest.Mon
     torch.func.grad(lambda one: seen.append(kernel.can_compile(one, one)) or one.sum())(scores)
     assert seen == [False, False]
     wanted = causal_softmax_average(scores, x)
-    monkeypatch.setattr(kernel, "njit", None)  # as where there is no compiler
+    monkeypatch.setattr(passes, "njit", None)  # as where there is no compiler
     assert not kernel.can_compile(scores, x)
-    assert kernel._compile(refuse) is refuse
+    assert passes.compile_loops(refuse) is refuse
     torch.testing.assert_close(causal_softmax_average(scores, x), wanted, rtol=0, atol=1e-13)
 
 
@@ -168,8 +170,8 @@ def test_where_nothing_can_be_kept_it_is_compiled_each_time(monkeypatch: pytest.
             raise RuntimeError("no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(kernel, "njit", picky)
-    assert kernel._compile(refuse) is refuse
+    monkeypatch.setattr(passes, "njit", picky)
+    assert passes.compile_loops(refuse) is refuse
     assert ["cache" in options for options in asked] == [True, False]
 
 
