@@ -9,8 +9,9 @@ from torch.autograd import forward_ad
 __all__ = ["has_values", "linear"]
 
 try:
-    PRODUCT = torch.ops.mkldnn._linear_pointwise.default  # what torch.compile takes for linear layers
-except (AttributeError, RuntimeError):  # a build without oneDNN
+    # what torch.compile takes for linear layers
+    PRODUCT = torch.ops.mkldnn._linear_pointwise.default if torch.backends.mkldnn.is_available() else None
+except (AttributeError, RuntimeError):  # a build without it
     PRODUCT = None
 
 
@@ -33,14 +34,15 @@ class _OfInput(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, fixed: list[Tensor | None]) -> Tensor:
-        ctx.weight = fixed[0]
+        ctx.save_for_backward(fixed[0])
         return _multiply(x.detach(), *(one if one is None else one.detach() for one in fixed))
 
     @staticmethod
     def backward(ctx, slope: Tensor) -> tuple[Tensor | None, None]:
+        (weight,) = ctx.saved_tensors
         if torch.is_grad_enabled() or not has_values(slope):
-            return slope @ ctx.weight, None
-        return _multiply(slope, ctx.weight.detach().T), None
+            return slope @ weight, None
+        return _multiply(slope, weight.detach().T), None
 
 
 class _OfWeight(torch.autograd.Function):
@@ -48,13 +50,15 @@ class _OfWeight(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, weight: Tensor, bias: Tensor | None, fixed: list[Tensor]) -> Tensor:
-        ctx.x, ctx.has_bias = fixed[0], bias is not None
-        return weight.new_zeros(()).expand(*ctx.x.shape[:-1], len(weight))
+        ctx.save_for_backward(fixed[0])
+        ctx.has_bias = bias is not None
+        return weight.new_zeros(()).expand(*fixed[0].shape[:-1], len(weight))
 
     @staticmethod
     def backward(ctx, slope: Tensor) -> tuple[Tensor | None, ...]:
+        (x,) = ctx.saved_tensors
         rows = slope.flatten(0, -2)
-        return rows.T @ ctx.x.flatten(0, -2), rows.sum(dim=0) if ctx.has_bias else None, None
+        return rows.T @ x.flatten(0, -2), rows.sum(dim=0) if ctx.has_bias else None, None
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -75,9 +79,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     given = (x, weight) if bias is None else (x, weight, bias)
     if (
-        PRODUCT is None
-        or not torch.backends.mkldnn.is_available()
-        or torch.compiler.is_compiling()
+        torch.compiler.is_compiling()
+        or PRODUCT is None
         or any(one.dtype != torch.float32 or not one.numel() for one in given)
         or torch.is_autocast_enabled("cpu")
         or not has_values(*given)

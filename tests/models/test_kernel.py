@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fmri_saliency.models import InputCellLSTM, kernel, passes
+from fmri_saliency.models import InputCellAttention, InputCellLSTM, kernel, passes
 from fmri_saliency.models.attention import causal_softmax_average
 
 LOOPS = ("rank", "share_out", "make_room", "read", "_read_again", "read_back", "_reach_scores", "read_rows")
@@ -181,3 +181,30 @@ def test_a_long_series_of_a_whole_layer_stays_exact() -> None:
     again = InputCellLSTM(5, 4, hops=3, chunk_size=20)
     again.load_state_dict(layer.state_dict())
     torch.testing.assert_close(layer(x)[0], again(x)[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("current_input", [True, False])
+@pytest.mark.parametrize("form", ["mean", "flatten"])
+def test_projecting_first_changes_nothing(form: str, current_input: bool) -> None:
+    """Forward, slopes and slopes of slopes, for as few rows as make it worth while."""
+    attention = InputCellAttention(12, 3, 4, form, current_input=current_input).double()
+    x, weight = draw(0, 2, 9, 12).requires_grad_(), draw(1, 4, attention.output_size).requires_grad_()
+    assert attention.projects_first(x, len(weight))
+    found: list[list[Tensor]] = []
+    for out in (attention.project(x, weight), attention(x) @ weight.T):
+        given = (x, weight, *attention.parameters())
+        slopes = torch.autograd.grad((out * draw(2, *out.shape)).sum(), given, create_graph=True)
+        more = torch.autograd.grad(slopes[0].pow(2).sum() + slopes[1].pow(2).sum(), given, retain_graph=True)
+        cheap = torch.autograd.grad((out * draw(2, *out.shape)).sum(), given)
+        found.append([out, *slopes, *more, *cheap])
+    for ours, plain in zip(*found, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-12)
+
+
+def test_where_projecting_first_does_not_pay() -> None:
+    x = draw(0, 1, 3, 12)
+    assert not InputCellAttention(12, 3, form="mean").projects_first(x, 12)
+    assert not InputCellAttention(12, 3, form="flatten").projects_first(x, 20)
+    assert not InputCellAttention(12, 3, form="flatten", window=2).projects_first(x, 4)
+    assert not InputCellAttention(12, 3, form="flatten_l2").projects_first(x, 4)  # a length is no linear map
+    assert not InputCellAttention(12, 3, form="mean").projects_first(x.half(), 4)
