@@ -62,3 +62,23 @@ def test_rows_are_made_kept_and_not_made_twice(
     mean = np.mean([row["auroc"] for row in rows])
     assert "| suppressors | lstm-gradient | 2 | " in table
     assert f"{mean:.3f} ({min(row['auroc'] for row in rows):.3f})" in table
+
+
+def test_the_seventy_sets_are_averaged_over_what_all_pairs_were_run_on(recovery: ModuleType) -> None:
+    """By hand: three sets, one that only one pair was run on, one that one of the pairs does not know."""
+    figures = {
+        ("a", "middle-narma"): (1.0, 0.8), ("b", "middle-narma"): (0.95, 0.4), ("a", "rare_time-narma"): (0.92, 0.6),
+        ("b", "rare_time-narma"): (0.7, 0.1), ("a", "middle-gaussian"): (1.0, 0.0),
+    }  # fmt: skip
+    rows = [{"set": name, "pair": pair, "seed": 201, "accuracy": accuracy, "auprc": auprc, "auroc": auprc}
+            for (pair, name), (accuracy, auprc) in figures.items()]  # fmt: skip
+    head, _, first, second = recovery._by_kind(rows)
+    columns = [cell.strip() for cell in head.strip("|").split("|")]
+    for line, wanted in ((first, ["a", "2", "2", "0.700", "0.700", "0.800", "0.800"]),
+                         (second, ["b", "2", "1", "0.250", "0.250", "0.400", "0.400"])):  # fmt: skip
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert cells[:7] == wanted
+        assert len(cells) == len(columns)
+    assert columns[5] == "AUROC, all pairs know (1)"
+    named = dict(zip(columns, (cell.strip() for cell in first.strip("|").split("|")), strict=True))
+    assert (named["middle"], named["rare_time"], named["narma"], named["gaussian"]) == ("0.800", "0.600", "0.700", "-")
