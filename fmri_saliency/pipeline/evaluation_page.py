@@ -111,8 +111,9 @@ GLOSSARY = {
     "removed (gain); kept beyond random when only they are kept (gain).",
     "Weighted Jaccard, Euclidean distance": "The scores of Ismail et al. (2019). They do not measure localisation: "
     "compare the random map's.",
-    "AUP, AUR": "As Ismail et al. (2020) define them, by shares of the map's mass; at most 0.8. Those of Crabbe and van "
-    "der Schaar (2021) and of time_interpret have the same names and other values. They depend on a map's values, not only on their order.",
+    "AUP, AUR": "As Ismail et al. (2020) define them, by shares of the map's mass; at most 0.8. Those of "
+    "time_interpret, after Crabbe and van der Schaar (2021), have the same names and other values. They depend on a "
+    "map's values, not only on their order.",
     "Intervals": "95 %, Student's t over seeds; each seed draws new samples and new weights. One seed has none.",
 }
 
