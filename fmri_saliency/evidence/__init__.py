@@ -1,6 +1,6 @@
 """Does the map hold? Checks that answer in numbers with their null."""
 
-from fmri_saliency.evidence.faithful import Curves, faithfulness
+from fmri_saliency.evidence.faithful import Curves, faithfulness, infidelity
 from fmri_saliency.evidence.gate import gate, passes
 from fmri_saliency.evidence.localise import Localisation, localise, localise_classes, mass_areas, paper_scores
 from fmri_saliency.evidence.naive import NAIVE, class_difference, naive_maps
@@ -41,6 +41,7 @@ __all__ = [
     "edge_shares",
     "faithfulness",
     "gate",
+    "infidelity",
     "localise",
     "localise_classes",
     "mass_areas",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,16 @@ from scipy.integrate import trapezoid
 
 from fmri_saliency.errors import InputError
 
-__all__ = ["Curves", "answer_curve", "curve_area", "faithfulness", "rank_blocks", "replacement_path", "total_change"]
+__all__ = [
+    "Curves",
+    "answer_curve",
+    "curve_area",
+    "faithfulness",
+    "infidelity",
+    "rank_blocks",
+    "replacement_path",
+    "total_change",
+]
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -24,7 +33,7 @@ class Curves:
     shares : ndarray, shape (n_shares + 1,)
         Of the blocks, from 0 on.
     removal, insertion : dict of str to ndarray, shape (n_shares + 1,)
-        Mean probability of the network's first answer, by ranking: ``absolute``, ``signed``, ``random``.
+        Mean probability of the answer that is followed, by ranking: ``absolute``, ``signed``, ``random``.
     removal_gain, insertion_gain : dict of str to float
         By ranking (not ``random``): how much lower, or higher, the mean of the curve is than that of random
         rankings; above 0 is faithful.
@@ -113,6 +122,13 @@ def replacement_path(
     InputError
         If the shapes do not fit, or there is no donor.
     """
+    return np.stack([predict(other) for _, other in _walk(X, ranks, donors, shares, window, seed, insert)])
+
+
+def _walk(
+    X: np.ndarray, ranks: np.ndarray, donors: np.ndarray, shares: Sequence[float], window: int, seed: int, insert: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Go along a path of :func:`replacement_path`; give which cells are a donor's, and the samples, at each share."""
     block = np.arange(X.shape[1]) // window
     if ranks.shape != (len(X), block[-1] + 1, X.shape[2]) or donors.shape[1:] != X.shape[1:] or not len(donors):
         raise InputError(f"Ranks must be those of the samples' blocks, and donors samples of their shape; samples "
@@ -120,12 +136,9 @@ def replacement_path(
     drawn = np.random.default_rng([seed, 7]).integers(len(donors), size=ranks.shape)[:, block]
     step, region = np.arange(X.shape[1])[:, None], np.arange(X.shape[2])
     other = donors[drawn, step, region]
-    n_blocks = ranks[0].size
-    answers = []
     for share in (0.0, *shares):
-        chosen = (ranks < round(share * n_blocks))[:, block]
-        answers.append(predict(np.where(chosen != insert, other, X)))
-    return np.stack(answers)
+        given = (ranks < round(share * ranks[0].size))[:, block] != insert
+        yield given, np.where(given, other, X)
 
 
 def answer_curve(path: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -181,6 +194,14 @@ def _check(X: np.ndarray, values: np.ndarray, donors: np.ndarray, **counts: int)
             raise InputError(f"{name} must be at least 1; {value} came.")
 
 
+def _check_targets(targets: Sequence[int], n_samples: int) -> np.ndarray:
+    found = np.asarray(targets)
+    if found.shape != (n_samples,) or found.dtype.kind not in "iu":
+        raise InputError(f"One whole number per sample must say which answer is explained; {found.shape} of "
+                         f"{found.dtype} came for {n_samples} samples.")
+    return found
+
+
 def faithfulness(
     predict: Predict,
     X: np.ndarray,
@@ -191,6 +212,7 @@ def faithfulness(
     draws: int = 4,
     n_random: int = 5,
     seed: int = 0,
+    targets: Sequence[int] | None = None,
 ) -> Curves:
     """Remove and insert blocks in the order of a map, and in random orders.
 
@@ -205,6 +227,9 @@ def faithfulness(
     n_random : int
         Random rankings; at least 1.
     seed : int
+    targets : sequence of int, length n_samples, optional
+        The column of the answer that each map explains, which the curves follow; the network's first answer when
+        omitted.
 
     Returns
     -------
@@ -225,7 +250,8 @@ def faithfulness(
     if (values < 0).any():
         rankings["signed"] = [rank_blocks(values, window, rng)]
     rankings["random"] = [rank_blocks(np.zeros(X.shape), window, rng) for _ in range(n_random)]
-    first, grid = predict(X).argmax(axis=1), np.array([0.0, *shares])
+    first = predict(X).argmax(axis=1) if targets is None else _check_targets(targets, len(X))
+    grid = np.array([0.0, *shares])
 
     def walk(ranks: np.ndarray, insert: bool = False) -> list[np.ndarray]:
         return [replacement_path(predict, X, ranks, donors, shares, window, seed * 1000 + draw, insert)
@@ -267,3 +293,82 @@ def _against_random(
 def ranks_reversed(ranks: np.ndarray) -> np.ndarray:
     """Return ranks with the last first."""
     return ranks[0].size - 1 - ranks
+
+
+def infidelity(
+    predict: Predict,
+    X: np.ndarray,
+    values: np.ndarray,
+    targets: Sequence[int],
+    donors: np.ndarray,
+    shares: Sequence[float],
+    window: int = 5,
+    draws: int = 20,
+    slopes: bool = False,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return how much of what becomes of the answers, when random blocks are replaced, the maps do not foretell.
+
+    With :math:`F` the answer that is explained, :math:`x'` the sample with blocks of other samples in it, and
+    :math:`a = \sum_j I_j S_j` the change that the map :math:`S` foretells,
+
+    .. math:: \min_{\beta \geq 0} \frac{E\left[(\beta a - (F(x) - F(x')))^2\right]}{E\left[(F(x) - F(x'))^2\right]}
+
+    over all draws and shares: 0 when the map foretells every change, 1 when it foretells none. For slopes
+    :math:`I = x - x'`; for contributions, and whatever else says how much a cell matters, :math:`I` is 1 in the cells
+    that were replaced and 0 elsewhere. The expectation is the infidelity of Yeh et al. with perturbations that are data
+    as the network knows them. Maps of any unit can be compared, as :math:`\beta` takes their scale away (captum's
+    ``normalize``, which also lets :math:`\beta` be negative and thereby praises a map of the wrong sign) and the
+    denominator that of the network.
+
+    Parameters
+    ----------
+    predict : callable
+        Samples (n, n_times, n_regions) to what the maps explain (n, n_classes): logits, as a rule.
+    X, donors, shares, window
+        As in :func:`replacement_path`.
+    values : ndarray, shape of `X`
+        The maps.
+    targets : sequence of int, length n_samples
+        The column of the answer that each map explains.
+    draws : int
+        Random orders of the blocks, each with donors of its own.
+    slopes : bool
+        Whether the maps are slopes: the answer's unit per unit of signal.
+    seed : int
+
+    Returns
+    -------
+    own, shuffled : ndarray, shape (n_samples,)
+        0 to 1; NaN where no replacement changes the answer. `shuffled` is of maps with the same values in random
+        cells: more shares replaced change the answer more, so that they foretell something, too.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not fit, there is no sample or no donor, a value of the maps is not finite, the shares are not
+        rising from above 0 to below 1, or a number is below 1.
+
+    References
+    ----------
+    Yeh et al. (2019), arXiv:1901.09392; the scale as in the authors' code and captum.
+    """
+    X, values, donors = np.asarray(X), np.asarray(values, dtype=float), np.asarray(donors)
+    _check(X, values, donors, window=window, draws=draws)
+    check_shares(shares)
+    targets, own = _check_targets(targets, len(X)), np.arange(len(X))
+    rng = np.random.default_rng([seed, 10])
+    maps = np.stack([values, rng.permuted(values.reshape(len(X), -1), axis=1).reshape(values.shape)])
+    whole = predict(X)[own, targets]
+    foretold, changed = [], []
+    for draw in range(draws):
+        ranks = rank_blocks(np.zeros(X.shape), window, rng)
+        for given, other in _walk(X, ranks, donors, shares, window, seed * 1000 + draw, False):
+            perturbation = X - other if slopes else given
+            foretold.append((maps * perturbation).sum(axis=(2, 3)))
+            changed.append(whole - predict(other)[own, targets])
+    a, b = np.array(foretold), np.array(changed, dtype=float)[:, None]
+    both, size, change = (a * b).mean(axis=0), (a**2).mean(axis=0), (b**2).mean(axis=0)
+    explained = np.divide(both.clip(0) ** 2, size * change, out=np.zeros_like(both), where=size * change > 0)
+    left = np.where(change > 0, (1 - explained).clip(0), np.nan)
+    return left[0], left[1]

@@ -163,6 +163,11 @@ def mass_areas(values: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     are at most 0.8. Equal cells are taken in the order of time. The areas depend on the values, not only on their
     order: a monotone change of a map changes them.
 
+    time_interpret, after Crabbe and van der Schaar (2021, arXiv:2106.05303), uses the same two names for unweighted
+    precision and recall of maps scaled to 0 to 1, integrated over all thresholds, with the samples in one ranking. A
+    perfect map of yes and no has 0.8 and 0.4 here, (1 + density) / 2 and 1 there; a constant added to all cells changes
+    the areas here, and not there. The numbers cannot be compared.
+
     Returns
     -------
     aup, aur : float

@@ -61,7 +61,8 @@ CHECK_TABLES = (
         "removal_gain_absolute": "Removal gain", "removal_gain_signed": "Removal gain, signed",
         "removal_spread": "Random removal, spread", "insertion_gain_absolute": "Insertion gain",
         "insertion_gain_signed": "Insertion gain, signed", "insertion_spread": "Random insertion, spread",
-        "cpd": "CPD", "cpp": "CPP", "cpd_random": "CPD, random",
+        "cpd": "CPD", "cpp": "CPP", "cpd_random": "CPD, random", "infidelity": "Infidelity",
+        "infidelity_shuffled": "Infidelity, cells shuffled",
     }),
 )  # fmt: skip
 PICTURES = (
@@ -102,12 +103,17 @@ GLOSSARY = {
     "largest distance of a random ranking from their mean.",
     "CPD, CPP": "Summed change of the probabilities while blocks are replaced, most important first (higher is "
     "better) and least important first (lower is better); Jang et al. (2025).",
+    "Infidelity": "Share of what becomes of the explained logit, when random blocks are replaced by other samples', "
+    "that the map at its best scale does not foretell: 0 is right, 1 is nothing. After Yeh et al. (2019), with "
+    "replacements that the network knows. Slopes are multiplied by the change of the signal; contributions are summed "
+    "with their sign, and other maps without it. Cells shuffled: the same values in random cells.",
     "Retrained": "Accuracy after training again: with all cells; lost beyond random when the most important are "
     "removed (gain); kept beyond random when only they are kept (gain).",
     "Weighted Jaccard, Euclidean distance": "The scores of Ismail et al. (2019). They do not measure localisation: "
     "compare the random map's.",
-    "AUP, AUR": "As Ismail et al. (2020) define them, by shares of the map's mass; at most 0.8. Others define them "
-    "otherwise. They depend on a map's values, not only on their order.",
+    "AUP, AUR": "As Ismail et al. (2020) define them, by shares of the map's mass; at most 0.8. Those of "
+    "time_interpret, after Crabbe and van der Schaar (2021), have the same names and other values. They depend on a "
+    "map's values, not only on their order.",
     "Intervals": "95 %, Student's t over seeds; each seed draws new samples and new weights. One seed has none.",
 }
 

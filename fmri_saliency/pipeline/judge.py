@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from tqdm.auto import tqdm
 
-from fmri_saliency.decoding import load_decoder
+from fmri_saliency.decoding import TaskDecoder, limited_threads, load_decoder
 from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import compare_untrained, edge_shares, recover
 from fmri_saliency.files import read_json, read_tsv, write_json
+from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import check_explained
 from fmri_saliency.pipeline.train import load_samples
@@ -22,6 +25,7 @@ from fmri_saliency.saliency import explain_samples, read_saliency
 __all__ = ["judge", "read_truth"]
 
 DRAWS = 3
+FEW = 4  # samples whose state is followed: its derivatives cost more than an explanation
 
 
 def read_truth(folder: Path, samples: Samples, offset: float) -> dict[str, np.ndarray]:
@@ -49,8 +53,16 @@ def read_truth(folder: Path, samples: Samples, offset: float) -> dict[str, np.nd
     return truth
 
 
-def _without_training(config: Config, network: str, samples: Samples) -> Evidence:
-    """Explain the first fold's held-out samples with new weights, and compare where in time the saliency lies."""
+def _without_training(config: Config, network: str, samples: Samples) -> tuple[Evidence, dict[str, Any]]:
+    """Compare the first fold's decoder with the same network with new weights, on samples that it held out.
+
+    Returns
+    -------
+    Evidence
+        Of where in time the saliency lies.
+    dict
+        What is left of each time step in the last state and in the answer.
+    """
     space = Workspace(config.output.path)
     stem = space.fold_saliency(network, 1)
     chosen = read_json(stem.with_name(stem.name + ".json"))["samples"]
@@ -60,22 +72,41 @@ def _without_training(config: Config, network: str, samples: Samples) -> Evidenc
     others = samples.X[np.setdiff1d(np.arange(len(samples.y)), chosen)]
     fresh = [decoder.untrained(config.decoder.seed + 1000 + draw) for draw in range(DRAWS)]
     drawn = [explain_samples(one, *test, settings, others) for one in fresh]
-    return compare_untrained(read_saliency(stem), drawn, network)
+    return compare_untrained(read_saliency(stem), drawn, network), _vanishing(network, decoder, fresh, *test[:2])
+
+
+def _vanishing(
+    network: str, decoder: TaskDecoder, fresh: list[TaskDecoder], X: np.ndarray, y: np.ndarray
+) -> dict[str, Any]:
+    """Say how much of each time step is left in a network's answer, ready for JSON, which knows no NaN."""
+    few = np.unique(np.linspace(0, len(X) - 1, FEW).round().astype(int))
+    inputs = torch.as_tensor(X[few], dtype=torch.float32, device=decoder.device)
+    targets = torch.as_tensor(np.searchsorted(decoder.classes_, y[few]), device=decoder.device)
+    with limited_threads(decoder.threads):
+        found = vanishing_profile(network, decoder.module_, inputs, targets, [one.module_ for one in fresh])
+    return {
+        key: value if isinstance(value, str) else np.where(np.isfinite(value), value, None).tolist()
+        for key, value in vars(found).items()
+    }
 
 
 def judge(config: Config) -> list[Evidence]:
     """Check the maps and write ``evidence/evidence.json``.
 
-    For every network: the share of saliency in the first and last tenth of the steps, and how far
-    the profile over time is that of the network before training. For
+    For every network: the share of saliency in the first and last tenth of the steps, how far
+    the profile over time is that of the network before training, and how much of each time step is left in
+    its last state (``vanishing``, see :func:`fmri_saliency.models.vanishing_profile`). For
     simulated scans also: how well the class maps recover what was planted.
     """
     space = Workspace(config.output.path)
     samples, _ = load_samples(config)
     inputs = check_explained(config)
     found: list[Evidence] = []
+    vanishing: list[dict[str, Any]] = []
     for network in tqdm(config.decoder.networks, desc="Judging", unit="network"):
-        found.append(_without_training(config, network, samples))
+        beside, profile = _without_training(config, network, samples)
+        found.append(beside)
+        vanishing.append(profile)
         found += edge_shares(read_saliency(space.saliency(network, "samples")), network)
     if config.scans.truth is not None and config.samples.unit == "run":
         truth = read_truth(config.scans.truth, samples, config.samples.offset)
@@ -87,6 +118,6 @@ def judge(config: Config) -> list[Evidence]:
             nulls = [item.null for item in results if item.check == check]
             say(f"{check}: AUROC {np.mean(values):.3f} on average over classes, lowest {min(values):.3f} (random maps "
                 f"{np.mean(nulls):.3f}).")
-    card = {"inputs": inputs, "evidence": [asdict(item) for item in found]}
+    card = {"inputs": inputs, "evidence": [asdict(item) for item in found], "vanishing": vanishing}
     write_json(space.root / "evidence" / "evidence.json", card)
     return found

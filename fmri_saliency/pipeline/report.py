@@ -19,12 +19,20 @@ from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import StepError
 from fmri_saliency.files import atomic_path, read_json, read_tsv, write_text
+from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.config import Config, write_config
 from fmri_saliency.pipeline.explain import check_explained, class_atlas
 from fmri_saliency.pipeline.extract import find
 from fmri_saliency.pipeline.train import LINEAR
 from fmri_saliency.pipeline.workspace import Workspace, require
-from fmri_saliency.plotting import plot_confusion, plot_glass, plot_glass_strip, plot_region_time, plot_time_shares
+from fmri_saliency.plotting import (
+    plot_confusion,
+    plot_glass,
+    plot_glass_strip,
+    plot_region_time,
+    plot_time_shares,
+    plot_vanishing,
+)
 from fmri_saliency.records import Atlas, Event, Run, Saliency
 from fmri_saliency.report import Picture, make_page
 from fmri_saliency.saliency import read_saliency
@@ -179,6 +187,23 @@ def _columns_in_words(classes: Saliency, config: Config) -> str:
     )
 
 
+def _vanishing(profiles: Sequence[dict[str, Any]], classes: Saliency, figures: Path) -> Picture:
+    """Draw what judging found about how much of each time step is left in the networks' answers."""
+    read = [
+        VanishingProfile(**{key: np.array(value, dtype=float) if isinstance(value, list | None) else value
+                            for key, value in one.items()})
+        for one in profiles
+    ]  # fmt: skip
+    caption = (
+        f"Does saliency vanish? Mean over {read[0].n_samples} held-out samples of the first fold. Input gradient: "
+        "solid, trained; dotted, the same network with new weights; grey, even over time. Below, what the last state "
+        "keeps of each earlier one, for networks with a single recurrence in one direction: where it falls to the "
+        "left, what the last state alone says cannot come from early moments."
+    )
+    figure = plot_vanishing(read, classes.t_r, "What is left of each time step", classes.start)
+    return draw_picture(figure, figures / "vanishing.png", caption)
+
+
 def _files(config: Config) -> list[dict[str, str]]:
     rows = {
         "group/*_boldmap.nii.gz": "maps per class: over time (4D), mean over time, time of the peak",
@@ -258,6 +283,7 @@ def report(config: Config) -> Path:
         "classes": parts,
         "profile": draw_picture(profile, space.root / "figures" / "time_share.png",
                             "Share of absolute saliency per time step, mean over held-out samples."),
+        "vanishing": _vanishing(evidence["vanishing"], classes, space.root / "figures"),
         "evidence": evidence["evidence"],
         "caution": CAUTION,
         **_scans_part(log, find(config).notes, runs),

@@ -16,6 +16,8 @@ __all__ = ["plot_vanishing"]
 def plot_vanishing(profiles: Sequence[VanishingProfile], t_r: float, title: str = "", start: float = 0.0) -> Figure:
     """Draw input gradients, state Jacobians and forget gates over time, one panel each, one line per network.
 
+    Panels that no network has anything for are left out.
+
     Parameters
     ----------
     profiles : sequence of VanishingProfile
@@ -28,19 +30,20 @@ def plot_vanishing(profiles: Sequence[VanishingProfile], t_r: float, title: str 
     -------
     Figure
     """
-    figure = Figure(figsize=(8.6, 6.4), layout="constrained")
-    panels = figure.subplots(3, 1, sharex=True)
-    jacobian = "Norm of last state's\nderivative by each state"
-    labels = ("Share of input gradient (%)", jacobian, "Product of forget gates")
+    states = {"jacobian": "Norm of last state's\nderivative by each state", "forget": "Product of forget gates"}
+    shown = [key for key in states if any(np.isfinite(getattr(one, key)).any() for one in profiles)]
+    labels = ["Share of input gradient (%)", *(states[key] for key in shown)]
+    figure = Figure(figsize=(8.6, 0.7 + 1.9 * len(labels)), layout="constrained")
+    panels = figure.subplots(len(labels), 1, sharex=True, squeeze=False)[:, 0]
     for number, profile in enumerate(profiles):
         time = start + np.arange(len(profile.shares)) * t_r
         colour = colormaps["tab10"](number % 10)
         panels[0].semilogy(time, 100 * profile.shares, color=colour, label=profile.name)
         if np.isfinite(profile.untrained_shares).any():
             panels[0].semilogy(time, 100 * profile.untrained_shares, ":", color=colour)
-        for panel, values in zip(panels[1:], (profile.jacobian, profile.forget), strict=True):
-            if np.isfinite(values).any():
-                panel.semilogy(time, values, color=colour)
+        for panel, key in zip(panels[1:], shown, strict=True):
+            if np.isfinite(getattr(profile, key)).any():
+                panel.semilogy(time, getattr(profile, key), color=colour)
     even = 100 / len(profiles[0].shares)
     panels[0].axhline(even, color="0.5", linewidth=1, linestyle=(0, (1, 2)))
     for panel, label in zip(panels, labels, strict=True):

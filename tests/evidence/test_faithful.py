@@ -7,7 +7,7 @@ from captum.attr import FeatureAblation
 
 from fmri_saliency.attribution.removal import window_groups
 from fmri_saliency.errors import InputError
-from fmri_saliency.evidence import faithfulness
+from fmri_saliency.evidence import faithfulness, infidelity
 from fmri_saliency.evidence.faithful import answer_curve, curve_area, rank_blocks, replacement_path, total_change
 from fmri_saliency.models import make_network
 
@@ -111,6 +111,57 @@ def test_the_right_map_is_faithful_and_the_wrong_one_is_not() -> None:
     assert set(right.removal) == {"absolute", "signed", "random"}
     with pytest.raises(InputError, match="the samples' shape"):
         faithfulness(sigmoid, X, weights, donors, **settings)
+
+
+def linear(X: np.ndarray) -> np.ndarray:
+    """Answer with the weighted sum, its opposite, and always the same."""
+    answer = (X * WEIGHTS).sum(axis=(1, 2))
+    return np.stack([answer, -answer, 0 * answer + 1], axis=1)
+
+
+def test_slopes_and_contributions_of_a_linear_answer_foretell_everything() -> None:
+    rng = np.random.default_rng(0)
+    X, donors, first = rng.standard_normal((4, 2, 2)), rng.standard_normal((9, 2, 2)), np.zeros(4, dtype=int)
+    settings = {"shares": (0.25, 0.5, 0.75), "window": 1}
+    slopes = np.tile(WEIGHTS, (4, 1, 1))
+    assert infidelity(linear, X, slopes, first, donors, slopes=True, **settings)[0] == pytest.approx(0, abs=1e-12)
+    nothing = np.zeros((1, 2, 2))  # what is replaced is gone: a contribution each
+    own, shuffled = infidelity(linear, X, 0.1 * slopes * X, first, nothing, draws=200, **settings)
+    assert own == pytest.approx(0, abs=1e-12)
+    assert (shuffled >= 0).all()
+    assert shuffled.mean() > 0.2
+    # the second answer is the first one's opposite
+    assert infidelity(linear, X, slopes, first + 1, donors, slopes=True, **settings)[0].tolist() == [1] * 4
+    assert infidelity(linear, X, -slopes, first + 1, donors, slopes=True, **settings)[0] == pytest.approx(0, abs=1e-12)
+    assert infidelity(linear, X, 0 * slopes, first, donors, **settings)[0].tolist() == [1] * 4
+    assert np.isnan(infidelity(linear, X, slopes, first + 2, donors, **settings)).all()  # nothing ever happens
+
+
+def test_infidelity_by_hand() -> None:
+    """One of two cells is replaced; the answer loses 2 or 0, the map says 2 or 1: 1 - 4^2 / ((4 + 1) (4 + 0))."""
+    X, donors = np.ones((1, 1, 2)), np.zeros((1, 1, 2))
+
+    def answer(samples: np.ndarray) -> np.ndarray:
+        return 2 * samples[:, 0, :1]
+
+    values = np.array([[[2.0, 1.0]]])
+    found, _ = infidelity(answer, X, values, [0], donors, (0.5,), window=1, draws=4000)
+    # nothing is replaced at share 0, which changes nothing; either cell in a half of the draws
+    assert found[0] == pytest.approx(1 - 16 / (5 * 4), abs=0.02)
+
+
+def test_curves_follow_the_answer_that_was_explained() -> None:
+    X, donors = np.ones((2, 2, 2)), np.zeros((1, 2, 2))
+    settings = {"values": np.tile(WEIGHTS, (2, 1, 1)), "donors": donors, "shares": (0.25, 0.5), "window": 1}
+    first = faithfulness(predict, X, **settings)
+    np.testing.assert_allclose(first.removal["signed"], [1.0, 0.6, 0.4])
+    given = faithfulness(predict, X, **settings, targets=[0, 1])
+    np.testing.assert_allclose(given.removal["signed"], [0.5, 0.5, 0.5])  # one rises as the other falls
+    for wrong in ([0], [0.0, 1.0]):
+        with pytest.raises(InputError, match="which answer is explained"):
+            faithfulness(predict, X, **settings, targets=wrong)
+        with pytest.raises(InputError, match="which answer is explained"):
+            infidelity(predict, X, targets=wrong, **settings)
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,15 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fmri_saliency.brain import load_atlas
+from fmri_saliency.decoding import load_decoder
+from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline import load_config
 from fmri_saliency.pipeline.demo import coarse_atlas
 from fmri_saliency.pipeline.explain import region_table
+from fmri_saliency.pipeline.train import load_samples
 from fmri_saliency.records import Saliency
 from fmri_saliency.saliency import read_saliency
 
@@ -317,3 +321,30 @@ def test_any_network_can_be_decoded_with_and_compared(cli: Callable, small_confi
     assert page.count("<td>logistic-regression</td><td class") >= 2
     evidence = json.loads((out / "evidence" / "evidence.json").read_text())["evidence"]
     assert {"tcn", "logistic-regression"} <= {item["subject"] for item in evidence if "untrained" in item["check"]}
+
+
+def test_the_page_shows_what_vanishes(cli: Callable, small_config: Path) -> None:
+    small_config.write_text(small_config.read_text().replace("compare = []", 'compare = ["lstm", "tcn"]'))
+    done = cli("run", small_config)
+    assert done.code == 0, done.err
+    out = small_config.parent / "results"
+    card = json.loads((out / "evidence" / "evidence.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    cells, lstm, tcn = card["vanishing"]
+    assert [one["name"] for one in (cells, lstm, tcn)] == ["input-cell-lstm", "lstm", "tcn"]
+    classes = read_saliency(out / "saliency" / "lstm" / "classes")
+    for one in (cells, lstm):
+        assert len(one["jacobian"]) == classes.values.shape[1]
+        assert (one["jacobian"][-1], one["forget"][-1]) == pytest.approx((1, 1))  # the last state keeps itself
+        assert sum(one["untrained_shares"]) == pytest.approx(1, abs=1e-5)
+        assert (one["n_samples"], one["n_draws"]) == (4, 3)
+    assert set(tcn["jacobian"]) == {None}
+    # the same numbers by hand, of the fold's decoder on the samples that it held out
+    held = json.loads((out / "saliency" / "lstm" / "fold-1.json").read_text())["samples"]
+    decoder, samples = load_decoder(out / "decoder" / "lstm" / "fold-1"), load_samples(load_config(small_config))[0]
+    few = np.array(held)[np.unique(np.linspace(0, len(held) - 1, 4).round().astype(int))]
+    x, y = torch.from_numpy(samples.X[few]), np.searchsorted(decoder.classes_, samples.y[few])
+    wanted = vanishing_profile("lstm", decoder.module_, x, torch.from_numpy(y))
+    np.testing.assert_allclose(lstm["shares"], wanted.shares, rtol=1e-4)
+    np.testing.assert_allclose(lstm["jacobian"], wanted.jacobian, rtol=1e-3)
+    assert (out / "figures" / "vanishing.png").is_file()
+    assert "Does saliency vanish?" in (out / "report.html").read_text()

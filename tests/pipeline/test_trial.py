@@ -27,7 +27,7 @@ class Spy:
     def __init__(self, network: str, architecture: Any, training: Any, seed: int, device: str) -> None:
         self.network, self.training, self.seed, self.device = network, training, seed, device
         self.weights, self.history_ = "trained", [1, 2, 3]
-        self.renewed: list[int] = []
+        self.classes_, self.renewed = np.arange(2), []
         Spy.made.append(self)
 
     def fit(self, X: np.ndarray, y: np.ndarray, validation: np.ndarray | None = None) -> "Spy":
@@ -40,6 +40,9 @@ class Spy:
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         return np.full((len(X), 2), 0.5)
+
+    def logits(self, X: np.ndarray) -> np.ndarray:
+        return np.stack([X[:, 1, 0], X[:, 2, 1]], axis=1)
 
     def untrained(self, seed: int) -> SimpleNamespace:
         self.renewed.append(seed)
@@ -154,6 +157,46 @@ def test_contributions_always_have_a_signed_gain(trial: Trial) -> None:
     pair = Pair("p", "lstm", "gradient-shap")
     figures = module.check_faithfulness(replace(trial, pair=pair), settings)["figures"]
     assert figures["removal_gain_signed"] == figures["removal_gain_absolute"]
+
+
+@pytest.mark.parametrize(
+    ("explainer", "slopes", "signed"),
+    [("gradient", True, True), ("smoothgrad", True, True), ("gradient-shap", False, True),
+     ("latent-attention", False, False), ("pattern", False, False)],
+)  # fmt: skip
+def test_what_a_map_foretells_is_what_its_kind_says(
+    trial: Trial, drawn: Drawn, monkeypatch: pytest.MonkeyPatch, explainer: str, slopes: bool, signed: bool
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def infidelity(*given: Any) -> tuple[np.ndarray, np.ndarray]:
+        seen.append(given)
+        return np.array([0.25, np.nan, 0.75]), np.ones(3)
+
+    monkeypatch.setattr(module, "infidelity", infidelity)
+    maps = -1.0 * trial.maps
+    settings = Faithful(window=2, shares=(0.5,), draws=2, random=3, retrain=())
+    given = replace(trial, pair=Pair("p", "lstm", explainer), maps=maps)
+    figures = module.check_faithfulness(given, settings)["figures"]
+    assert (figures["infidelity"], figures["infidelity_shuffled"]) == (0.5, 1.0)
+    ((answer, X, values, targets, donors, shares, window, draws, *rest),) = seen
+    assert answer == trial.decoder.logits
+    np.testing.assert_array_equal(X, drawn.X[FIT:EXPLAINED])
+    np.testing.assert_array_equal(values, maps if signed else -maps)
+    np.testing.assert_array_equal(targets, drawn.y[FIT:EXPLAINED])
+    np.testing.assert_array_equal(donors, drawn.X[:TRAIN])
+    assert (shares, window, draws, rest) == ((0.5,), 2, 6, [slopes, 7])
+
+
+def test_curves_follow_the_label_that_was_explained(trial: Trial, drawn: Drawn) -> None:
+    def answer(X: np.ndarray) -> np.ndarray:  # always the first class
+        return np.tile([0.8, 0.2], (len(X), 1))
+
+    trial.decoder.predict_proba = answer
+    settings = Faithful(window=2, shares=(0.5,), draws=1, random=1, retrain=())
+    labels = drawn.y[FIT:EXPLAINED]
+    curve = module.check_faithfulness(trial, settings)["curves"]["removal_absolute"]
+    assert curve == pytest.approx(np.where(labels == 0, 0.8, 0.2).mean())
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,8 @@ def test_vanishing_is_shown_for_several_networks_side_by_side() -> None:
     assert [text.get_text() for text in shares.get_legend().get_texts()] == list(nets)
     assert (len(shares.lines), len(jacobian.lines), len(forget.lines)) == (7, 2, 2)  # a tcn has no recurrence
     assert shares.get_yscale() == "log"
+    (alone,) = plot_vanishing(profiles[2:], 2.0).axes  # nothing to show of a state
+    assert alone.get_xlabel() == "Time (s)"
 
 
 def row(seed: int, pair: str, auroc: float) -> dict[str, object]:
