@@ -12,7 +12,7 @@ from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.files import read_tsv
 from fmri_saliency.records import Event
 
-__all__ = ["check_timing", "read_bids_events", "read_fsl_events"]
+__all__ = ["check_timing", "overhanging", "read_bids_events", "read_fsl_events"]
 
 
 def read_bids_events(path: Path) -> tuple[Event, ...]:
@@ -63,6 +63,16 @@ def read_fsl_events(paths: Sequence[Path]) -> tuple[Event, ...]:
                                  "came.") from None
             events.append(Event(onset, duration, Path(path).stem))
     return tuple(sorted(events, key=lambda e: (e.onset, e.trial_type)))
+
+
+def overhanging(events: Sequence[Event], length: float) -> str:
+    """Say which events begin within a scan of `length` seconds and end after it; "" if none does."""
+    late = [(e.onset + e.duration - length, e) for e in events if 0 <= e.onset < length < e.onset + e.duration - 1e-3]
+    if not late:
+        return ""
+    by, last = max(late, key=lambda pair: pair[0])
+    return (f"{len(late)} of {len(events)} events end after the scan of {length:.1f} s and are clipped to it "
+            f"('{last.trial_type}' at {last.onset:g} s by {by:.1f} s).")
 
 
 def check_timing(events: Sequence[Event], n_times: int, t_r: float, header_t_r: float, where: str) -> tuple[Event, ...]:

@@ -108,6 +108,7 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
     assert not missing
     assert "[samples.classes]" in text
     examples = {"atlas.labels", "atlas.table", "scans.truth", "scans.t_r", "scans.families",
+                "scans.subject_list",
                 "decoder.architecture.window", "saliency.window"}  # fmt: skip
     plain = to_plain(load(tmp_path, MINIMAL))
     for key, (commented, value) in shown.items():

@@ -10,7 +10,7 @@ import pytest
 
 from fmri_saliency.cli import main
 from fmri_saliency.errors import InputError, TimingWarning
-from fmri_saliency.scans import find_hcp, find_runs
+from fmri_saliency.scans import HcpOptions, Selection, find_hcp, find_runs
 from fmri_saliency.series.extract import HCP_MOVEMENT, read_confounds
 from fmri_saliency.simulation import TASKS
 
@@ -78,7 +78,7 @@ def test_a_wrong_repetition_time_is_warned_about(tree: Path) -> None:
 
 
 def test_tasks_and_subjects_can_be_chosen(tree: Path) -> None:
-    runs, log = find_hcp(tree, tasks=["motor"], subjects=["100101", "999999"])
+    runs, log = find_hcp(tree, selection=Selection(("motor",), ("100101", "999999")))
     assert [run.task for run in runs] == ["motor", "motor"]
     assert [row["status"] for row in log] == ["found", "found", "missing", "missing"]
 
@@ -90,7 +90,7 @@ def test_families_come_from_the_restricted_table(tree: Path, tmp_path: Path) -> 
     assert groups == {"100101": "family-51488_81149", "100201": "sub-100201", "100301": "family-51488_81149"}
     csv.write_text("Subject,Mother\n1,2\n")
     with pytest.raises(InputError, match="'Family_ID' is missing"):
-        find_hcp(tree, families=csv)
+        find_hcp(tree, options=HcpOptions(families=csv))
 
 
 def test_a_folder_that_is_no_hcp_download(tmp_path: Path) -> None:
