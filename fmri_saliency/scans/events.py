@@ -51,8 +51,9 @@ def read_fsl_events(paths: Sequence[Path]) -> tuple[Event, ...]:
         If a line is not three numbers.
     """
     events = []
-    for path in paths:
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for path in map(Path, paths):
+        kind = path.stem
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
             fields = line.split()
             if not fields:
                 continue
@@ -61,7 +62,7 @@ def read_fsl_events(paths: Sequence[Path]) -> tuple[Event, ...]:
             except ValueError:
                 raise InputError(f"Expected 'onset duration amplitude' in line {number} of {path}; '{line.strip()}' "
                                  "came.") from None
-            events.append(Event(onset, duration, Path(path).stem))
+            events.append(Event(onset, duration, kind))
     return tuple(sorted(events, key=lambda e: (e.onset, e.trial_type)))
 
 
