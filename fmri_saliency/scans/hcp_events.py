@@ -126,4 +126,4 @@ def read_hcp_events(folder: Path, files: Sequence[str], task: str, events: str) 
             if name not in there:
                 raise InputError(f"Expected the event file {folder / name}.txt; it is missing. Download EVs/ again, or "
                                  'take whatever event files there are with events = "ev" in [scans].')
-    return read_fsl_events([folder / f"{name}.txt" for name in wanted if name in there])
+    return read_fsl_events([f"{folder}/{name}.txt" for name in wanted if name in there])

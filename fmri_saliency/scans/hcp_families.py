@@ -22,9 +22,11 @@ PARENTS = ("motherid", "fatherid")
 def _read_table(path: Path) -> pd.DataFrame:
     """Read text separated by commas, semicolons or tabs; column names in small letters and digits only."""
     try:
-        table = pd.read_csv(path, dtype=str, sep=None, engine="python", encoding="utf-8-sig", index_col=False,
+        with path.open(encoding="utf-8-sig") as stream:
+            separator = max(",;\t", key=stream.readline().count)
+        table = pd.read_csv(path, dtype=str, sep=separator, encoding="utf-8-sig", index_col=False,
                             na_values=["n/a", "NA", ""], keep_default_na=False, skipinitialspace=True)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"The families {path} cannot be read as a table (CSV): {error}") from None
     table.columns = [re.sub(r"[^0-9a-z]", "", str(name).lower()) for name in table.columns]
     return table.loc[:, ~table.columns.duplicated()].apply(lambda column: column.str.strip())

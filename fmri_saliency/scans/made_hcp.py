@@ -83,8 +83,8 @@ class MadeTree:
 
 def _brain(shape: tuple[int, int, int]) -> np.ndarray:
     """Return an ellipsoid, true inside."""
-    axes = np.meshgrid(*(np.linspace(-1, 1, size) for size in shape), indexing="ij")
-    return sum(axis**2 for axis in axes) <= 1.2
+    axes = np.meshgrid(*((2 * np.arange(size) + 1) / size - 1 for size in shape), indexing="ij")
+    return sum(axis**2 for axis in axes) <= 1
 
 
 def _save(values: np.ndarray, affine: np.ndarray, path: Path) -> None:
