@@ -20,7 +20,7 @@ from fmri_saliency.files import write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings
-from fmri_saliency.scans import LAYOUTS
+from fmri_saliency.scans import EVENT_LABELS, LAYOUTS, VARIANTS, check_pattern
 from fmri_saliency.series import Cleaning, Windows
 
 __all__ = [
@@ -50,8 +50,16 @@ class Scans:
         Seconds per frame; beats header and table.
     space : str
         BIDS name of the scans' template space.
-    tasks, subjects : tuple of str
+    tasks, subjects, directions : tuple of str
         Which to take; all when empty.
+    subject_list : Path, optional
+        Instead of `subjects`: a text file, one subject a line.
+    exclude : tuple of str
+        Runs to leave out, by entities: ``sub-100307``, ``task-wm_dir-RL``.
+    variant : {"minimal", "hp0_clean_rclean_tclean"}
+        For HCP: which scans of a run's folder.
+    events : {"ev", "conditions", "states", "states-23", "states-24"}
+        For HCP: which event files.
     families : Path, optional
         For HCP: the restricted table with Subject and Family_ID.
     truth : Path, optional
@@ -64,6 +72,11 @@ class Scans:
     space: str = ""
     tasks: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+    subject_list: Path | None = None
+    directions: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    variant: str = "minimal"
+    events: str = "ev"
     families: Path | None = None
     truth: Path | None = None
 
@@ -73,6 +86,15 @@ class Scans:
             raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
         if self.families is not None and self.layout != "hcp":
             raise ConfigError("families in [scans] is for the hcp layout; a table of runs has the column family.")
+        one_of(self.variant, VARIANTS, "variant in [scans]", ConfigError)
+        one_of(self.events, EVENT_LABELS, "events in [scans]", ConfigError)
+        for name, standard in (("variant", "minimal"), ("events", "ev")):
+            if getattr(self, name) != standard and self.layout != "hcp":
+                raise ConfigError(f"{name} in [scans] is for the hcp layout; this one is {self.layout}.")
+        if self.subjects and self.subject_list:
+            raise ConfigError("[scans] has both subjects and subject_list; give one of them.")
+        for pattern in self.exclude:
+            check_pattern(pattern, ConfigError)
 
 
 @dataclass(frozen=True)

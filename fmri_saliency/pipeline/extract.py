@@ -18,7 +18,7 @@ from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Atlas, Run
-from fmri_saliency.scans import find_runs
+from fmri_saliency.scans import find_runs, read_subjects
 from fmri_saliency.scans.find import Finding
 from fmri_saliency.series import Cleaning, coverage_path, extract_run, series_name, write_series
 
@@ -34,8 +34,12 @@ def find(config: Config) -> Finding:
         t_r=scans.t_r,
         space=scans.space,
         tasks=scans.tasks,
-        subjects=scans.subjects,
+        subjects=read_subjects(scans.subject_list) if scans.subject_list else scans.subjects,
+        directions=scans.directions,
+        exclude=scans.exclude,
         families=scans.families,
+        variant=scans.variant,
+        events=scans.events,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.files import read_tsv
 from fmri_saliency.records import Event
 
-__all__ = ["check_timing", "read_bids_events", "read_fsl_events"]
+__all__ = ["check_timing", "overhanging", "read_bids_events", "read_fsl_events"]
 
 
 def read_bids_events(path: Path) -> tuple[Event, ...]:
@@ -40,7 +41,7 @@ def read_bids_events(path: Path) -> tuple[Event, ...]:
     return tuple(sorted((Event(float(o), float(d), t) for o, d, t, named in rows if named), key=lambda e: e.onset))
 
 
-def read_fsl_events(paths: Sequence[Path]) -> tuple[Event, ...]:
+def read_fsl_events(paths: Sequence[Path | str]) -> tuple[Event, ...]:
     """Read FSL three-column files (onset, duration, amplitude); the file's stem is the trial type.
 
     Empty files are allowed: a condition that did not occur.
@@ -52,17 +53,30 @@ def read_fsl_events(paths: Sequence[Path]) -> tuple[Event, ...]:
     """
     events = []
     for path in paths:
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            lines = stream.readlines()
+        kind = Path(path).stem if lines else ""
+        for number, line in enumerate(lines, start=1):
             fields = line.split()
             if not fields:
                 continue
             try:
-                onset, duration = (float(value) for value in fields[:2])
-            except ValueError:
+                onset, duration = float(fields[0]), float(fields[1])
+            except (ValueError, IndexError):
                 raise InputError(f"Expected 'onset duration amplitude' in line {number} of {path}; '{line.strip()}' "
                                  "came.") from None
-            events.append(Event(onset, duration, Path(path).stem))
+            events.append(Event(onset, duration, kind))
     return tuple(sorted(events, key=lambda e: (e.onset, e.trial_type)))
+
+
+def overhanging(events: Sequence[Event], length: float) -> str:
+    """Say which events begin within a scan of `length` seconds and end after it; "" if none does."""
+    late = [(e.onset + e.duration - length, e) for e in events if 0 <= e.onset < length < e.onset + e.duration - 1e-3]
+    if not late:
+        return ""
+    by, last = max(late, key=lambda pair: pair[0])
+    return (f"{len(late)} of {len(events)} events end after the scan of {length:.1f} s and are clipped to it "
+            f"('{last.trial_type}' at {last.onset:g} s by {by:.1f} s).")
 
 
 def check_timing(events: Sequence[Event], n_times: int, t_r: float, header_t_r: float, where: str) -> tuple[Event, ...]:
@@ -89,10 +103,12 @@ def check_timing(events: Sequence[Event], n_times: int, t_r: float, header_t_r: 
     length = n_times * t_r
     last = max(event.onset + event.duration for event in events)
     inside = tuple(
-        Event(e.onset, min(e.duration, length - e.onset), e.trial_type) for e in events if 0 <= e.onset < length
+        e if e.onset + e.duration <= length else Event(e.onset, length - e.onset, e.trial_type)
+        for e in events
+        if 0 <= e.onset < length
     )
     scan = f"the scan of {n_times} frames x {t_r:g} s = {length:.1f} s ({where})"
-    source = "" if np.isclose(t_r, header_t_r) else f" (the header says {header_t_r:g} s)"
+    source = "" if math.isclose(t_r, header_t_r, rel_tol=1e-5) else f" (the header says {header_t_r:g} s)"
     if not inside:
         raise InputError(f"No event begins within {scan}; the first is at {min(e.onset for e in events):g} s. Onsets "
                          f"are in seconds, and the repetition time is {t_r:g} s{source}: check both.")

@@ -11,7 +11,8 @@ import pandas as pd
 
 from fmri_saliency.errors import InputError, TimingWarning, one_of
 from fmri_saliency.records import Run
-from fmri_saliency.scans.hcp import find_hcp
+from fmri_saliency.scans.hcp import HcpOptions, find_hcp
+from fmri_saliency.scans.selection import Selection
 from fmri_saliency.scans.table import find_table
 
 __all__ = ["LAYOUTS", "Finding", "find_runs"]
@@ -29,7 +30,8 @@ class Finding:
     log : DataFrame
         Columns `run`, `status` (``found``, ``missing``, ``unusable``), `message`.
     notes : tuple of str
-        Timing warnings, and repetition times that beat the headers', one sentence each.
+        One each: timing warnings, clipped events, repetition times that beat the headers', people
+        without a family.
     """
 
     runs: tuple[Run, ...]
@@ -38,13 +40,31 @@ class Finding:
 
 
 def _select(
-    runs: list[Run], rows: list[dict[str, str]], tasks: Sequence[str], subjects: Sequence[str]
+    runs: list[Run], rows: list[dict[str, str]], selection: Selection
 ) -> tuple[list[Run], list[dict[str, str]]]:
-    """Keep the runs of the chosen tasks and people, and the rows that are not about others."""
-    keep, people = {task.lower() for task in tasks}, {subject.removeprefix("sub-") for subject in subjects}
-    chosen = [r for r in runs if (not keep or r.task.lower() in keep) and (not people or r.subject in people)]
+    """Keep the chosen runs, and the rows that are not about others."""
+    idle = selection.idle([run.entities for run in runs])
+    if idle:
+        raise InputError(f"exclude in [scans] names '{idle[0]}', which no run is.")
+    chosen = [run for run in runs if selection.takes(run.entities)]
     others = {run.key for run in runs} - {run.key for run in chosen}
     return chosen, [row for row in rows if row["run"] not in others]
+
+
+def _clipped(rows: Sequence[dict[str, str]], n_runs: int) -> list[str]:
+    """Say once how many runs have events that end after the scan."""
+    said = [row for row in rows if row["status"] == "found" and row["message"]]
+    return [f"{len(said)} of {n_runs} runs: {said[0]['run']}: {said[0]['message']}"] if said else []
+
+
+def _unrelated(runs: Sequence[Run], families: Path | None) -> list[str]:
+    """Say whose family is not known although there is a table of families."""
+    alone = list(dict.fromkeys(run.subject for run in runs if not run.family)) if families else []
+    if not alone:
+        return []
+    return [f"{len(alone)} of {len({run.subject for run in runs})} subjects (first: {alone[0]}) have no family in "
+            f"{families.name}: each counts as a family of its own, and relatives among them could be trained and "
+            "tested on."]
 
 
 def _overridden(runs: Sequence[Run]) -> list[str]:
@@ -64,9 +84,22 @@ def find_runs(
     space: str = "",
     tasks: Sequence[str] = (),
     subjects: Sequence[str] = (),
+    directions: Sequence[str] = (),
+    exclude: Sequence[str] = (),
     families: Path | None = None,
+    variant: str = "minimal",
+    events: str = "ev",
 ) -> Finding:
     """Find runs in a layout: :func:`find_hcp` or :func:`find_table`.
+
+    Parameters
+    ----------
+    layout, path, t_r, space
+        As in the section [scans] of a configuration.
+    tasks, subjects, directions, exclude : sequences of str
+        See :class:`Selection`.
+    families, variant, events
+        For HCP: see :class:`HcpOptions`.
 
     Raises
     ------
@@ -74,13 +107,14 @@ def find_runs(
         If no run is usable; the message gives the reason of the first.
     """
     one_of(layout, LAYOUTS, "The layout in [scans]")
+    selection = Selection(tuple(tasks), tuple(subjects), tuple(directions), tuple(exclude))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TimingWarning)
         if layout == "hcp":
-            runs, rows = find_hcp(path, t_r, space, tasks, subjects, families)
+            runs, rows = find_hcp(path, t_r, space, selection, HcpOptions(variant, events, families))
         else:
             runs, rows = find_table(path, t_r, space)
-            runs, rows = _select(runs, rows, tasks, subjects)
+            runs, rows = _select(runs, rows, selection)
     notes = list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, TimingWarning)))
     for warning in caught:
         if not issubclass(warning.category, TimingWarning):
@@ -93,4 +127,5 @@ def find_runs(
         problems = log.loc[log["status"] != "found", "message"] if len(log) else []
         reason = f" The first problem: {problems.iloc[0]}" if len(problems) else " None fits [scans] tasks or subjects."
         raise InputError(f"No usable run of {len(log)} in {path}.{reason}")
-    return Finding(tuple(runs), log, (*notes, *_overridden(runs)))
+    more = (*_clipped(rows, len(runs)), *_overridden(runs), *_unrelated(runs, families))
+    return Finding(tuple(runs), log, (*notes, *more))

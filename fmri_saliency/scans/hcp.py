@@ -2,69 +2,164 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from fmri_saliency.errors import InputError
+from fmri_saliency.errors import InputError, nearest, one_of
 from fmri_saliency.records import Run
-from fmri_saliency.scans.events import check_timing, read_fsl_events
+from fmri_saliency.scans.events import check_timing, overhanging
+from fmri_saliency.scans.hcp_events import EVENT_LABELS, HCP_TASKS, read_hcp_events
+from fmri_saliency.scans.hcp_families import read_families
 from fmri_saliency.scans.images import read_bold_header
+from fmri_saliency.scans.selection import Selection
 
-__all__ = ["DIRECTIONS", "HCP_SPACE", "HCP_TASKS", "find_hcp"]
+__all__ = ["DIRECTIONS", "HCP_SPACE", "VARIANTS", "HcpOptions", "find_hcp"]
 
-HCP_TASKS = ("EMOTION", "GAMBLING", "LANGUAGE", "MOTOR", "RELATIONAL", "SOCIAL", "WM")
 DIRECTIONS = ("LR", "RL")
 HCP_SPACE = "MNI152NLin6Asym"
 MASKS = ("brainmask_fs.2.nii.gz", "brainmask_fs.2.0.nii.gz")
+RESULTS = Path("MNINonLinear", "Results")
+VARIANTS = {"minimal": "", "hp0_clean_rclean_tclean": "_hp0_clean_rclean_tclean"}
+"""What follows ``tfMRI_<TASK>_<LR|RL>`` in the name of a scan: nothing after minimal preprocessing; the 2025
+re-release of the young adults' data has cleaned scans (multi-run and temporal ICA) in the same folders."""
+_FOLDER = re.compile(r"tfMRI_([A-Z0-9]+)_(LR|RL)")
 
 
-def _read_families(path: Path) -> dict[str, str]:
-    """Read the columns Subject and Family_ID of the HCP's restricted table."""
+@dataclass(frozen=True)
+class HcpOptions:
+    """What is read of an HCP data set.
+
+    Attributes
+    ----------
+    variant : {"minimal", "hp0_clean_rclean_tclean"}
+        Which of the scans in a run's folder; one for the whole data set.
+    events : {"ev", "conditions", "states", "states-23", "states-24"}
+        Which event files, see :data:`~fmri_saliency.scans.hcp_events.HCP_TASKS`.
+    families : Path, optional
+        The HCP's restricted table: people of one family are never split between training and test.
+    """
+
+    variant: str = "minimal"
+    events: str = "ev"
+    families: Path | None = None
+
+    def __post_init__(self) -> None:
+        one_of(self.variant, VARIANTS, "variant in [scans]")
+        one_of(self.events, EVENT_LABELS, "events in [scans]")
+
+
+def _list(folder: Path) -> list[str]:
+    """Return the names in a folder, none if there is no such folder."""
     try:
-        table = pd.read_csv(path, dtype=str)
-    except (OSError, ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"The families {path} cannot be read as a table (CSV): {error}") from None
-    for column in ("Subject", "Family_ID"):
-        if column not in table:
-            raise InputError(f"The families {path} need the columns Subject and Family_ID; '{column}' is missing.")
-    table = table.dropna(subset=["Subject", "Family_ID"])
-    return dict(zip(table["Subject"], table["Family_ID"], strict=True))
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
-def _read_run(folder: Path, subject: str, task: str, direction: str, t_r: float | None, space: str) -> Run:
-    bold = folder / f"{folder.name}.nii.gz"
+def _find_bold(folder: Path, names: Sequence[str], variant: str) -> Path:
+    """Return the scan of the chosen variant; say which one is there instead.
+
+    Raises
+    ------
+    InputError
+    """
+    bold = folder / f"{folder.name}{VARIANTS[variant]}.nii.gz"
+    if bold.name in names:
+        if bold.is_symlink() and not bold.exists():
+            raise InputError(f"Expected a BOLD image at {bold}; it is a link to a file that is not here. Fetch it "
+                             "(`datalad get`), or mend the link.")
+        return bold
+    others = [name for name, suffix in VARIANTS.items() if f"{folder.name}{suffix}.nii.gz" in names]
+    hint = (f" The folder has the variant '{others[0]}': set variant = \"{others[0]}\" in [scans] to take it for all "
+            "runs; variants are never mixed.") if others else ""
+    raise InputError(f"Expected a BOLD image at {bold}; there is no such file.{hint}")
+
+
+def _read_run(
+    folder: Path, entities: dict[str, str], family: str, t_r: float | None, space: str, options: HcpOptions
+) -> tuple[Run, str]:
+    """Return a run and what is to be said about it."""
+    names = _list(folder)
+    bold = _find_bold(folder, names, options.variant)
     n_times, used, header_t_r = read_bold_header(bold, t_r)
-    files = sorted(path for path in (folder / "EVs").glob("*.txt") if path.name != "Sync.txt")
-    events = read_fsl_events(files)
-    masks = [folder / name for name in MASKS if (folder / name).is_file()]
-    movement = folder / "Movement_Regressors.txt"
-    return Run(
-        subject=subject,
-        task=task.lower(),
-        run="1",
+    events_folder = folder / "EVs"
+    files = _list(events_folder) if "EVs" in names else ()
+    events = read_hcp_events(events_folder, files, entities["task"], options.events)
+    mask = next((folder / name for name in MASKS if name in names), None)
+    run = Run(
+        subject=entities["sub"],
+        task=entities["task"],
+        run=entities["run"],
         bold=bold,
         t_r=used,
         n_times=n_times,
-        mask=masks[0] if masks else None,
-        confounds=movement if movement.is_file() else None,
+        mask=mask,
+        confounds=folder / "Movement_Regressors.txt" if "Movement_Regressors.txt" in names else None,
         events=check_timing(events, n_times, used, header_t_r, str(bold)),
-        direction=direction,
+        direction=entities["dir"],
+        family=family,
         space=space,
         header_t_r=header_t_r,
     )
+    return run, overhanging(events, n_times * used)
+
+
+def _occurring(path: Path) -> dict[str, set[str]]:
+    """Return every subject with the tasks of which there is a folder."""
+    found = {}
+    for name in sorted(os.listdir(path)):
+        folders = _list(path / name / RESULTS)
+        if folders or (path / name / RESULTS).is_dir():
+            found[name] = {match[1] for folder in folders if (match := _FOLDER.fullmatch(folder))}
+    return found
+
+
+def _expected(path: Path, selection: Selection) -> list[dict[str, str]]:
+    """Return the entities of every run that should be there.
+
+    Raises
+    ------
+    InputError
+        If there are no subjects, or a task or direction is none of the HCP's.
+    """
+    if not path.is_dir():
+        raise InputError(f"Expected the folder of an HCP download at {path}; there is no such folder.")
+    found = _occurring(path)
+    if not found:
+        raise InputError(f"No <subject>/MNINonLinear/Results below {path}. Set [scans] path to the folder that holds "
+                         "the subjects' folders.")
+    occurring = set().union(*found.values())
+    tasks = [task.removeprefix("task-").upper() for task in selection.tasks] or sorted(occurring)
+    for task in tasks:
+        if task not in occurring and task not in HCP_TASKS:
+            raise InputError(f"No task '{task}' below {path}; there are {', '.join(sorted(occurring)) or 'none'}."
+                             f"{nearest(task, [*occurring, *HCP_TASKS])}")
+    for direction in selection.directions:
+        one_of(direction.removeprefix("dir-").upper(), DIRECTIONS, "A direction in [scans]")
+    subjects = [subject.removeprefix("sub-") for subject in selection.subjects] or list(found)
+    every = [
+        {"sub": subject, "task": task.lower(), "dir": direction, "run": "1"}
+        for subject in dict.fromkeys(subjects)
+        for task in dict.fromkeys(tasks)
+        for direction in DIRECTIONS
+    ]
+    idle = selection.idle(every)
+    if idle:
+        raise InputError(f"exclude in [scans] names '{idle[0]}', which no run in {path} is. Subjects, tasks and "
+                         "directions that are not taken need not be excluded.")
+    return [entities for entities in every if selection.takes(entities)]
 
 
 def find_hcp(
     path: Path,
     t_r: float | None = None,
     space: str = "",
-    tasks: Sequence[str] = (),
-    subjects: Sequence[str] = (),
-    families: Path | None = None,
+    selection: Selection | None = None,
+    options: HcpOptions | None = None,
 ) -> tuple[list[Run], list[dict[str, Any]]]:
     """Find the task runs below an HCP S1200 folder.
 
@@ -80,52 +175,41 @@ def find_hcp(
         Seconds per frame; beats the headers.
     space : str
         BIDS name of the template space; the HCP's own when empty.
-    tasks, subjects : sequence of str
-        Which to take; all that occur when empty.
-    families : Path, optional
-        The HCP's restricted table (CSV with Subject and Family_ID): people of one family
-        are never split between training and test.
+    selection : Selection, optional
+        Which tasks, subjects and directions; all that occur when left out.
+    options : HcpOptions, optional
+        Which variant of the scans, which events, and the table of families.
 
     Returns
     -------
     runs : list of Run
     log : list of dict
         One row per expected run: every task that is asked for or occurs anywhere, in both
-        directions, for every subject.
+        directions, for every subject. The message of a row that is ``found`` says which events
+        were clipped to the scan.
 
     Raises
     ------
     InputError
-        If the folder holds no subject in this layout.
+        If the folder holds no subject in this layout, what is chosen does not exist, or the table
+        of families cannot be used.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise InputError(f"Expected the folder of an HCP download at {path}; there is no such folder.")
-    found = sorted(p.name for p in path.iterdir() if (p / "MNINonLinear" / "Results").is_dir())
-    if not found:
-        raise InputError(f"No <subject>/MNINonLinear/Results below {path}. Set [scans] path to the folder that holds "
-                         "the subjects' folders.")
-    chosen = [str(subject) for subject in subjects] or found
-    occurring = {
-        folder.name.split("_")[1]
-        for subject in found
-        for folder in (path / subject / "MNINonLinear" / "Results").glob("tfMRI_*_*")
-        if folder.name.count("_") == 2
-    }
-    wanted = [task.upper() for task in tasks] or sorted(occurring)
-    family = _read_families(families) if families else {}
+    path, options = Path(path), options or HcpOptions()
+    expected = _expected(path, selection or Selection())
+    family = read_families(options.families) if options.families else {}
+    if family and not any(entities["sub"] in family for entities in expected):
+        raise InputError(f"The families {options.families} list none of the subjects below {path}. Is it the table of "
+                         "another study?")
     runs, log = [], []
-    for subject in chosen:
-        for task in wanted:
-            for direction in DIRECTIONS:
-                folder = path / subject / "MNINonLinear" / "Results" / f"tfMRI_{task}_{direction}"
-                key = f"sub-{subject}_task-{task.lower()}_dir-{direction}_run-1"
-                row = {"run": key, "status": "found", "message": ""}
-                try:
-                    run = _read_run(folder, subject, task, direction, t_r, space or HCP_SPACE)
-                    runs.append(replace(run, family=family.get(subject, "")))
-                except InputError as error:
-                    missing = not (folder / f"{folder.name}.nii.gz").exists()
-                    row.update(status="missing" if missing else "unusable", message=str(error))
-                log.append(row)
+    for entities in expected:
+        folder = path / entities["sub"] / RESULTS / f"tfMRI_{entities['task'].upper()}_{entities['dir']}"
+        row = {"run": "_".join(f"{key}-{label}" for key, label in entities.items()), "status": "found", "message": ""}
+        try:
+            kin = family.get(entities["sub"], "")
+            run, row["message"] = _read_run(folder, entities, kin, t_r, space or HCP_SPACE, options)
+            runs.append(run)
+        except (InputError, OSError) as error:
+            missing = not (folder / f"{folder.name}{VARIANTS[options.variant]}.nii.gz").exists()
+            row.update(status="missing" if missing else "unusable", message=str(error))
+        log.append(row)
     return runs, log

@@ -55,6 +55,12 @@ def test_defaults_and_paths_beside_the_file(tmp_path: Path) -> None:
         (MINIMAL + "[saliency]\nsmoothing = -1\n", "smoothing at least 0 seconds"),
         (MINIMAL.replace("[output]", "t_r = 0\n[output]"), "t_r in [scans] must be above 0 seconds"),
         (MINIMAL + "n_jobs = 0\n", "n_jobs in [output] must not be 0"),
+        (MINIMAL.replace("[output]", 'variant = "clean"\n[output]'), "variant in [scans] must be one of minimal"),
+        (MINIMAL.replace("[output]", 'events = "state"\n[output]'), "'state' came. Did you mean 'states'?"),
+        (MINIMAL.replace('"hcp"', '"table"').replace("[output]", 'events = "states"\n[output]'),
+         "events in [scans] is for the hcp layout; this one is table"),
+        (MINIMAL.replace("[output]", 'exclude = ["100307"]\n[output]'), "'100307' came"),
+        (MINIMAL.replace("[output]", 'subjects = ["1"]\nsubject_list = "s.txt"\n[output]'), "give one of them"),
         ("[scans\n", "is not valid TOML"),
     ],
 )
@@ -108,6 +114,7 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
     assert not missing
     assert "[samples.classes]" in text
     examples = {"atlas.labels", "atlas.table", "scans.truth", "scans.t_r", "scans.families",
+                "scans.subject_list",
                 "decoder.architecture.window", "saliency.window"}  # fmt: skip
     plain = to_plain(load(tmp_path, MINIMAL))
     for key, (commented, value) in shown.items():

@@ -10,7 +10,8 @@ import pytest
 
 from fmri_saliency.cli import main
 from fmri_saliency.errors import InputError, TimingWarning
-from fmri_saliency.scans import find_hcp, find_runs
+from fmri_saliency.scans import HcpOptions, Selection, find_hcp, find_runs, hcp
+from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
 from fmri_saliency.series.extract import HCP_MOVEMENT, read_confounds
 from fmri_saliency.simulation import TASKS
 
@@ -78,7 +79,7 @@ def test_a_wrong_repetition_time_is_warned_about(tree: Path) -> None:
 
 
 def test_tasks_and_subjects_can_be_chosen(tree: Path) -> None:
-    runs, log = find_hcp(tree, tasks=["motor"], subjects=["100101", "999999"])
+    runs, log = find_hcp(tree, selection=Selection(("motor",), ("100101", "999999")))
     assert [run.task for run in runs] == ["motor", "motor"]
     assert [row["status"] for row in log] == ["found", "found", "missing", "missing"]
 
@@ -90,7 +91,7 @@ def test_families_come_from_the_restricted_table(tree: Path, tmp_path: Path) -> 
     assert groups == {"100101": "family-51488_81149", "100201": "sub-100201", "100301": "family-51488_81149"}
     csv.write_text("Subject,Mother\n1,2\n")
     with pytest.raises(InputError, match="'Family_ID' is missing"):
-        find_hcp(tree, families=csv)
+        find_hcp(tree, options=HcpOptions(families=csv))
 
 
 def test_a_folder_that_is_no_hcp_download(tmp_path: Path) -> None:
@@ -98,6 +99,89 @@ def test_a_folder_that_is_no_hcp_download(tmp_path: Path) -> None:
         find_hcp(tmp_path / "none")
     with pytest.raises(InputError, match="No <subject>/MNINonLinear/Results below"):
         find_hcp(tmp_path)
+
+
+BOTH = MadeTree(("1", "2"), ("EMOTION",), shape=(2, 2, 2), variants=("minimal", "hp0_clean_rclean_tclean"))
+
+
+def test_one_variant_is_taken_and_never_mixed(tmp_path: Path) -> None:
+    tree = make_hcp_tree(tmp_path / "tree", BOTH)
+    cleaned = "tfMRI_EMOTION_LR_hp0_clean_rclean_tclean.nii.gz"
+    for variant, name in (("minimal", "tfMRI_EMOTION_LR.nii.gz"), ("hp0_clean_rclean_tclean", cleaned)):
+        runs = find_runs("hcp", tree, variant=variant, directions=["LR"]).runs
+        assert [run.bold.name for run in runs] == [name] * 2
+    (folder(tree, "2") / cleaned).unlink()
+    runs, log = find_hcp(tree, options=HcpOptions("hp0_clean_rclean_tclean"))
+    assert [run.subject for run in runs] == ["1", "1", "2"]
+    (row,) = [row for row in log if row["status"] == "missing"]
+    assert row["run"] == "sub-2_task-emotion_dir-LR_run-1"
+    assert "The folder has the variant 'minimal': set variant = \"minimal\" in [scans]" in row["message"]
+    with pytest.raises(InputError, match=r"variant in .scans. must be one of minimal, hp0_clean_rclean_tclean; '"):
+        find_runs("hcp", tree, variant="clean")
+
+
+def test_a_link_to_a_file_that_was_not_fetched(tmp_path: Path) -> None:
+    tree = make_hcp_tree(tmp_path / "tree", BOTH)
+    bold = folder(tree, "1") / "tfMRI_EMOTION_LR.nii.gz"
+    bold.unlink()
+    bold.symlink_to(tmp_path / "annex" / "nowhere")
+    log = find_hcp(tree)[1]
+    assert log[0]["status"] == "missing"
+    assert "it is a link to a file that is not here. Fetch it (`datalad get`)" in log[0]["message"]
+    assert [row["status"] for row in log[1:]] == ["found"] * 3
+
+
+def test_runs_are_chosen_by_direction_and_left_out_by_entities(tree: Path) -> None:
+    chosen = find_runs("hcp", tree, directions=["lr"], exclude=["sub-100101_task-motor", "sub-100301"]).runs
+    assert [run.key for run in chosen] == [
+        f"sub-{subject}_task-{task}_dir-LR_run-1"
+        for subject, task in (("100101", "emotion"), ("100201", "emotion"), ("100201", "motor"))
+    ]
+    with pytest.raises(InputError, match=r"exclude in .scans. names 'sub-100102', which no run in .* is"):
+        find_runs("hcp", tree, exclude=["sub-100102"])
+    with pytest.raises(InputError, match=r"A direction in .scans. must be one of LR, RL; 'AP' came"):
+        find_runs("hcp", tree, directions=["AP"])
+    with pytest.raises(InputError, match=r"No task 'MOTR' below .*Did you mean 'MOTOR'"):
+        find_runs("hcp", tree, tasks=["motr"])
+    shutil.copytree(folder(tree), folder(tree, task="STROOP"))  # somebody's own task, of another length
+    log = find_hcp(tree)[1]
+    assert sum("task-stroop" in row["run"] for row in log) == 6
+
+
+def test_unreadable_folders_are_rows(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, listdir = str(folder(tree)), hcp.os.listdir
+
+    def refuse(path: Path) -> list[str]:
+        if str(path) == closed:
+            raise PermissionError(13, "Permission denied", closed)
+        return listdir(path)
+
+    monkeypatch.setattr(hcp.os, "listdir", refuse)
+    runs, log = find_hcp(tree)
+    assert len(runs) == 11
+    assert log[0]["status"] == "unusable"
+    assert "Permission denied" in log[0]["message"]
+
+
+def test_clipped_events_are_said_once(tree: Path) -> None:
+    for direction in ("LR", "RL"):
+        (folder(tree, direction=direction) / "EVs" / "fear.txt").write_text("116.4\t18.0\t1\n")
+    finding = find_runs("hcp", tree)
+    (note,) = finding.notes
+    assert note.startswith("2 of 12 runs: sub-100101_task-emotion_dir-LR_run-1: 1 of ")
+    assert note.endswith("('fear' at 116.4 s by 7.7 s).")
+    assert (finding.log["message"] != "").sum() == 2
+
+
+def test_people_whose_family_is_not_known_are_said(tree: Path, tmp_path: Path) -> None:
+    csv = tmp_path / "restricted.csv"
+    csv.write_text("Subject,Family_ID\n100101,A\n100301,\n")
+    finding = find_runs("hcp", tree, families=csv)
+    assert {run.group for run in finding.runs} == {"family-A", "sub-100201", "sub-100301"}
+    assert finding.notes[-1].startswith("2 of 3 subjects (first: 100201) have no family in restricted.csv")
+    csv.write_text("Subject,Family_ID\n555555,A\n")
+    with pytest.raises(InputError, match="list none of the subjects below"):
+        find_runs("hcp", tree, families=csv)
 
 
 def test_simulated_scans_are_what_was_planned(small_scans: Path) -> None:

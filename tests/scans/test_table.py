@@ -187,5 +187,9 @@ def test_subjects_and_tasks_can_be_chosen(table: Callable[..., Path], tmp_path: 
     assert len(find_runs("table", path, tasks=("REST",)).runs) == 1
     with pytest.raises(InputError, match="None fits"):
         find_runs("table", path, tasks=("sleep",))
+    without = find_runs("table", path, exclude=("sub-02", "task-REST"))
+    assert len(without.runs) == len(without.log) == 1
+    with pytest.raises(InputError, match=r"exclude in .scans. names 'task-sleep', which no run is"):
+        find_runs("table", path, exclude=("task-sleep",))
     with pytest.raises(InputError, match=r"layout in \[scans\] must be one of hcp, table"):
         find_runs("tabel", path)
