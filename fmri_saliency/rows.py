@@ -51,9 +51,14 @@ class Rows:
         return self.array.dtype
 
     @property
+    def size(self) -> int:
+        """Number of values of the chosen rows together."""
+        return math.prod(self.shape)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the chosen rows together."""
-        return math.prod(self.shape) * self.dtype.itemsize
+        return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
         return len(self.positions)

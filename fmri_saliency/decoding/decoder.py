@@ -129,7 +129,9 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         self.n_times_in_, self.n_regions_in_ = X.shape[1:]
         return self
 
-    def _train(self, X: np.ndarray | Rows, target: np.ndarray, held_out: np.ndarray, shape: tuple[int, int, int]) -> None:
+    def _train(
+        self, X: np.ndarray | Rows, target: np.ndarray, held_out: np.ndarray, shape: tuple[int, int, int]
+    ) -> None:
         training = self.training or Training()
         threads = 1 if training.deterministic else self.threads
         with torch.random.fork_rng(), limited_threads(threads), deterministic_algorithms(training.deterministic):

@@ -17,7 +17,9 @@ from fmri_saliency.rows import Rows
 __all__ = ["fit_linear"]
 
 
-def fit_linear(name: str, module: nn.Module, X: np.ndarray | Rows, target: np.ndarray, balanced: bool, seed: int) -> None:
+def fit_linear(
+    name: str, module: nn.Module, X: np.ndarray | Rows, target: np.ndarray, balanced: bool, seed: int
+) -> None:
     """Fit scikit-learn's model to standardised samples, and put its weights into `module` (in place).
 
     Parameters

@@ -73,13 +73,19 @@ def class_atlas(config: Config) -> tuple[Atlas, str, list[Run]]:
     return replace(grid_atlas(atlas, run), space=run.space or atlas.space), note, list(finding.runs)
 
 
-def class_entities(config: Config, label: str, atlas: Atlas, run: Run) -> dict[str, str]:
-    """Return the BIDS entities of a class's map: the task is the class, or the class is a contrast."""
+def class_entities(
+    config: Config, label: str, atlas: Atlas, run: Run, tasks: Sequence[str]
+) -> dict[str, str]:
+    """Return the BIDS entities of a class's map: the task is the class, or the class is a contrast.
+
+    A contrast whose samples come from several `tasks` (as rest does) has no task.
+    """
     entities = dict(atlas.entities)
     if run.space:
         entities["space"] = run.space
-    own = {"task": label} if config.samples.unit == "run" else {"task": run.task, "contrast": label}
-    return {**own, **entities}
+    if config.samples.unit == "run":
+        return {"task": label, **entities}
+    return {**({"task": tasks[0]} if len(tasks) == 1 else {}), "contrast": label, **entities}
 
 
 def _shown(values: np.ndarray, samples: Samples) -> np.ndarray:
@@ -94,27 +100,23 @@ def _write_maps(config: Config, classes: Saliency, samples: Samples) -> list[Pat
     written = []
     for position, label in enumerate(tqdm(classes.labels, desc="Projecting", unit="class")):
         over_time = _shown(classes.values[position], samples)
+        tasks = sorted(set(samples.table.loc[samples.y == label, "task"]))
         sign = "signed " if METHODS[classes.method].signed else ""
         maps = {
             "saliency": (over_time, classes.unit, f"{sign}saliency over time"),
             "saliencymean": (_shown(classes.over_time()[position], samples), classes.unit,
                              f"{sign}saliency, mean over time"),
             "peaktime": (_shown(classes.peak_time()[position], samples), "s",
-                         f"seconds from the {_zero(config)} to the largest absolute value"),
+                         f"seconds from the {config.samples.zero} to the largest absolute value"),
         }  # fmt: skip
         for stat, (values, unit, what) in maps.items():
-            entities = {**class_entities(config, label, atlas, runs[0]), "stat": stat, "desc": method}
+            entities = {**class_entities(config, label, atlas, runs[0], tasks), "stat": stat, "desc": method}
             path = config.output.path / "group" / build_name(entities, "boldmap", ".nii.gz")
             words = f"fmri_saliency {stat} {classes.method}: {label}"
             image = project_labels(values, atlas, classes.t_r, words, classes.start)
             save_map(image, path, _sidecar(config, classes, position, unit, what, note, samples))
             written += [path, Path(str(path).removesuffix(".nii.gz") + ".json")]
     return written
-
-
-def _zero(config: Config) -> str:
-    """Say what times are counted from."""
-    return "run's first frame" if config.samples.unit == "run" else "event's onset"
 
 
 def _sidecar(
@@ -133,7 +135,7 @@ def _sidecar(
         "Units": unit,
         "RepetitionTime": classes.t_r,
         "StartTime": classes.start,
-        "TimeZero": _zero(config),
+        "TimeZero": config.samples.zero,
         "SamplesAveraged": classes.n_averaged[position],
         "IntegrationSteps": config.saliency.steps if classes.method == "integrated-gradients" else None,
         "Samples": to_plain(config.samples),
@@ -266,7 +268,7 @@ def _columns(config: Config, classes: Saliency) -> dict[str, Any]:
         **{axis: {"Description": f"Centroid, {axis}, in the atlas's space", "Units": "mm"} for axis in "xyz"},
         "mean": {"Description": "Signed saliency, mean over time and held-out samples", "Units": classes.unit},
         "mean_abs": {"Description": "Absolute value of the class map, mean over time", "Units": classes.unit},
-        "peak_s": {"Description": f"Time of the largest absolute value, from the {_zero(config)}", "Units": "s"},
+        "peak_s": {"Description": f"Time of the largest absolute value, from the {config.samples.zero}", "Units": "s"},
         "absent": {"Description": "True where no scan covers the region"},
     }
 
