@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,21 @@ from fmri_saliency.bids import build_name, clean_label
 from fmri_saliency.brain import project_labels, save_map
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
 from fmri_saliency.errors import StepError
-from fmri_saliency.files import read_json, write_json, write_tsv
+from fmri_saliency.files import read_json, write_json, write_rows, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
 from fmri_saliency.pipeline.train import SPLIT_WORDS, fold_inputs, load_samples, score_inputs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
-from fmri_saliency.saliency import explain_samples, read_saliency, write_saliency
+from fmri_saliency.rows import Rows
+from fmri_saliency.saliency import (
+    begin_saliency,
+    explain_samples,
+    read_saliency,
+    write_saliency,
+    write_saliency_card,
+)
 
 __all__ = ["check_explained", "class_atlas", "class_entities", "explain", "region_table"]
 
@@ -32,18 +39,27 @@ __all__ = ["check_explained", "class_atlas", "class_entities", "explain", "regio
 def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
     space = Workspace(config.output.path)
     decoder = load_decoder(space.fold(network, number), config.decoder.device, config.decoder.threads)
+    stem = space.fold_saliency(network, number)
     saliency = explain_samples(
         decoder,
-        samples.X[fold.test],
+        Rows(samples.X, fold.test),
         samples.y[fold.test],
         samples.t_r,
         samples.names,
         config.saliency,
-        samples.X[fold.train],
+        Rows(samples.X, fold.train),
         samples.start,
+        begin_saliency(stem),
     )
-    extra = {"samples": fold.test, "fold": number, "inputs": inputs}
-    write_saliency(saliency, space.fold_saliency(network, number), extra)
+    write_saliency_card(saliency, stem, {"samples": fold.test, "fold": number, "inputs": inputs})
+
+
+def _in_order(parts: Sequence[Saliency], order: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the maps of all parts, numbered through from the first part's first, one by one in `order`."""
+    part = np.repeat(np.arange(len(parts)), [len(one.labels) for one in parts])[order]
+    place = np.concatenate([np.arange(len(one.labels)) for one in parts])[order]
+    for number, row in zip(part, place, strict=True):
+        yield parts[number].values[row : row + 1]
 
 
 def _join_folds(config: Config, network: str, folds: Sequence[Fold], inputs: str) -> Saliency:
@@ -52,14 +68,17 @@ def _join_folds(config: Config, network: str, folds: Sequence[Fold], inputs: str
     parts = [read_saliency(space.fold_saliency(network, number)) for number in range(1, len(folds) + 1)]
     order = np.argsort(np.concatenate([fold.test for fold in folds]), kind="stable")
     labels = np.array([label for part in parts for label in part.labels])[order]
+    stem = space.saliency(network, "samples")
+    array = begin_saliency(stem)
+    write_rows(array, (len(order), *parts[0].values.shape[1:]), _in_order(parts, order))
     whole = replace(
         parts[0],
-        values=np.concatenate([part.values for part in parts])[order],
+        values=np.load(array, mmap_mode="r"),
         labels=tuple(labels.tolist()),
         n_averaged=(1,) * len(labels),
         seed=config.decoder.seed,
     )
-    write_saliency(whole, space.saliency(network, "samples"), {"network": network, "inputs": inputs})
+    write_saliency_card(whole, stem, {"network": network, "inputs": inputs})
     classes = whole.average()
     write_saliency(classes, space.saliency(network, "classes"), {"network": network, "inputs": inputs})
     return classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from fmri_saliency.pipeline.explain import check_explained
 from fmri_saliency.pipeline.train import load_samples
 from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Evidence, Samples
+from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import explain_samples, read_saliency
 
 __all__ = ["judge", "read_truth"]
@@ -55,12 +57,14 @@ def _without_training(config: Config, network: str, samples: Samples) -> Evidenc
     stem = space.fold_saliency(network, 1)
     chosen = read_json(stem.with_name(stem.name + ".json"))["samples"]
     decoder = load_decoder(space.fold(network, 1), config.decoder.device, config.decoder.threads)
-    test = samples.X[chosen], samples.y[chosen], samples.t_r, samples.names
+    test = Rows(samples.X, chosen), samples.y[chosen], samples.t_r, samples.names
     settings = replace(config.saliency, target="true")
-    others = samples.X[np.setdiff1d(np.arange(len(samples.y)), chosen)]
-    fresh = [decoder.untrained(config.decoder.seed + 1000 + draw) for draw in range(DRAWS)]
-    drawn = [explain_samples(one, *test, settings, others) for one in fresh]
-    return compare_untrained(read_saliency(stem), drawn, network)
+    others = Rows(samples.X, np.setdiff1d(np.arange(len(samples.y)), chosen))
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=space.root) as folder:
+        place = Path(folder) / "maps.npy"  # of one draw after the other
+        fresh = (decoder.untrained(config.decoder.seed + 1000 + draw) for draw in range(DRAWS))
+        drawn = (explain_samples(one, *test, settings, others, to=place) for one in fresh)
+        return compare_untrained(read_saliency(stem), drawn, network)
 
 
 def judge(config: Config) -> list[Evidence]:
