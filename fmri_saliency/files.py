@@ -8,7 +8,7 @@ import os
 import socket
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.errors import InputError
+from fmri_saliency.rows import Rows, pieces
 
 __all__ = [
     "atomic_path",
@@ -27,6 +28,7 @@ __all__ = [
     "read_tsv",
     "write_array",
     "write_json",
+    "write_rows",
     "write_text",
     "write_tsv",
 ]
@@ -140,13 +142,43 @@ def write_array(path: Path, array: np.ndarray) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
+def write_rows(path: Path, shape: tuple[int, ...], parts: Iterable[np.ndarray]) -> None:
+    """Write a float32 NumPy array part by part, atomically: no more than a part is in memory.
+
+    Parameters
+    ----------
+    path : Path
+    shape : tuple of int
+        Of the whole array.
+    parts : iterable of ndarray, each of shape (n, *shape[1:])
+        Its rows, in order; the file is what :func:`write_array` would write of all together.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not add up to `shape`.
+    """
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        written = 0
+        for part in parts:
+            if part.shape[1:] != shape[1:]:
+                raise ValueError(f"Rows of shape {shape[1:]} were announced; {part.shape[1:]} came.")
+            stream.write(np.ascontiguousarray(part, dtype="<f4").data)
+            written += len(part)
+        if written != shape[0]:
+            raise ValueError(f"{shape[0]} rows were announced; {written} came.")
+
+
 def digest(*parts: Any) -> str:
     """Return a short hash of arrays and JSON-able values."""
     total = hashlib.sha256()
     for part in parts:
-        if isinstance(part, np.ndarray):
+        if isinstance(part, np.ndarray | Rows):
             total.update(f"{part.dtype}{part.shape}".encode())
-            total.update(np.ascontiguousarray(part).tobytes())
+            for piece in pieces(part) if part.ndim else [...]:
+                total.update(np.ascontiguousarray(part[piece]).tobytes())
         else:
             total.update(json.dumps(part, sort_keys=True, default=_plain).encode())
     return total.hexdigest()[:16]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.errors import InputError
+from fmri_saliency.rows import Rows, pieces, sum_rows
 
 __all__ = ["Atlas", "Event", "Evidence", "RegionSeries", "Run", "Saliency", "Samples"]
 
@@ -179,9 +180,11 @@ class Samples:
     Attributes
     ----------
     X : ndarray of float32, shape (n_samples, n_times, n_regions)
+        Memory-mapped when read from disk: take :class:`~fmri_saliency.rows.Rows` of it rather than copies.
     table : DataFrame
         One row per sample: `run`, `subject`, `session`, `task`, `direction`, `group`,
-        `label`, and `onset`, `start`, `stop` in seconds from the run's first frame.
+        `label`, and `onset`, `start`, `stop` in seconds from the run's first frame. `marked` counts the
+        window's frames that are marked as bad, `filled` its regions that the run does not cover.
     t_r : float
         Seconds per frame.
     names : tuple of str
@@ -263,7 +266,8 @@ class Saliency:
         labels = np.array(self.labels)
         weights = np.array(self.n_averaged, dtype=float)
         kinds = sorted(set(self.labels))
-        values = [np.average(self.values[labels == k], axis=0, weights=weights[labels == k]) for k in kinds]
+        chosen = [labels == k for k in kinds]
+        values = [sum_rows(Rows(self.values, one), weights[one]) / weights[one].sum() for one in chosen]
         counts = [int(weights[labels == k].sum()) for k in kinds]
         return replace(
             self, values=np.asarray(values, dtype=np.float32), labels=tuple(kinds), n_averaged=tuple(counts)
@@ -301,7 +305,7 @@ class Saliency:
 
     def time_share(self) -> np.ndarray:
         """Return each time step's share of the total absolute value, shape (n_maps, n_times)."""
-        mass = np.abs(self.values).sum(axis=2)
+        mass = np.concatenate([np.abs(self.values[piece]).sum(axis=2) for piece in pieces(self.values)])
         total = mass.sum(axis=1, keepdims=True)
         return np.divide(mass, total, out=np.full_like(mass, np.nan), where=total > 0)
 

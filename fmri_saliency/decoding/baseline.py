@@ -9,6 +9,7 @@ import numpy as np
 from fmri_saliency.decoding.decoder import TaskDecoder
 from fmri_saliency.decoding.splits import Fold
 from fmri_saliency.records import Samples
+from fmri_saliency.rows import Rows
 
 __all__ = ["predict_linear"]
 
@@ -25,6 +26,6 @@ def predict_linear(samples: Samples, folds: Sequence[Fold]) -> np.ndarray:
     predicted = np.empty(len(samples.y), dtype=samples.y.dtype)
     for fold in folds:
         seen = np.concatenate([fold.train, fold.valid])
-        model = TaskDecoder("logistic-regression").fit(samples.X[seen], samples.y[seen])
-        predicted[fold.test] = model.predict(samples.X[fold.test])
+        model = TaskDecoder("logistic-regression").fit(Rows(samples.X, seen), samples.y[seen])
+        predicted[fold.test] = model.predict(Rows(samples.X, fold.test))
     return predicted

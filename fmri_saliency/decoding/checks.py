@@ -10,19 +10,23 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils.multiclass import check_classification_targets
 
 from fmri_saliency.errors import DecoderError
+from fmri_saliency.rows import Rows, pieces
 
 __all__ = ["check_labels", "check_samples", "choose_held_out"]
 
 
-def check_samples(X: Any) -> np.ndarray:
+def check_samples(X: Any) -> np.ndarray | Rows:
     """Return samples as float32, shape (n_samples, n_times, n_regions).
+
+    An array in single precision is returned as it is, memory-mapped or not, and so are chosen :class:`Rows` of
+    one; their values are looked at piece by piece.
 
     Raises
     ------
     DecoderError
         If the shape is another, or a value is no finite number that single precision can hold.
     """
-    X = np.asarray(X)
+    X = X if isinstance(X, Rows) and X.dtype == np.float32 else np.asarray(X)
     if X.ndim != 3:
         raise DecoderError(f"TaskDecoder reads samples of shape (n_samples, n_times, n_regions); {X.shape} came."
                            + (" Add an axis for one sample: X[None]." if X.ndim == 2 else ""))
@@ -33,12 +37,16 @@ def check_samples(X: Any) -> np.ndarray:
     if not np.issubdtype(X.dtype, np.number) or np.iscomplexobj(X):
         raise DecoderError(f"Samples must be real numbers; the type is {X.dtype}.")
     with np.errstate(over="ignore"):
-        found = np.ascontiguousarray(X, dtype=np.float32)
-    bad = ~np.isfinite(found)
-    if bad.any():
-        sample, time, region = (int(i[0]) for i in np.nonzero(bad))
-        raise DecoderError(f"Samples must be finite in single precision; sample {sample} has {X[sample, time, region]} "
-                           f"at time step {time}, region {region} ({bad.sum()} such values). Fill or drop them first.")
+        found = X if isinstance(X, Rows) else np.ascontiguousarray(X, dtype=np.float32)
+    counts = {piece.start: int((~np.isfinite(found[piece])).sum()) for piece in pieces(found)}
+    if any(counts.values()):
+        begin = next(start for start, count in counts.items() if count)
+        first = next(piece for piece in pieces(found) if piece.start == begin)
+        sample, time, region = (int(i[0]) for i in np.nonzero(~np.isfinite(found[first])))
+        value = X[begin + sample][time, region]
+        raise DecoderError(f"Samples must be finite in single precision; sample {begin + sample} has {value} at time "
+                           f"step {time}, region {region} ({sum(counts.values())} such values). Fill or drop them "
+                           "first.")
     return found
 
 

@@ -25,6 +25,7 @@ from fmri_saliency.decoding.training import EpochBar, train_network
 from fmri_saliency.errors import DecoderError
 from fmri_saliency.files import digest
 from fmri_saliency.models import LINEAR_NETWORKS, needs_length
+from fmri_saliency.rows import Rows
 
 __all__ = ["TaskDecoder"]
 
@@ -93,13 +94,15 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         self.progress = progress
 
     def fit(
-        self, X: np.ndarray, y: Sequence[Any], groups: Sequence[Any] | None = None, validation: Any = None
+        self, X: np.ndarray | Rows, y: Sequence[Any], groups: Sequence[Any] | None = None, validation: Any = None
     ) -> TaskDecoder:
         """Train on samples (n_samples, n_times, n_regions) with one label each.
 
         Parameters
         ----------
         X : array, shape (n_samples, n_times, n_regions)
+            May be memory-mapped, or :class:`~fmri_saliency.rows.Rows` of such an array: a network is then trained
+            with no more than a batch of it in memory.
         y : sequence of labels, length n_samples
         groups : sequence, length n_samples, optional
             Who each sample came from; used to hold out people for early stopping.
@@ -126,7 +129,9 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         self.n_times_in_, self.n_regions_in_ = X.shape[1:]
         return self
 
-    def _train(self, X: np.ndarray, target: np.ndarray, held_out: np.ndarray, shape: tuple[int, int, int]) -> None:
+    def _train(
+        self, X: np.ndarray | Rows, target: np.ndarray, held_out: np.ndarray, shape: tuple[int, int, int]
+    ) -> None:
         training = self.training or Training()
         threads = 1 if training.deterministic else self.threads
         with torch.random.fork_rng(), limited_threads(threads), deterministic_algorithms(training.deterministic):
@@ -137,14 +142,14 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
                 history, stopped_by = [], "solver"
             else:
                 callbacks = self._callbacks(module, X, target, held_out)
-                valid = (X[held_out], target[held_out]) if held_out.any() else None
+                valid = (Rows(X, held_out), target[held_out]) if held_out.any() else None
                 module, history, stopped_by = train_network(
-                    module, (X[~held_out], target[~held_out]), valid, training, self.device, callbacks
+                    module, (Rows(X, ~held_out), target[~held_out]), valid, training, self.device, callbacks
                 )
         self.module_, self.history_, self.stopped_by_ = module.eval(), history, stopped_by
 
     def _callbacks(
-        self, module: torch.nn.Module, X: np.ndarray, target: np.ndarray, held_out: np.ndarray
+        self, module: torch.nn.Module, X: np.ndarray | Rows, target: np.ndarray, held_out: np.ndarray
     ) -> list[Callback]:
         callbacks: list[Callback] = []
         if self.checkpoint is not None:
@@ -185,8 +190,8 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         return tags
 
-    def logits(self, X: np.ndarray) -> np.ndarray:
-        """Return the network's answers, shape (n_samples, n_classes)."""
+    def logits(self, X: np.ndarray | Rows) -> np.ndarray:
+        """Return the network's answers, shape (n_samples, n_classes); samples are read batch by batch."""
         check_is_fitted(self)
         X = check_samples(X)
         if X.shape[2] != self.n_regions_in_:
@@ -198,7 +203,7 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         size = (self.training or Training()).batch_size
         with torch.no_grad(), limited_threads(self.threads):
             parts = [
-                self.module_(torch.from_numpy(X[begin : begin + size]).to(self.device)).cpu().numpy()
+                self.module_(torch.tensor(X[begin : begin + size]).to(self.device)).cpu().numpy()
                 for begin in range(0, len(X), size)
             ]
         return np.concatenate(parts)

@@ -12,10 +12,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from torch import nn
 
+from fmri_saliency.rows import Rows
+
 __all__ = ["fit_linear"]
 
 
-def fit_linear(name: str, module: nn.Module, X: np.ndarray, target: np.ndarray, balanced: bool, seed: int) -> None:
+def fit_linear(
+    name: str, module: nn.Module, X: np.ndarray | Rows, target: np.ndarray, balanced: bool, seed: int
+) -> None:
     """Fit scikit-learn's model to standardised samples, and put its weights into `module` (in place).
 
     Parameters
@@ -42,7 +46,7 @@ def fit_linear(name: str, module: nn.Module, X: np.ndarray, target: np.ndarray, 
         model: Any = LogisticRegression(max_iter=2000, class_weight=weight_of)
     else:
         model = LinearSVC(class_weight=weight_of, random_state=seed, dual=True, max_iter=20000)
-    flat = X.reshape(len(X), -1).astype(np.float64)
+    flat = np.asarray(X).reshape(len(X), -1).astype(np.float64)
     fitted = make_pipeline(StandardScaler(), model).fit(flat, target)
     scaler, found = fitted[0], fitted[1]
     weight, bias = found.coef_ / scaler.scale_, found.intercept_

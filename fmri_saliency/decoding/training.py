@@ -15,10 +15,11 @@ from tqdm.auto import tqdm
 from fmri_saliency.decoding.augment import ExplainableNet
 from fmri_saliency.decoding.settings import Training
 from fmri_saliency.errors import DecoderError
+from fmri_saliency.rows import Rows
 
 __all__ = ["EpochBar", "train_network"]
 
-Data = tuple[np.ndarray, np.ndarray]
+Data = tuple[np.ndarray | Rows, np.ndarray]
 
 
 class EpochBar(Callback):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -51,7 +51,7 @@ def edge_shares(saliency: Saliency, network: str, tenth: float = 0.1) -> list[Ev
     return found
 
 
-def compare_untrained(trained: Saliency, untrained: Sequence[Saliency], network: str, tenth: float = 0.1) -> Evidence:
+def compare_untrained(trained: Saliency, untrained: Iterable[Saliency], network: str, tenth: float = 0.1) -> Evidence:
     """Say how much of where in time the saliency lies a network shows without training.
 
     The correlation over time of the mean share of absolute saliency of a trained network and
@@ -63,13 +63,14 @@ def compare_untrained(trained: Saliency, untrained: Sequence[Saliency], network:
     ----------
     trained : Saliency
         Per sample.
-    untrained : sequence of Saliency
-        Of the same samples, one for each draw of new weights.
+    untrained : iterable of Saliency
+        Of the same samples, one for each draw of new weights; looked at one after the other.
     network : str
         For the record.
     """
     profile = np.nanmean(trained.time_share(), axis=0)
-    others = np.nanmean([np.nanmean(one.time_share(), axis=0) for one in untrained], axis=0)
+    drawn = [np.nanmean(one.time_share(), axis=0) for one in untrained]
+    others = np.nanmean(drawn, axis=0)
     steps = max(1, round(tenth * len(profile)))
     varies = len(profile) > 2 and min(profile.std(), others.std()) > 0
     value = float(np.corrcoef(profile, others)[0, 1]) if varies else float("nan")
@@ -79,7 +80,7 @@ def compare_untrained(trained: Saliency, untrained: Sequence[Saliency], network:
         subject=network,
         value=value,
         null=0.0,
-        on=f"{len(trained.labels)} held-out samples, {len(untrained)} draws of new weights, which put "
+        on=f"{len(trained.labels)} held-out samples, {len(drawn)} draws of new weights, which put "
            f"{others[:steps].sum():.2f} in the first and {others[-steps:].sum():.2f} in the last of {len(profile)} "
            f"steps' tenths (even: {steps / len(profile):.2f})",
         verdict=f"where in time the saliency lies {alike}" if varies else "cannot be said: a profile is flat",

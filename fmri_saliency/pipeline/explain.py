@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,21 @@ from fmri_saliency.bids import build_name, clean_label
 from fmri_saliency.brain import project_labels, save_map
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
 from fmri_saliency.errors import StepError
-from fmri_saliency.files import read_json, write_json, write_tsv
+from fmri_saliency.files import read_json, write_json, write_rows, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
 from fmri_saliency.pipeline.train import SPLIT_WORDS, fold_inputs, load_samples, score_inputs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
-from fmri_saliency.saliency import explain_samples, read_saliency, write_saliency
+from fmri_saliency.rows import Rows
+from fmri_saliency.saliency import (
+    begin_saliency,
+    explain_samples,
+    read_saliency,
+    write_saliency,
+    write_saliency_card,
+)
 
 __all__ = ["check_explained", "class_atlas", "class_entities", "explain", "region_table"]
 
@@ -32,18 +39,27 @@ __all__ = ["check_explained", "class_atlas", "class_entities", "explain", "regio
 def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
     space = Workspace(config.output.path)
     decoder = load_decoder(space.fold(network, number), config.decoder.device, config.decoder.threads)
+    stem = space.fold_saliency(network, number)
     saliency = explain_samples(
         decoder,
-        samples.X[fold.test],
+        Rows(samples.X, fold.test),
         samples.y[fold.test],
         samples.t_r,
         samples.names,
         config.saliency,
-        samples.X[fold.train],
+        Rows(samples.X, fold.train),
         samples.start,
+        begin_saliency(stem),
     )
-    extra = {"samples": fold.test, "fold": number, "inputs": inputs}
-    write_saliency(saliency, space.fold_saliency(network, number), extra)
+    write_saliency_card(saliency, stem, {"samples": fold.test, "fold": number, "inputs": inputs})
+
+
+def _in_order(parts: Sequence[Saliency], order: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the maps of all parts, numbered through from the first part's first, one by one in `order`."""
+    part = np.repeat(np.arange(len(parts)), [len(one.labels) for one in parts])[order]
+    place = np.concatenate([np.arange(len(one.labels)) for one in parts])[order]
+    for number, row in zip(part, place, strict=True):
+        yield parts[number].values[row : row + 1]
 
 
 def _join_folds(config: Config, network: str, folds: Sequence[Fold], inputs: str) -> Saliency:
@@ -52,14 +68,17 @@ def _join_folds(config: Config, network: str, folds: Sequence[Fold], inputs: str
     parts = [read_saliency(space.fold_saliency(network, number)) for number in range(1, len(folds) + 1)]
     order = np.argsort(np.concatenate([fold.test for fold in folds]), kind="stable")
     labels = np.array([label for part in parts for label in part.labels])[order]
+    stem = space.saliency(network, "samples")
+    array = begin_saliency(stem)
+    write_rows(array, (len(order), *parts[0].values.shape[1:]), _in_order(parts, order))
     whole = replace(
         parts[0],
-        values=np.concatenate([part.values for part in parts])[order],
+        values=np.load(array, mmap_mode="r"),
         labels=tuple(labels.tolist()),
         n_averaged=(1,) * len(labels),
         seed=config.decoder.seed,
     )
-    write_saliency(whole, space.saliency(network, "samples"), {"network": network, "inputs": inputs})
+    write_saliency_card(whole, stem, {"network": network, "inputs": inputs})
     classes = whole.average()
     write_saliency(classes, space.saliency(network, "classes"), {"network": network, "inputs": inputs})
     return classes
@@ -73,13 +92,19 @@ def class_atlas(config: Config) -> tuple[Atlas, str, list[Run]]:
     return replace(grid_atlas(atlas, run), space=run.space or atlas.space), note, list(finding.runs)
 
 
-def class_entities(config: Config, label: str, atlas: Atlas, run: Run) -> dict[str, str]:
-    """Return the BIDS entities of a class's map: the task is the class, or the class is a contrast."""
+def class_entities(
+    config: Config, label: str, atlas: Atlas, run: Run, tasks: Sequence[str]
+) -> dict[str, str]:
+    """Return the BIDS entities of a class's map: the task is the class, or the class is a contrast.
+
+    A contrast whose samples come from several `tasks` (as rest does) has no task.
+    """
     entities = dict(atlas.entities)
     if run.space:
         entities["space"] = run.space
-    own = {"task": label} if config.samples.unit == "run" else {"task": run.task, "contrast": label}
-    return {**own, **entities}
+    if config.samples.unit == "run":
+        return {"task": label, **entities}
+    return {**({"task": tasks[0]} if len(tasks) == 1 else {}), "contrast": label, **entities}
 
 
 def _shown(values: np.ndarray, samples: Samples) -> np.ndarray:
@@ -94,27 +119,23 @@ def _write_maps(config: Config, classes: Saliency, samples: Samples) -> list[Pat
     written = []
     for position, label in enumerate(tqdm(classes.labels, desc="Projecting", unit="class")):
         over_time = _shown(classes.values[position], samples)
+        tasks = sorted(set(samples.table.loc[samples.y == label, "task"]))
         sign = "signed " if METHODS[classes.method].signed else ""
         maps = {
             "saliency": (over_time, classes.unit, f"{sign}saliency over time"),
             "saliencymean": (_shown(classes.over_time()[position], samples), classes.unit,
                              f"{sign}saliency, mean over time"),
             "peaktime": (_shown(classes.peak_time()[position], samples), "s",
-                         f"seconds from the {_zero(config)} to the largest absolute value"),
+                         f"seconds from the {config.samples.zero} to the largest absolute value"),
         }  # fmt: skip
         for stat, (values, unit, what) in maps.items():
-            entities = {**class_entities(config, label, atlas, runs[0]), "stat": stat, "desc": method}
+            entities = {**class_entities(config, label, atlas, runs[0], tasks), "stat": stat, "desc": method}
             path = config.output.path / "group" / build_name(entities, "boldmap", ".nii.gz")
             words = f"fmri_saliency {stat} {classes.method}: {label}"
             image = project_labels(values, atlas, classes.t_r, words, classes.start)
             save_map(image, path, _sidecar(config, classes, position, unit, what, note, samples))
             written += [path, Path(str(path).removesuffix(".nii.gz") + ".json")]
     return written
-
-
-def _zero(config: Config) -> str:
-    """Say what times are counted from."""
-    return "run's first frame" if config.samples.unit == "run" else "event's onset"
 
 
 def _sidecar(
@@ -133,7 +154,7 @@ def _sidecar(
         "Units": unit,
         "RepetitionTime": classes.t_r,
         "StartTime": classes.start,
-        "TimeZero": _zero(config),
+        "TimeZero": config.samples.zero,
         "SamplesAveraged": classes.n_averaged[position],
         "IntegrationSteps": config.saliency.steps if classes.method == "integrated-gradients" else None,
         "Samples": to_plain(config.samples),
@@ -266,7 +287,7 @@ def _columns(config: Config, classes: Saliency) -> dict[str, Any]:
         **{axis: {"Description": f"Centroid, {axis}, in the atlas's space", "Units": "mm"} for axis in "xyz"},
         "mean": {"Description": "Signed saliency, mean over time and held-out samples", "Units": classes.unit},
         "mean_abs": {"Description": "Absolute value of the class map, mean over time", "Units": classes.unit},
-        "peak_s": {"Description": f"Time of the largest absolute value, from the {_zero(config)}", "Units": "s"},
+        "peak_s": {"Description": f"Time of the largest absolute value, from the {config.samples.zero}", "Units": "s"},
         "absent": {"Description": "True where no scan covers the region"},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from fmri_saliency.pipeline.explain import check_explained
 from fmri_saliency.pipeline.train import load_samples
 from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Evidence, Samples
+from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import explain_samples, read_saliency
 
 __all__ = ["judge", "read_truth"]
@@ -67,16 +69,19 @@ def _without_training(config: Config, network: str, samples: Samples) -> tuple[E
     stem = space.fold_saliency(network, 1)
     chosen = read_json(stem.with_name(stem.name + ".json"))["samples"]
     decoder = load_decoder(space.fold(network, 1), config.decoder.device, config.decoder.threads)
-    test = samples.X[chosen], samples.y[chosen], samples.t_r, samples.names
+    test = Rows(samples.X, chosen), samples.y[chosen], samples.t_r, samples.names
     settings = replace(config.saliency, target="true")
-    others = samples.X[np.setdiff1d(np.arange(len(samples.y)), chosen)]
+    others = Rows(samples.X, np.setdiff1d(np.arange(len(samples.y)), chosen))
     fresh = [decoder.untrained(config.decoder.seed + 1000 + draw) for draw in range(DRAWS)]
-    drawn = [explain_samples(one, *test, settings, others) for one in fresh]
-    return compare_untrained(read_saliency(stem), drawn, network), _vanishing(network, decoder, fresh, *test[:2])
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=space.root) as folder:
+        place = Path(folder) / "maps.npy"  # of one draw after the other
+        drawn = (explain_samples(one, *test, settings, others, to=place) for one in fresh)
+        compared = compare_untrained(read_saliency(stem), drawn, network)
+    return compared, _vanishing(network, decoder, fresh, *test[:2])
 
 
 def _vanishing(
-    network: str, decoder: TaskDecoder, fresh: list[TaskDecoder], X: np.ndarray, y: np.ndarray
+    network: str, decoder: TaskDecoder, fresh: list[TaskDecoder], X: Rows, y: np.ndarray
 ) -> dict[str, Any]:
     """Say how much of each time step is left in a network's answer, ready for JSON, which knows no NaN."""
     few = np.unique(np.linspace(0, len(X) - 1, FEW).round().astype(int))

@@ -36,6 +36,7 @@ from fmri_saliency.plotting import (
 from fmri_saliency.records import Atlas, Event, Run, Saliency
 from fmri_saliency.report import Picture, make_page
 from fmri_saliency.saliency import read_saliency
+from fmri_saliency.series import REST
 
 __all__ = ["draw_picture", "report", "versions_in_words"]
 
@@ -60,17 +61,21 @@ def draw_picture(figure: Figure, path: Path, caption: str) -> Picture:
 
 def _class_events(config: Config, runs: Sequence[Run], label: str, start: float, stop: float) -> list[Event]:
     """Return the events to mark above a class's map, in seconds from the run's first frame or the event's onset."""
-    if config.samples.unit == "event":
+    if config.samples.unit == "run":
+        events = list(next(run for run in runs if run.task == label).events)
+    elif config.samples.rest and label == REST:
+        events = []
+    elif config.samples.unit == "block":  # a piece of a block is as long as its window
+        events = [Event(0.0, stop - start, label)]
+    else:
         kinds = config.samples.classes.get(label, (label,))
         lasting = [e.duration for run in runs for e in run.events if e.trial_type in kinds]
         events = [Event(0.0, float(np.median(lasting)), label)]
-    else:
-        events = list(next(run for run in runs if run.task == label).events)
     return [e for e in events if max(e.onset, start) < min(e.onset + max(e.duration, 1e-6), stop)]
 
 
 def _clock(config: Config) -> str:
-    return "Time from the run's first frame (s)" if config.samples.unit == "run" else "Time from the event's onset (s)"
+    return f"Time from the {config.samples.zero} (s)"
 
 
 def _leading(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
@@ -125,8 +130,13 @@ def _class_part(
 
 
 def _methods(config: Config, card: dict[str, Any], classes: Saliency, atlas: Atlas, note: str) -> str:
-    unit = "the first part of each run, of one length for all tasks" if config.samples.unit == "run" else \
-        f"windows that begin {classes.start:.3g} s after each event's onset, on average"
+    unit = {
+        "run": "the first part of each run, of one length for all tasks",
+        "event": f"windows that begin {classes.start:.3g} s after each event's onset, on average",
+        "block": f"as many windows as fit into each block, {classes.start:.3g} s later on average",
+    }[config.samples.unit]
+    if config.samples.t_r:
+        unit += f", of series resampled to {config.samples.t_r:g} s"
     cleaning = config.cleaning
     method = METHODS[classes.method]
     smooth = f", smoothed over time ({config.saliency.smoothing:g} s FWHM)" if config.saliency.smoothing else ""
@@ -179,11 +189,10 @@ INTERVALS = (
 def _columns_in_words(classes: Saliency, config: Config) -> str:
     slope = "the mean of their absolute value (the sign of a slope does not speak for a class)"
     by = "their mean over time" if classes.unit == "logit" else slope
-    zero = "the run's first frame" if config.samples.unit == "run" else "the event's onset"
     return (
         f"Regions are ranked by {by}. Mean and mean of the absolute value are over time, in {classes.unit}; a region "
         f"whose mean is small and whose absolute value is large spoke for the class at some moments and against it at "
-        f"others. Peak: when the absolute value is largest, in seconds from {zero}."
+        f"others. Peak: when the absolute value is largest, in seconds from the {config.samples.zero}."
     )
 
 

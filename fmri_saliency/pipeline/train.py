@@ -19,11 +19,21 @@ from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.extract import choose_atlas, find, series_inputs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Run, Samples
-from fmri_saliency.series import cut_samples, plan_windows, read_samples, read_series, series_name, write_samples
+from fmri_saliency.rows import Rows
+from fmri_saliency.series import (
+    class_balance,
+    cut_to_disk,
+    plan_windows,
+    read_marked,
+    read_samples,
+    read_series,
+    series_name,
+)
 
 __all__ = ["LINEAR", "foresee", "load_samples", "train"]
 
 LINEAR = "logistic-regression"
+UNEVEN = 1.5  # how many times the smallest class the largest is, from which on it is said
 UNFINISHED = "unfinished.safetensors"  # the state of a fold's training, while it lasts
 SPLIT_WORDS = {
     "group": "held-out subjects (whole families where known)",
@@ -40,40 +50,51 @@ def foresee(config: Config, runs: Sequence[Run]) -> str:
     InputError, ConfigError
         If no samples can be cut from these runs, or they cannot be split as configured.
     """
-    outline = plan_windows(runs, config.samples).outline()
+    plan = plan_windows(runs, config.samples)
+    outline = plan.outline()
     try:
         folds = make_folds(outline, config.decoder.split, config.decoder.folds, config.decoder.seed)
     except DecoderError as error:
         raise ConfigError(str(error)) from None
-    counts = outline.table["label"].value_counts(sort=False).sort_index()
+    counts = class_balance(outline.table)["samples"]
     classes = ", ".join(f"{label} {count}" for label, count in counts.items())
-    return (f"{len(outline.table)} samples of {outline.X.shape[1]} frames ({outline.t_r:g} s each) in {len(counts)} "
-            f"classes ({classes}), {len(folds)} folds: {SPLIT_WORDS[config.decoder.split]}.")
+    words = [f"{len(outline.table)} samples of {outline.X.shape[1]} frames ({outline.t_r:g} s each) in {len(counts)} "
+             f"classes ({classes}), {len(folds)} folds: {SPLIT_WORDS[config.decoder.split]}."]
+    if counts.max() >= UNEVEN * counts.min():
+        hint = "" if config.decoder.training.class_weights == "balanced" else \
+            '; class_weights = "balanced" in [decoder.training] lets them weigh alike'
+        words.append(f"Classes are uneven: always answering '{counts.idxmax()}' would be right in "
+                     f"{counts.max() / counts.sum():.0%} (chance {1 / len(counts):.0%}){hint}.")
+    if plan.left_out:
+        words.append(f"{len(plan.left_out)} windows are left out (the first: {plan.left_out[0]}).")
+    return " ".join(words)
 
 
-def _extracted(config: Config) -> tuple[list[Run], list[Path]]:
-    """Return the runs that have series, and where those are."""
+def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, Any]]]:
+    """Return the runs that have series, where those are, and what is written beside them."""
     finding = find(config)
     atlas, _ = choose_atlas(config, finding.runs)
-    runs, stems = [], []
+    runs, stems, cards = [], [], []
     for run in finding.runs:
         stem = config.output.path / series_name(run, atlas)
         card = stem.with_name(stem.name + ".json")
         if not card.is_file():
             continue
-        if read_json(card)["inputs"] != series_inputs(run, atlas, config.cleaning):
+        content = read_json(card)
+        if content["inputs"] != series_inputs(run, atlas, config.cleaning):
             raise StepError(f"{card} was made from another scan, atlas or [cleaning]: run `fmri-saliency extract "
                             "CONFIG.toml` again.")
         runs.append(run)
         stems.append(stem)
+        cards.append({key: content.get(key) for key in ("inputs", "MarkedFrames")})
     if not runs:
         raise StepError(f"There are no series in {config.output.path}: run `fmri-saliency extract CONFIG.toml` first, "
                         "or `fmri-saliency run`.")
-    return runs, stems
+    return runs, stems, cards
 
 
 def load_samples(config: Config) -> tuple[Samples, str]:
-    """Cut the extracted series into samples, or read them if they are up to date.
+    """Cut the extracted series into samples on disk, run by run, unless they are up to date; map them into memory.
 
     Returns
     -------
@@ -82,14 +103,17 @@ def load_samples(config: Config) -> tuple[Samples, str]:
         What identifies them.
     """
     folder = Workspace(config.output.path).samples
-    runs, stems = _extracted(config)
-    made_from = [read_json(stem.with_name(stem.name + ".json"))["inputs"] for stem in stems]
+    runs, stems, cards = _extracted(config)
+    made_from = [card["inputs"] for card in cards]
     events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
     people = [(stem.name, run.group) for stem, run in zip(stems, runs, strict=True)]
     inputs = stamp(made_from, events, people, to_plain(config.samples))
     if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
-        samples, left_out = cut_samples([read_series(stem) for stem in stems], runs, config.samples)
-        write_samples(samples, folder, {"LeftOut": left_out, "Settings": to_plain(config.samples), "inputs": inputs})
+        marks = [read_marked(card, run.n_times, stem.with_name(stem.name + ".json"))
+                 for card, run, stem in zip(cards, runs, stems, strict=True)]
+        extra = {"Settings": to_plain(config.samples), "inputs": inputs}
+        series = (read_series(stem) for stem in stems)
+        left_out = cut_to_disk(series, runs, config.samples, folder, extra, marks, progress=True)
         for reason in left_out[:3]:
             say(f"No sample: {reason}.")
         if len(left_out) > 3:
@@ -125,8 +149,8 @@ def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: 
         checkpoint=folder / UNFINISHED,
     )
     seen = np.sort(np.concatenate([fold.train, fold.valid]))
-    decoder.fit(samples.X[seen], samples.y[seen], validation=np.isin(seen, fold.valid))
-    probability = decoder.predict_proba(samples.X[fold.test])
+    decoder.fit(Rows(samples.X, seen), samples.y[seen], validation=np.isin(seen, fold.valid))
+    probability = decoder.predict_proba(Rows(samples.X, fold.test))
     table = pd.DataFrame(probability.round(6), columns=[f"p_{name}" for name in decoder.classes_])
     table.insert(0, "predicted", decoder.classes_[probability.argmax(axis=1)])
     table.insert(0, "label", samples.y[fold.test])

@@ -2,7 +2,7 @@
 
 from fmri_saliency.saliency.explain import BASELINES, TARGETS, SaliencySettings, explain_samples
 from fmri_saliency.saliency.pairs import DEFAULT_PAIR, PAIRS, Pair, explain_pair
-from fmri_saliency.saliency.store import read_saliency, write_saliency
+from fmri_saliency.saliency.store import begin_saliency, read_saliency, write_saliency, write_saliency_card
 
 __all__ = [
     "BASELINES",
@@ -11,8 +11,10 @@ __all__ = [
     "TARGETS",
     "Pair",
     "SaliencySettings",
+    "begin_saliency",
     "explain_pair",
     "explain_samples",
     "read_saliency",
     "write_saliency",
+    "write_saliency_card",
 ]

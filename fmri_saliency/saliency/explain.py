@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,16 @@ from scipy.ndimage import gaussian_filter1d
 from fmri_saliency.attribution import METHODS, attribute, method_names
 from fmri_saliency.decoding import TaskDecoder, limited_threads
 from fmri_saliency.errors import ConfigError, DecoderError, one_of
+from fmri_saliency.files import write_rows
 from fmri_saliency.records import Saliency
+from fmri_saliency.rows import Rows, sum_rows
 
 __all__ = ["BASELINES", "TARGETS", "SaliencySettings", "explain_samples", "smooth_over_time"]
 
 TARGETS = ("true", "predicted")
 BASELINES = ("zero", "training-mean")
+MOST_REFERENCES = 2**28  # bytes of training samples that are put before a method; of more, a part is drawn
+PIECE = 256  # samples that are read, explained and written together
 
 
 @dataclass(frozen=True)
@@ -78,13 +84,14 @@ def smooth_over_time(values: np.ndarray, fwhm: float, t_r: float) -> np.ndarray:
 
 def explain_samples(
     decoder: TaskDecoder,
-    X: np.ndarray,
+    X: np.ndarray | Rows,
     y: Any,
     t_r: float,
     names: tuple[str, ...],
     settings: SaliencySettings | None = None,
-    training: np.ndarray | None = None,
+    training: np.ndarray | Rows | None = None,
     start: float = 0.0,
+    to: Path | None = None,
 ) -> Saliency:
     """Explain samples that the decoder was not trained on.
 
@@ -93,6 +100,7 @@ def explain_samples(
     decoder : TaskDecoder
         Fitted.
     X : array, shape (n_samples, n_times, n_regions)
+        Memory-mapped arrays and :class:`~fmri_saliency.rows.Rows` of them are read piece by piece.
     y : sequence of labels
         Their labels.
     t_r : float
@@ -102,14 +110,17 @@ def explain_samples(
     settings : SaliencySettings, optional
     training : array, shape (n_training, n_times, n_regions), optional
         The samples that the decoder was trained on; needed for ``baseline = "training-mean"`` and by
-        methods that replace inputs by other samples.
+        methods that replace inputs by other samples, which are shown 256 MiB of them at most, drawn at random.
     start : float
         Seconds from the run's first frame, or the event's onset, to the first time step.
+    to : Path, optional
+        A ``.npy`` file that the maps are written to while they are made, so that no more than a piece of them is
+        in memory.
 
     Returns
     -------
     Saliency
-        Signed; one map per sample, labelled by the class whose logit was explained.
+        Signed; one map per sample, labelled by the class whose logit was explained. Memory-mapped with `to`.
 
     Raises
     ------
@@ -125,19 +136,21 @@ def explain_samples(
     if settings.baseline == "training-mean":
         if training is None:
             raise DecoderError("baseline 'training-mean' needs the training samples.")
-        baseline = torch.as_tensor(np.mean(training, axis=0), dtype=torch.float32, device=decoder.device)
-    inputs = torch.as_tensor(np.asarray(X, dtype=np.float32), device=decoder.device)
-    targets = torch.as_tensor(np.searchsorted(decoder.classes_.astype(str), y), device=decoder.device)
-    references = None if training is None else torch.as_tensor(np.asarray(training, np.float32), device=decoder.device)
-    options = {"baseline": baseline, "references": references, "steps": settings.steps, "seed": decoder.seed,
-               "n_samples": settings.n_samples}  # fmt: skip
+        mean = sum_rows(training) / np.float32(len(training))
+        baseline = torch.as_tensor(mean, dtype=torch.float32, device=decoder.device)
+    options = {"baseline": baseline, "references": _references(training, settings, decoder), "steps": settings.steps,
+               "seed": decoder.seed, "n_samples": settings.n_samples}  # fmt: skip
     if settings.window is not None:
         options["window"] = settings.window
-    with limited_threads(decoder.threads):
-        found = attribute(decoder.module_, inputs, targets, settings.method, **options).cpu()
+    maps = _explain_pieces(decoder, X, y, t_r, settings, options)
+    if to is None:
+        values = np.concatenate(list(maps))
+    else:
+        write_rows(to, X.shape, maps)
+        values = np.load(to, mmap_mode="r")
     method = METHODS[settings.method]
     return Saliency(
-        values=smooth_over_time(found.numpy(), settings.smoothing, t_r),
+        values=values,
         labels=tuple(y.tolist()),
         t_r=t_r,
         names=names,
@@ -149,3 +162,28 @@ def explain_samples(
         n_averaged=(1,) * len(y),
         start=start,
     )
+
+
+def _references(training: np.ndarray | Rows | None, settings: SaliencySettings, decoder: TaskDecoder) -> Any:
+    """Return the training samples that a method is shown, all or as many as fit; none where it looks at none."""
+    if training is None or not (METHODS[settings.method].uses_references or settings.method == "temporal-rescaling"):
+        return None
+    most = MOST_REFERENCES // max(1, 4 * training.shape[1] * training.shape[2])
+    if len(training) > most:
+        drawn = np.random.default_rng(decoder.seed).choice(len(training), size=max(1, most), replace=False)
+        training = Rows(training, np.sort(drawn))
+    return torch.tensor(np.asarray(training, np.float32), device=decoder.device)
+
+
+def _explain_pieces(
+    decoder: TaskDecoder, X: np.ndarray | Rows, y: np.ndarray, t_r: float, settings: SaliencySettings, options: Any
+) -> Iterator[np.ndarray]:
+    """Yield the maps of samples, some at a time; all at once for methods that learn from the samples together."""
+    targets = torch.as_tensor(np.searchsorted(decoder.classes_.astype(str), y), device=decoder.device)
+    size = len(X) if METHODS[settings.method].prior else PIECE
+    for begin in range(0, len(X), max(1, size)):
+        piece = slice(begin, begin + size)
+        inputs = torch.tensor(np.asarray(X[piece], dtype=np.float32), device=decoder.device)
+        with limited_threads(decoder.threads):
+            found = attribute(decoder.module_, inputs, targets[piece], settings.method, **options).cpu()
+        yield smooth_over_time(found.numpy(), settings.smoothing, t_r)

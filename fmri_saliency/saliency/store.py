@@ -11,22 +11,32 @@ from fmri_saliency.errors import InputError
 from fmri_saliency.files import read_json, write_array, write_json
 from fmri_saliency.records import Saliency
 
-__all__ = ["read_saliency", "write_saliency"]
+__all__ = ["begin_saliency", "read_saliency", "write_saliency", "write_saliency_card"]
 
 FIELDS = ("labels", "t_r", "names", "method", "target", "baseline", "unit", "seed", "n_averaged", "start")
 
 
-def write_saliency(saliency: Saliency, stem: Path, extra: dict[str, Any] | None = None) -> None:
-    """Write ``stem.npy`` (maps x time x region) and, last, ``stem.json``."""
+def begin_saliency(stem: Path) -> Path:
+    """Return the path of the array of a saliency that is about to be written, after removing its old JSON."""
     stem = Path(stem)
     stem.with_name(stem.name + ".json").unlink(missing_ok=True)
-    write_array(stem.with_name(stem.name + ".npy"), saliency.values)
+    return stem.with_name(stem.name + ".npy")
+
+
+def write_saliency_card(saliency: Saliency, stem: Path, extra: dict[str, Any] | None = None) -> None:
+    """Write ``stem.json``, when ``stem.npy`` (see :func:`begin_saliency`) is whole."""
     card = {name: getattr(saliency, name) for name in FIELDS}
-    write_json(stem.with_name(stem.name + ".json"), {**card, **(extra or {})})
+    write_json(Path(stem).with_name(Path(stem).name + ".json"), {**card, **(extra or {})})
+
+
+def write_saliency(saliency: Saliency, stem: Path, extra: dict[str, Any] | None = None) -> None:
+    """Write ``stem.npy`` (maps x time x region) and, last, ``stem.json``."""
+    write_array(begin_saliency(stem), saliency.values)
+    write_saliency_card(saliency, stem, extra)
 
 
 def read_saliency(stem: Path) -> Saliency:
-    """Read what :func:`write_saliency` wrote.
+    """Read what :func:`write_saliency` wrote; the maps are memory-mapped and cannot be written to.
 
     Raises
     ------
@@ -36,7 +46,7 @@ def read_saliency(stem: Path) -> Saliency:
     stem = Path(stem)
     card = read_json(stem.with_name(stem.name + ".json"))
     try:
-        values = np.load(stem.with_name(stem.name + ".npy"), allow_pickle=False)
+        values = np.load(stem.with_name(stem.name + ".npy"), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{stem}.npy is missing or damaged ({error}). Explain again.") from None
     fields = {name: tuple(card[name]) if isinstance(card[name], list) else card[name] for name in FIELDS}

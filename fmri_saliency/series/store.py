@@ -13,7 +13,7 @@ from fmri_saliency.errors import InputError
 from fmri_saliency.files import read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.records import Atlas, RegionSeries, Run
 
-__all__ = ["coverage_path", "read_series", "series_name", "write_series"]
+__all__ = ["coverage_path", "read_marked", "read_series", "series_name", "write_series"]
 
 
 def series_name(run: Run, atlas: Atlas) -> Path:
@@ -71,3 +71,33 @@ def read_series(stem: Path) -> RegionSeries:
         coverage.to_numpy(dtype=float)[0],
         sidecar["Cleaning"],
     )
+
+
+def read_marked(card: dict[str, Any], n_times: int, where: Path) -> np.ndarray | None:
+    """Return which frames of a run are marked as bad, shape (n_times,) of bool; None where nothing was marked.
+
+    Parameters
+    ----------
+    card : dict
+        The content of a series' JSON; `MarkedFrames` lists numbers of frames, the first is 0.
+    n_times : int
+        Frames of the run.
+    where : Path
+        The JSON, for the message.
+
+    Raises
+    ------
+    InputError
+        If a number is not one of the run's frames.
+    """
+    if card.get("MarkedFrames") is None:
+        return None
+    frames = np.asarray(card["MarkedFrames"], dtype=float)
+    wrong = (frames != np.floor(frames)) | (frames < 0) | (frames >= n_times)
+    if frames.ndim != 1 or wrong.any():
+        raise InputError(f"MarkedFrames in {where} must list numbers of frames from 0 to {n_times - 1}; "
+                         f"{card['MarkedFrames'][int(wrong.argmax())] if frames.ndim == 1 else 'other things'} came. "
+                         "Extract the run again.")
+    marked = np.zeros(n_times, dtype=bool)
+    marked[frames.astype(int)] = True
+    return marked

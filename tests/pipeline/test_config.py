@@ -88,7 +88,7 @@ def test_the_resolved_configuration_can_be_run_again(tmp_path: Path) -> None:
     assert tomllib.loads((tmp_path / "deep" / "again.toml").read_text()) == to_plain(config)
 
 
-@pytest.mark.parametrize("name", ["demo", "hcp", "table"])
+@pytest.mark.parametrize("name", ["demo", "hcp", "states", "table"])
 def test_the_annotated_files_are_valid(name: str) -> None:
     assert load_config(data_folder("workflows") / f"{name}.toml").scans.layout in ("hcp", "table")
 

@@ -138,7 +138,7 @@ def test_other_regions_are_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"unit": "events"}, "run or event; 'events' came. Did you mean 'event'"),
+        ({"unit": "events"}, "run, event, block; 'events' came. Did you mean 'event'"),
         ({"unit": "event"}, "above 0 seconds"),
         ({"length": -1.0}, "at least 0 seconds"),
         ({"length": float("nan")}, "must be finite"),

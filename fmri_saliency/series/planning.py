@@ -1,0 +1,274 @@
+"""Which windows of which runs are samples, known before a scan is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from fmri_saliency.bids import clean_label
+from fmri_saliency.errors import InputError, nearest
+from fmri_saliency.records import Event, Run, Samples
+from fmri_saliency.series.resample import count_resampled, is_same_t_r
+from fmri_saliency.series.windows import REST, Windows
+
+__all__ = ["WindowPlan", "class_balance", "plan_windows"]
+
+
+def _frames(seconds: float, t_r: float) -> int:
+    """Return the nearest whole number of frames, halves up (Python's round would go to the even one)."""
+    return math.floor(seconds / t_r + 0.5 + 1e-9)
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """Which windows will be cut, known before a scan is read.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per sample, as in :class:`~fmri_saliency.records.Samples`.
+    source, first : tuple of int
+        The position of each sample's run, rising, and its first frame there (of `t_r` seconds).
+    n_times : int
+        Frames of every sample.
+    t_r : float
+        Seconds per frame.
+    left_out : tuple of str
+        Events without a sample, each with the reason.
+    """
+
+    table: pd.DataFrame
+    source: tuple[int, ...]
+    first: tuple[int, ...]
+    n_times: int
+    t_r: float
+    left_out: tuple[str, ...] = ()
+
+    def outline(self) -> Samples:
+        """Return samples without regions: enough to ask how they can be split."""
+        return Samples(np.zeros((len(self.table), self.n_times, 0), np.float32), self.table, self.t_r, ())
+
+
+class _Window(NamedTuple):
+    """A window of a run: its label, what its times are counted from (s), and its first frame."""
+
+    label: str
+    onset: float
+    first: int
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The frames that windows are laid on: of `t_r` seconds, `n_times` to a window."""
+
+    t_r: float
+    n_times: int
+
+    def length(self, run: Run) -> int:
+        """Return how many of them a run has."""
+        return count_resampled(run.n_times, run.t_r, self.t_r)
+
+
+def _choose_t_r(runs: Sequence[Run], windows: Windows) -> float:
+    if windows.t_r:
+        return windows.t_r
+    times = np.array([run.t_r for run in runs])
+    odd = int(np.abs(times - times[0]).argmax())
+    if not is_same_t_r(times[odd], times[0]):
+        raise InputError(f"All runs must have one repetition time; {runs[0].bold} has {times[0]:g} s and "
+                         f"{runs[odd].bold} has {times[odd]:g} s. Decode them apart, or set t_r in [samples] to "
+                         "resample all series to one.")
+    return float(times[0])
+
+
+def _row(run: Run, window: _Window, grid: _Grid) -> dict[str, Any]:
+    return {
+        "run": run.key,
+        "subject": run.subject,
+        "session": run.session,
+        "task": run.task,
+        "direction": run.direction,
+        "group": run.group,
+        "label": window.label,
+        "onset": round(window.onset, 6),
+        "start": round(window.first * grid.t_r, 6),
+        "stop": round((window.first + grid.n_times) * grid.t_r, 6),
+    }
+
+
+def _whole_runs(runs: Sequence[Run], windows: Windows, t_r: float) -> tuple[_Grid, list[list[_Window]]]:
+    """Return one window per run, all of one length."""
+    first = _frames(windows.offset, t_r)
+    lengths = [_Grid(t_r, 1).length(run) - first for run in runs]
+    shortest = int(np.argmin(lengths))
+    n_times = _frames(windows.length, t_r) if windows.length else lengths[shortest]
+    if n_times > lengths[shortest] or n_times < 2:
+        raise InputError(
+            f"[samples] asks for windows of {n_times} frames from frame {first}; the shortest run "
+            f"({runs[shortest].bold}) has {lengths[shortest] + first}. Every run must be cut alike, or its length "
+            "alone would name the task: ask for less."
+        )
+    return _Grid(t_r, n_times), [[_Window(run.task, 0.0, first)] for run in runs]
+
+
+def _class_of(runs: Sequence[Run], windows: Windows) -> dict[str, str]:
+    """Return the class of each trial type that has one."""
+    seen = {event.trial_type for run in runs for event in run.events}
+    owner = {member: name for name, members in windows.classes.items() for member in members}
+    for member in owner:
+        if member not in seen:
+            raise InputError(f"[samples.classes] names the trial type '{member}', which no run has. They have: "
+                             f"{', '.join(sorted(seen)) or 'no events'}.{nearest(member, seen)}")
+    if windows.rest and not owner and REST in seen:
+        raise InputError(f"With rest = true in [samples], '{REST}' is the time between events, and the events have a "
+                         "trial type of that name. Name the classes in [samples.classes].")
+    return owner or {kind: kind for kind in seen}
+
+
+def _after_event(event: Event, label: str, windows: Windows, grid: _Grid) -> Iterator[_Window]:
+    """Yield the window after an event."""
+    yield _Window(label, event.onset, _frames(event.onset + windows.delay + windows.offset, grid.t_r))
+
+
+def _within_event(event: Event, label: str, windows: Windows, grid: _Grid) -> Iterator[_Window]:
+    """Yield the windows that fit into an event, one after the other, all delayed."""
+    first = _frames(event.onset + windows.delay + windows.offset, grid.t_r)
+    usable = _frames(event.duration - windows.offset, grid.t_r)
+    for number in range(usable // grid.n_times):
+        begin = number * grid.n_times
+        yield _Window(label, event.onset + windows.offset + begin * grid.t_r, first + begin)
+
+
+def _of_events(
+    run: Run, windows: Windows, grid: _Grid, class_of: dict[str, str]
+) -> tuple[list[_Window], list[str]]:
+    """Return the windows of a run's events, and why others have none."""
+    found, left_out = [], []
+    lay = _after_event if windows.unit == "event" else _within_event
+    for event in run.events:
+        if event.trial_type not in class_of:
+            continue
+        where = f"{run.key}: '{event.trial_type}' at {event.onset:g} s"
+        laid = list(lay(event, class_of[event.trial_type], windows, grid))
+        if not laid:
+            left_out.append(f"{where}, it lasts {event.duration:g} s, less than a window")
+        for number, window in enumerate(laid, start=1):
+            if window.first >= 0 and window.first + grid.n_times <= grid.length(run):
+                found.append(window)
+            else:
+                which = "its window" if windows.unit == "event" else f"window {number} of it"
+                left_out.append(f"{where}, {which} leaves the scan")
+    return found, left_out
+
+
+def _of_rest(run: Run, windows: Windows, grid: _Grid, taken: Sequence[_Window]) -> Iterator[_Window]:
+    """Yield windows of the time that is in no delayed event and in no window that is taken, one after the other."""
+    busy = [(e.onset + windows.delay, e.onset + e.duration + windows.delay) for e in run.events]
+    frames = [(math.floor(a / grid.t_r + 1e-6), math.ceil(b / grid.t_r - 1e-6)) for a, b in busy]
+    frames += [(window.first, window.first + grid.n_times) for window in taken]
+    end = grid.length(run)
+    free = 0
+    back = windows.delay + windows.offset  # so that a rest window begins as long after its zero as an event's
+    for begin, stop in [*sorted(frames), (end, end)]:
+        while free + grid.n_times <= min(begin, end):
+            yield _Window(REST, free * grid.t_r - back, free)
+            free += grid.n_times
+        free = max(free, stop)
+
+
+def _of_all_events(
+    runs: Sequence[Run], windows: Windows, t_r: float
+) -> tuple[_Grid, list[list[_Window]], list[str]]:
+    """Return the windows of every run's events, and of rest where it is asked for."""
+    grid = _Grid(t_r, _frames(windows.length, t_r))
+    if grid.n_times < 1:
+        raise InputError(f"length in [samples] is {windows.length} s, less than one frame of {t_r:g} s.")
+    class_of = _class_of(runs, windows)
+    laid, left_out = [], []
+    for run in runs:
+        found, without = _of_events(run, windows, grid, class_of)
+        laid.append(found + (list(_of_rest(run, windows, grid, found)) if windows.rest else []))
+        left_out += without
+    if not any(laid):
+        raise InputError("No event's window lies within its scan. Check length and offset in [samples], and that the "
+                         "runs have events.")
+    return grid, laid, left_out
+
+
+def _count_marked(run: Run, marked: np.ndarray | None, row: dict[str, Any]) -> tuple[int, float]:
+    """Return how many frames of the scan that begin in a window are marked, and which share of them that is."""
+    if marked is None:
+        return 0, 0.0
+    if len(marked) != run.n_times:
+        raise InputError(f"{len(marked)} frames of {run.bold} are marked as good or bad; it has {run.n_times}. Extract "
+                         "it again.")
+    begin, stop = (math.ceil(row[key] / run.t_r - 1e-3) for key in ("start", "stop"))
+    inside = marked[begin:stop]
+    return int(inside.sum()), float(inside.mean()) if len(inside) else 0.0
+
+
+def _check_labels(labels: pd.Series) -> None:
+    """Refuse labels that would share one file name."""
+    owner: dict[str, str] = {}
+    for label in sorted(set(labels)):
+        other = owner.setdefault(clean_label(label), label)
+        if other != label:
+            raise InputError(f"The classes '{other}' and '{label}' would have the same file names (letters and digits "
+                             f"only: '{clean_label(label)}'). Rename one in [samples.classes] or in the events.")
+
+
+def plan_windows(
+    runs: Sequence[Run], windows: Windows, marks: Sequence[np.ndarray | None] | None = None
+) -> WindowPlan:
+    """Say which windows will be cut from runs, without reading a scan.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    windows : Windows
+    marks : sequence of (ndarray of bool, shape (n_times,), or None), one per run, optional
+        Frames of the scan that are marked as bad; they are counted in the table's column `marked`.
+
+    Raises
+    ------
+    InputError
+        If the repetition times differ, a window does not fit, or fewer than two classes are left.
+    """
+    t_r = _choose_t_r(runs, windows)
+    left_out: list[str] = []
+    if windows.unit == "run":
+        grid, laid = _whole_runs(runs, windows, t_r)
+    else:
+        grid, laid, left_out = _of_all_events(runs, windows, t_r)
+    rows, source, starts = [], [], []
+    for position, (run, found) in enumerate(zip(runs, laid, strict=True)):
+        for window in found:
+            row = _row(run, window, grid)
+            count, share = _count_marked(run, marks[position] if marks else None, row)
+            if share > windows.max_marked + 1e-9:
+                left_out.append(f"{run.key}: '{window.label}' from {row['start']:g} s, {count} of its frames are "
+                                "marked")
+                continue
+            rows.append({**row, "marked": count})
+            source.append(position)
+            starts.append(window.first)
+    if not rows:
+        raise InputError(f"Every window has more marked frames than max_marked = {windows.max_marked:g} in [samples] "
+                         "allows. Allow more, or make windows shorter.")
+    plan = WindowPlan(pd.DataFrame(rows), tuple(source), tuple(starts), grid.n_times, t_r, tuple(left_out))
+    _check_labels(plan.table["label"])
+    if plan.table["label"].nunique() < 2:
+        raise InputError(f"Decoding needs at least two classes; all {len(plan.table)} samples are "
+                         f"'{plan.table['label'].iloc[0]}'. Check [scans] tasks, or [samples] unit and classes.")
+    return plan
+
+
+def class_balance(table: pd.DataFrame) -> pd.DataFrame:
+    """Count the `samples`, `runs` and `groups` (families or subjects) of each class of a table of samples."""
+    by = table.groupby("label", sort=True)
+    return pd.DataFrame({"samples": by.size(), "runs": by["run"].nunique(), "groups": by["group"].nunique()})

@@ -1,0 +1,233 @@
+"""Cut region series into samples of one common length, in memory or straight to disk."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from fmri_saliency.errors import CoverageWarning, InputError
+from fmri_saliency.files import read_json, read_tsv, write_array, write_json, write_rows, write_tsv
+from fmri_saliency.records import RegionSeries, Run, Samples
+from fmri_saliency.series.planning import WindowPlan, class_balance, plan_windows
+from fmri_saliency.series.resample import resample_series
+from fmri_saliency.series.windows import Windows
+
+__all__ = ["cut_samples", "cut_to_disk", "read_samples", "write_samples"]
+
+
+class _Cutter:
+    """Cuts the windows of a plan, run by run, and keeps count of the regions that runs do not cover.
+
+    Parameters
+    ----------
+    plan : WindowPlan
+    series : iterable of RegionSeries, one per run of `runs`; only one is held at a time
+    runs : sequence of Run
+
+    Attributes
+    ----------
+    names : tuple of str
+        Regions of the first series.
+    """
+
+    def __init__(self, plan: WindowPlan, series: Iterable[RegionSeries], runs: Sequence[Run]) -> None:
+        self._plan, self._runs, self._series = plan, runs, iter(series)
+        self._labels = plan.table["label"].to_numpy()
+        self._source, self._starts = np.array(plan.source), np.array(plan.first)
+        self._next = next(self._series)
+        self.names = self._next.names
+        self._absent = np.ones(len(self.names), dtype=bool)
+        self._filled = np.zeros(len(self._labels), dtype=int)
+        self._gaps = {label: np.zeros(len(self.names)) for label in sorted(set(self._labels))}
+        self._standardised = True
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of all samples together."""
+        return len(self._labels), self._plan.n_times, len(self.names)
+
+    def parts(self) -> Iterator[np.ndarray]:
+        """Yield the samples of each run that has some, in order: (n, n_times, n_regions), gaps filled with 0."""
+        first, self._next = self._next, None
+        series = (one for part in ((first,), self._series) for one in part)
+        for position, (one, run) in enumerate(zip(series, self._runs, strict=True)):
+            self._check(one, run)
+            self._absent &= np.isnan(one.values).all(axis=0)
+            self._standardised &= one.history.get("standardize", "zscore_sample") == "zscore_sample"
+            rows = np.flatnonzero(self._source == position)
+            if len(rows):
+                yield self._cut(resample_series(one, self._plan.t_r), rows)
+        self._check_gaps()
+
+    def _check(self, one: RegionSeries, run: Run) -> None:
+        if one.names != self.names:
+            raise InputError(f"{run.bold} has other regions than {self._runs[0].bold}; extract all runs with one "
+                             "atlas.")
+        if len(one.values) != run.n_times or not math.isclose(one.t_r, run.t_r, rel_tol=1e-3):
+            raise InputError(f"The series of {run.bold} have {len(one.values)} frames of {one.t_r:g} s, the run has "
+                             f"{run.n_times} of {run.t_r:g} s; extract it again.")
+
+    def _cut(self, one: RegionSeries, rows: np.ndarray) -> np.ndarray:
+        n_times = self._plan.n_times
+        cut = np.stack([one.values[first : first + n_times] for first in self._starts[rows]]).astype(np.float32)
+        gaps = np.isnan(cut).any(axis=1)
+        self._filled[rows] = gaps.sum(axis=1)
+        for label, missing in zip(self._labels[rows], gaps, strict=True):
+            self._gaps[label] += missing
+        return np.nan_to_num(cut, copy=False)
+
+    def finish(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """Return the table with its column `filled`, and the regions that no run covers, once all parts are cut."""
+        return self._plan.table.assign(filled=self._filled), tuple(np.array(self.names)[self._absent].tolist())
+
+    def _check_gaps(self) -> None:
+        """Refuse to fill gaps with 0 where 0 is not the mean; warn when gaps could name the class."""
+        counts = np.array(list(self._gaps.values()))
+        if counts.any() and not self._standardised:
+            region = self.names[int(np.flatnonzero(counts.any(axis=0))[0])]
+            raise InputError(f"Region '{region}' is absent from some runs. It can only be filled with the mean of a "
+                             'standardised series: set standardize = "zscore_sample" in [cleaning].')
+        sizes = np.array([np.sum(self._labels == label) for label in self._gaps])
+        uneven = np.flatnonzero(np.ptp(counts / sizes[:, None], axis=0) >= 0.5)
+        if len(uneven):
+            warnings.warn(f"{len(uneven)} regions (first: '{self.names[uneven[0]]}') are absent from most runs of one "
+                          "class and present in another: their absence alone can name the class. Leave them out of "
+                          "the atlas, or lower min_coverage in [cleaning].", CoverageWarning, stacklevel=3)
+
+
+def cut_samples(
+    series: Iterable[RegionSeries],
+    runs: Sequence[Run],
+    windows: Windows,
+    marks: Sequence[np.ndarray | None] | None = None,
+) -> tuple[Samples, list[str]]:
+    """Cut series into samples of one common length, in memory.
+
+    Values of regions that a run does not cover become 0, which is the mean of a
+    standardised series; the table's column `filled` says how many regions that were.
+
+    Parameters
+    ----------
+    series : iterable of RegionSeries, one per run
+    runs : sequence of Run
+        Where they came from.
+    windows : Windows
+    marks : sequence of (ndarray of bool, shape (n_times,), or None), one per run, optional
+        Frames that are marked as bad.
+
+    Returns
+    -------
+    samples : Samples
+    left_out : list of str
+        Events without a sample, each with the reason.
+
+    Raises
+    ------
+    InputError
+        If the repetition times or the regions differ, a series has not its run's frames, a
+        window does not fit, fewer than two classes are left, or a region is absent and the
+        series are not standardised.
+
+    Warns
+    -----
+    CoverageWarning
+        If regions are absent from one class and not from another.
+    """
+    plan = plan_windows(runs, windows, marks)
+    cutter = _Cutter(plan, series, runs)
+    X, done = np.empty(cutter.shape, dtype=np.float32), 0
+    for part in cutter.parts():
+        X[done : done + len(part)] = part
+        done += len(part)
+    table, absent = cutter.finish()
+    return Samples(X, table, plan.t_r, cutter.names, absent), list(plan.left_out)
+
+
+def cut_to_disk(
+    series: Iterable[RegionSeries],
+    runs: Sequence[Run],
+    windows: Windows,
+    folder: Path,
+    extra: Mapping[str, Any],
+    marks: Sequence[np.ndarray | None] | None = None,
+    progress: bool = False,
+) -> list[str]:
+    """Cut series into samples on disk, one run in memory at a time; :func:`read_samples` reads them.
+
+    Parameters
+    ----------
+    series, runs, windows, marks
+        As for :func:`cut_samples`, whose samples these are to the last bit.
+    folder : Path
+        Gets ``X.npy``, ``samples.tsv`` and, last, ``samples.json``.
+    extra : mapping
+        Goes into ``samples.json``, too.
+    progress : bool
+        Show a progress bar over runs.
+
+    Returns
+    -------
+    list of str
+        Events without a sample, each with the reason.
+
+    Raises
+    ------
+    InputError
+        As :func:`cut_samples` does; no samples are left in `folder` then.
+    """
+    folder = Path(folder)
+    plan = plan_windows(runs, windows, marks)
+    (folder / "samples.json").unlink(missing_ok=True)
+    bar = tqdm(series, total=len(runs), desc="Cutting", unit="run", disable=not progress)
+    cutter = _Cutter(plan, bar, runs)
+    write_rows(folder / "X.npy", cutter.shape, cutter.parts())
+    table, absent = cutter.finish()
+    write_tsv(folder / "samples.tsv", table)
+    _write_card(folder, table, plan.t_r, cutter.names, absent, {"LeftOut": list(plan.left_out), **extra})
+    return list(plan.left_out)
+
+
+def _write_card(
+    folder: Path, table: pd.DataFrame, t_r: float, names: Sequence[str], absent: Sequence[str], extra: Mapping[str, Any]
+) -> None:
+    balance = class_balance(table).to_dict("index")
+    sidecar = {"RepetitionTime": t_r, "Regions": names, "AbsentRegions": absent, "ClassBalance": balance, **extra}
+    write_json(folder / "samples.json", sidecar)
+
+
+def write_samples(samples: Samples, folder: Path, extra: Mapping[str, Any]) -> None:
+    """Write ``X.npy``, ``samples.tsv`` and, last, ``samples.json``."""
+    folder = Path(folder)
+    (folder / "samples.json").unlink(missing_ok=True)
+    write_array(folder / "X.npy", samples.X)
+    write_tsv(folder / "samples.tsv", samples.table)
+    _write_card(folder, samples.table, samples.t_r, samples.names, samples.absent, extra)
+
+
+def read_samples(folder: Path) -> Samples:
+    """Read what :func:`cut_to_disk` or :func:`write_samples` wrote; `X` is memory-mapped and cannot be written to.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    """
+    folder = Path(folder)
+    sidecar = read_json(folder / "samples.json")
+    text = ("run", "subject", "session", "task", "direction", "group", "label")
+    table = read_tsv(folder / "samples.tsv", "the table of samples", dtype=dict.fromkeys(text, str))
+    table = table.fillna(dict.fromkeys(text, ""))
+    try:
+        X = np.load(folder / "X.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{folder / 'X.npy'} is missing or damaged ({error}). Remove {folder / 'samples.json'} "
+                         "and run `fmri-saliency train CONFIG.toml` again.") from None
+    names, absent = tuple(sidecar["Regions"]), tuple(sidecar["AbsentRegions"])
+    return Samples(X, table, float(sidecar["RepetitionTime"]), names, absent)
