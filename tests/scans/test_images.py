@@ -1,6 +1,7 @@
 """A scan's header, read from the first bytes of the file, says what opening the image says."""
 
 import gzip
+import struct
 from pathlib import Path
 
 import nibabel as nib
@@ -64,11 +65,15 @@ def damaged(path: Path, where: int, change: bytes) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("where", "change"), [(344, b"none"), (70, b"\x07\x77"), (40, b"\x63\x63")])
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [(344, b"none"), (70, b"\x07\x77"), (40, b"\x63\x63"), (252, struct.pack("<hhf", 1, 0, 5.0))],
+    ids=["magic", "type", "dimensions", "quaternion"],
+)
 def test_what_opening_refuses_is_refused(tmp_path: Path, where: int, change: bytes) -> None:
     nib.save(bold(), tmp_path / "bold.nii.gz")
     path = damaged(tmp_path / "bold.nii.gz", where, change)
-    with pytest.raises((nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError)):
+    with pytest.raises((nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError, ValueError)):
         nib.load(path)
     with pytest.raises(InputError, match="it is not an image"):
         read_bold_header(path)
