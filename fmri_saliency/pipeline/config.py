@@ -20,7 +20,7 @@ from fmri_saliency.files import write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings
-from fmri_saliency.scans import LAYOUTS
+from fmri_saliency.scans import LAYOUTS, BidsChoice
 from fmri_saliency.series import Cleaning, Windows
 
 __all__ = [
@@ -43,9 +43,9 @@ class Scans:
 
     Attributes
     ----------
-    layout : {"hcp", "table"}
+    layout : {"hcp", "table", "fmriprep"}
     path : Path
-        The HCP folder, or the table of runs.
+        The HCP folder, the table of runs, or the derivatives of fMRIPrep.
     t_r : float, optional
         Seconds per frame; beats header and table.
     space : str
@@ -56,6 +56,8 @@ class Scans:
         For HCP: the restricted table with Subject and Family_ID.
     truth : Path, optional
         For simulated scans: the folder that holds ``truth.json``.
+    bids : BidsChoice
+        For fMRIPrep: the raw data set, and which files of a run are taken.
     """
 
     layout: str
@@ -66,6 +68,7 @@ class Scans:
     subjects: tuple[str, ...] = ()
     families: Path | None = None
     truth: Path | None = None
+    bids: BidsChoice = field(default_factory=BidsChoice)
 
     def __post_init__(self) -> None:
         one_of(self.layout, LAYOUTS, "layout in [scans]", ConfigError)
@@ -73,6 +76,8 @@ class Scans:
             raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
         if self.families is not None and self.layout != "hcp":
             raise ConfigError("families in [scans] is for the hcp layout; a table of runs has the column family.")
+        if self.bids != BidsChoice() and self.layout != "fmriprep":
+            raise ConfigError(f"[scans.bids] is for the fmriprep layout; this is {self.layout}.")
 
 
 @dataclass(frozen=True)

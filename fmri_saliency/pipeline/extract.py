@@ -36,6 +36,7 @@ def find(config: Config) -> Finding:
         tasks=scans.tasks,
         subjects=scans.subjects,
         families=scans.families,
+        bids=scans.bids,
     )
 
 

@@ -11,12 +11,13 @@ import pandas as pd
 
 from fmri_saliency.errors import InputError, TimingWarning, one_of
 from fmri_saliency.records import Run
+from fmri_saliency.scans.fmriprep import BidsChoice, find_fmriprep
 from fmri_saliency.scans.hcp import find_hcp
 from fmri_saliency.scans.table import find_table
 
 __all__ = ["LAYOUTS", "Finding", "find_runs"]
 
-LAYOUTS = ("hcp", "table")
+LAYOUTS = ("hcp", "table", "fmriprep")
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,9 @@ def find_runs(
     tasks: Sequence[str] = (),
     subjects: Sequence[str] = (),
     families: Path | None = None,
+    bids: BidsChoice | None = None,
 ) -> Finding:
-    """Find runs in a layout: :func:`find_hcp` or :func:`find_table`.
+    """Find runs in a layout: :func:`find_hcp`, :func:`find_table` or :func:`find_fmriprep`.
 
     Raises
     ------
@@ -78,6 +80,8 @@ def find_runs(
         warnings.simplefilter("always", TimingWarning)
         if layout == "hcp":
             runs, rows = find_hcp(path, t_r, space, tasks, subjects, families)
+        elif layout == "fmriprep":
+            runs, rows = find_fmriprep(path, t_r, space, tasks, subjects, bids)
         else:
             runs, rows = find_table(path, t_r, space)
             runs, rows = _select(runs, rows, tasks, subjects)
