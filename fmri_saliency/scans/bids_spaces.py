@@ -116,5 +116,5 @@ def _explain_absence(path: Path, files: Sequence[BidsFile], description: str) ->
         return f"The BOLD below {path} is on surfaces or in CIFTI only. {MNI_ADVICE}"
     if (path / "fmriprep").is_dir():
         return f"No sub-*/func below {path}, but a folder fmriprep. Set path in [scans] to {path / 'fmriprep'}."
-    return (f"No functional file in sub-*/func or sub-*/ses-*/func below {path}. Set path in [scans] to the folder that "
-            "holds fMRIPrep's sub-* folders.")
+    return (f"No functional file in sub-*/func or sub-*/ses-*/func below {path}. Set path in [scans] to the folder "
+            "that holds fMRIPrep's sub-* folders.")

@@ -1,5 +1,6 @@
 """From runs to region time series, and from series to samples."""
 
+from fmri_saliency.series.confounds import Denoise
 from fmri_saliency.series.extract import Cleaning, extract_run
 from fmri_saliency.series.store import coverage_path, read_series, series_name, write_series
 from fmri_saliency.series.windows import (
@@ -15,6 +16,7 @@ from fmri_saliency.series.windows import (
 __all__ = [
     "UNITS",
     "Cleaning",
+    "Denoise",
     "WindowPlan",
     "Windows",
     "coverage_path",
