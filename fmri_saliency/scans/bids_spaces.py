@@ -107,7 +107,7 @@ def _explain_absence(path: Path, files: Sequence[BidsFile], description: str) ->
         inner = path / "derivatives" / "fmriprep"
         where = f" Set path in [scans] to {inner}." if inner.is_dir() else " Set path in [scans] to its derivatives."
         return f"{path} is a raw data set: its BOLD is not preprocessed.{where}"
-    transforms = [file for file in files if file.suffix in ("xfm", "boldref")]
+    transforms = [file for file in files if file.suffix in ("xfm", "boldref") and file.extension != ".json"]
     if transforms:
         return (f"{path} has no preprocessed BOLD, but {len(transforms)} transforms and reference images: it was made "
                 "by fMRIPrep with --level minimal (or resampling), which leaves the resampling to others. Run fMRIPrep "

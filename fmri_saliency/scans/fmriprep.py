@@ -220,7 +220,7 @@ def _one_row(group: _Group, source: _Source) -> tuple[Run | None, dict[str, Any]
     except InputError as error:
         missing = not fitting[0].path.exists()
         return None, row | {"status": "missing" if missing else "unusable", "message": str(error)}
-    return run, row | {"run": run.key, "message": _notes(run)}
+    return run, row | {"message": _notes(run)}
 
 
 def _both(files: Sequence[BidsFile]) -> str:
@@ -240,6 +240,7 @@ def _refuse_doubles(
                          "Choose one of them by [scans.bids.entities], for example rec."}  # fmt: skip
         elif run:
             runs.append(run)
+            row = row | {"run": run.key}
         rows.append(row)
     return runs, rows
 

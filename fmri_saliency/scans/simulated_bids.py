@@ -171,13 +171,14 @@ def _write_run(
     for space, resolution in settings.spaces:
         here = [*parts, ("space", space), ("res", resolution)]
         card = {"RepetitionTime": settings.t_r, "SkullStripped": False, "TaskName": label["task"]}
-        card |= {"Resolution": f"{resolution} (made up: 8 mm voxels)"} if resolution else {}
+        about_grid = {"Resolution": f"{resolution} (made up: 8 mm voxels)"} if resolution else {}
+        if not space.startswith("MNI"):
+            about_grid["SpatialReference"] = "made up: there is no reference image"
         code = 4 if space.startswith("MNI") else 1
         for name, values in (("desc-preproc_bold", bold), ("desc-brain_mask", np.ones(settings.shape, np.uint8)),
                              ("boldref", bold[..., 0])):  # fmt: skip
             stem = out / folder / _name(here, name)
-            own = card if name == "desc-preproc_bold" else {key: card[key] for key in ("Resolution",) if key in card}
-            own = own | ({"Type": "Brain"} if name == "desc-brain_mask" else {})
+            own = about_grid | {"desc-preproc_bold": card, "desc-brain_mask": {"Type": "Brain"}}.get(name, {})
             write_json(stem.with_name(stem.name + ".json"), own)
             _save(values, affine, stem.with_name(stem.name + ".nii.gz"), settings.t_r if values.ndim == 4 else None,
                   code)

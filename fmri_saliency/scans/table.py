@@ -101,8 +101,8 @@ def _number_repeats(listed: list[_Listed]) -> None:
         other = first.setdefault(one.key, one)
         if one.row["bold"] != other.row["bold"] and (one.matched or other.matched):
             for late, early in ((one, other), (other, one)):
-                late.problem = (f"{late.row['bold']} and {early.row['bold']} claim one run, {late.label}. Make the pattern "
-                                "more precise, or tell them apart by {session}, {direction} or {run} in it.")
+                late.problem = (f"{late.row['bold']} and {early.row['bold']} claim one run, {late.label}. Make the "
+                                "pattern more precise, or tell them apart by {session}, {direction} or {run} in it.")
 
 
 def _optional_file(row: dict[str, str], column: str, folder: Path) -> Path | None:

@@ -139,6 +139,8 @@ def gather_confounds(run: Run, columns: tuple[str, ...], denoise: Denoise) -> Nu
     if run.confounds.suffix == ".txt":
         raise InputError(f"The strategies in [cleaning.denoise] are made for the tables of fMRIPrep; {run.confounds} "
                          'is none. Name columns by confounds in [cleaning], for example ["all"].')
+    if not run.confounds.is_file():
+        raise InputError(f"Expected a table of confounds at {run.confounds}; there is no such file.")
     aroma = "ica_aroma" in denoise.strategy and denoise.ica_aroma == "full"
     if aroma and f"desc-{AROMA}" not in run.bold.name:
         raise InputError(f'ica_aroma = "full" in [cleaning.denoise] needs scans that fMRIPrep has denoised; {run.bold} '

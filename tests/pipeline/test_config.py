@@ -39,7 +39,7 @@ def test_defaults_and_paths_beside_the_file(tmp_path: Path) -> None:
         (MINIMAL + "[decoder.training]\nepochs = 3\n", "in [decoder.training]"),
         ('[scans]\nlayout = "hcp"\npath = "x"\n', "the configuration needs a section [output]"),
         (MINIMAL.replace('layout = "hcp"\n', ""), "[scans] needs the key 'layout'"),
-        (MINIMAL.replace('"hcp"', '"hpc"'), "layout in [scans] must be one of hcp, table, fmriprep; 'hpc' came. Did you mean"),
+        (MINIMAL.replace('"hcp"', '"hpc"'), "layout in [scans] must be one of hcp, table, fmriprep; 'hpc' came. Did "),
         (MINIMAL.replace('"scans"', "3"), "path in [scans] must be a path in quotes; 3 came"),
         (MINIMAL + "[decoder]\nfolds = 2.5\n", "folds in [decoder] must be a whole number; 2.5 came"),
         (MINIMAL + "[decoder]\nfolds = 1\n", "folds in [decoder] must be at least 2"),
