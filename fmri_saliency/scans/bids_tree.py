@@ -1,12 +1,10 @@
 """What lies in a BIDS data set: functional files by name, and what BIDS lets a run inherit.
 
-The reader is our own, for it is the fastest of those that were measured and needs no further package.
-``benchmarks/indexing_bids.py`` makes a tree of 15,000 runs (15,008 preprocessed BOLD files among 120,000 files of
-derivatives) and indexes every functional file with this module, with nilearn's ``get_bids_files`` and
-``parse_bids_filename``, and with bids2table, ancpbids and pybids where they are installed; ``docs/bids.md`` has the
-figures. What is asked of a reader here is little (``sub-*/[ses-*/]func``, names split at ``_`` and ``-``), and the
-answer must hold every file of a run: nilearn's reader filters by exact labels only, and a run whose BOLD is *missing*
-in the chosen space must be seen, too.
+The reader is our own because it is the fastest of those measured and needs no further package:
+``benchmarks/indexing_bids.py`` indexes 15,008 runs (120,064 files) with it in 1/2.6 of the time that nilearn's
+``get_bids_files`` and ``parse_bids_filename`` take, 1/8 of bids2table's and 1/9 of ancpbids's; pybids takes 126 times as
+long for 560 runs (``docs/bids.md``). What is asked of a reader here is little, and the answer must hold every file of a
+run: where no BOLD is in the chosen space, the message says which there are.
 """
 
 from __future__ import annotations
