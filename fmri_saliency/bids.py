@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from fmri_saliency.errors import InputError
 
-__all__ = ["ENTITY_ORDER", "build_name", "clean_label"]
+__all__ = ["ENTITY_ORDER", "BidsName", "build_name", "clean_label", "parse_name"]
 
 ENTITY_ORDER = (
-    "tpl", "sub", "ses", "task", "dir", "run", "contrast", "space", "atlas", "seg", "scale", "res", "stat", "label",
-    "desc",
+    "tpl", "sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "contrast", "space", "atlas", "seg",
+    "scale", "res", "stat", "label", "desc",
 )  # fmt: skip
 """Order of entities in a name: BIDS 1.11.1, with `contrast` and `stat` where fitlins and xcp_d put them."""
 
@@ -43,3 +44,23 @@ def build_name(entities: Mapping[str, object], suffix: str = "", extension: str 
         raise InputError(f"No BIDS entity '{unknown[0]}'; known are {', '.join(ENTITY_ORDER)}.")
     parts = [f"{key}-{clean_label(entities[key])}" for key in ENTITY_ORDER if key in entities]
     return "_".join([*parts, *([suffix] if suffix else [])]) + extension
+
+
+class BidsName(NamedTuple):
+    """A file name taken apart: entities in the order of the name, suffix, and extension with its dot."""
+
+    entities: dict[str, str]
+    suffix: str
+    extension: str
+
+
+def parse_name(name: str) -> BidsName:
+    """Take ``key-label_..._suffix.extension`` apart; parts that are no ``key-label`` are left out.
+
+    >>> parse_name("sub-01_task-rest_bold.nii.gz")
+    BidsName(entities={'sub': '01', 'task': 'rest'}, suffix='bold', extension='.nii.gz')
+    """
+    stem, dot, extension = name.partition(".")
+    *parts, suffix = stem.split("_")
+    pairs = (part.partition("-") for part in parts)
+    return BidsName({key: label for key, dash, label in pairs if dash and label}, suffix, dot + extension)

@@ -16,6 +16,10 @@ from fmri_saliency.places import data_folder
 __all__ = ["main", "make_parser"]
 
 DEBUG = "show the traceback of an error"
+LEVELS = {
+    "participant": "extract the region time series of the runs of some people, or of all",
+    "group": "train, explain, judge and report on what the participant level extracted",
+}
 STEPS = {
     "run": "the whole job: extract, train, explain, judge, report",
     "extract": "step 1: region time series of every run",
@@ -117,6 +121,17 @@ def _atlases(options: argparse.Namespace) -> None:
           "  [atlas] labels, table and space in the configuration")
 
 
+def _bids_app(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline.bids_app import BidsCall, run_group, run_participant
+
+    call = BidsCall(options.bids_dir, options.output_dir, tuple(options.participant_label or ()), options.config,
+                    options.derivatives, options.n_jobs)
+    if options.level == "participant":
+        run_participant(call)
+    else:
+        print(run_group(call))
+
+
 def _add_simulation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="folder to write to")
     parser.add_argument("--subjects", type=int, help="how many people (default 16)")
@@ -126,14 +141,55 @@ def _add_simulation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--effect", type=float, help="peak of the response in per cent (default 1.0; 0 is pure noise)")
 
 
+def make_bids_parser() -> argparse.ArgumentParser:
+    """Return the parser of the call as a BIDS App, ``fmri-saliency BIDS_DIR OUT_DIR {participant,group}``."""
+    parser = argparse.ArgumentParser(
+        prog="fmri-saliency",
+        description="Region time series and saliency maps of a BIDS data set that fMRIPrep preprocessed.",
+        epilog="levels:\n" + "\n".join(f"  {level:<12} {words}" for level, words in LEVELS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bids_dir", type=Path, metavar="BIDS_DIR",
+                        help="a raw data set with derivatives/fmriprep in it, or the derivatives themselves")
+    parser.add_argument("output_dir", type=Path, metavar="OUT_DIR", help="folder to write to")
+    parser.add_argument("level", choices=tuple(LEVELS), help="which part of the job; see below")
+    parser.add_argument("--participant-label", "--participant_label", nargs="+", metavar="LABEL",
+                        help="only these people, with or without sub-")
+    parser.add_argument("--derivatives", type=Path, metavar="DIR",
+                        help="where fMRIPrep's derivatives are, if not in BIDS_DIR/derivatives/fmriprep")
+    parser.add_argument("--config", type=Path, metavar="CONFIG.toml",
+                        help="everything else (see fmriprep.toml); paths and people of the call win over its own")
+    parser.add_argument("--n-jobs", "--n_jobs", type=int, metavar="N", help="processes; -1 for all cores")
+    parser.add_argument("--skip-bids-validation", "--skip_bids_validation", action="store_true",
+                        help="accepted for the sake of other BIDS Apps: this one never validates")
+    parser.add_argument("--debug", action="store_true", help=DEBUG)
+    parser.add_argument("--version", action="version", version=f"fmri-saliency {__version__}")
+    parser.set_defaults(handler=_bids_app)
+    return parser
+
+
+def is_bids_call(words: Sequence[str], commands: Sequence[str]) -> bool:
+    """Return whether the words are those of a BIDS App: a folder where a command would stand, or a level."""
+    places = [word for word in words if not word.startswith("-")]
+    if not places or places[0] in commands:
+        return False
+    return bool(set(places) & set(LEVELS)) or "/" in places[0] or Path(places[0]).is_dir()
+
+
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of ``fmri-saliency``."""
+    """Return the parser of ``fmri-saliency COMMAND``."""
+    return _make_parser()[0]
+
+
+def _make_parser() -> tuple[argparse.ArgumentParser, tuple[str, ...]]:
+    """Return the parser, and the names of its commands."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=DEBUG)
     parser = argparse.ArgumentParser(
         prog="fmri-saliency",
         description="Which brain regions, at which moments, told the network what task it was?",
-        epilog=f"Annotated configurations to start from:\n{data_folder('workflows')}",
+        epilog="As a BIDS App:\nfmri-saliency BIDS_DIR OUT_DIR {participant,group} (--help after it tells more)\n\n"
+               f"Annotated configurations to start from:\n{data_folder('workflows')}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--debug", action="store_true", help=DEBUG)
@@ -162,7 +218,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("config", type=Path, metavar="CONFIG.toml", help="see evaluate.toml among the annotated ones")
     _add_simulation(add("simulate", "write an HCP-like data set with known truth", _simulate))
     add("atlases", "list the atlases that can be chosen", _atlases)
-    return parser
+    return parser, tuple(commands.choices)
 
 
 def _warn_once() -> Callable[..., None]:
@@ -179,7 +235,9 @@ def _warn_once() -> Callable[..., None]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return 0, 2 for bad input or configuration, 1 for a failed run."""
-    options = make_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    parser, commands = _make_parser()
+    options = (make_bids_parser() if is_bids_call(words, commands) else parser).parse_args(words)
     with warnings.catch_warnings():
         warnings.showwarning = _warn_once()
         for category in (CoverageWarning, SpaceMismatchWarning, TimingWarning):

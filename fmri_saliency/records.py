@@ -51,7 +51,7 @@ class Run:
         Seconds per frame according to the image's header; 0 where unknown.
     mask, confounds : Path or None
     events : tuple of Event
-    session, direction, run, family, space : str
+    session, direction, run, family, space, acquisition : str
         Empty where unknown. `space` is a BIDS template name.
     """
 
@@ -69,11 +69,13 @@ class Run:
     family: str = ""
     space: str = ""
     header_t_r: float = 0.0
+    acquisition: str = ""
 
     @property
     def entities(self) -> dict[str, str]:
         """BIDS entities of the run, in BIDS order, without the empty ones."""
-        pairs = {"sub": self.subject, "ses": self.session, "task": self.task, "dir": self.direction, "run": self.run}
+        pairs = {"sub": self.subject, "ses": self.session, "task": self.task, "acq": self.acquisition,
+                 "dir": self.direction, "run": self.run}  # fmt: skip
         return {key: value for key, value in pairs.items() if value}
 
     @property

@@ -20,7 +20,7 @@ from fmri_saliency.files import write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings
-from fmri_saliency.scans import EVENT_LABELS, LAYOUTS, VARIANTS, check_pattern
+from fmri_saliency.scans import EVENT_LABELS, LAYOUTS, VARIANTS, BidsChoice, check_pattern
 from fmri_saliency.series import Cleaning, Windows
 
 __all__ = [
@@ -43,9 +43,9 @@ class Scans:
 
     Attributes
     ----------
-    layout : {"hcp", "table"}
+    layout : {"hcp", "table", "fmriprep"}
     path : Path
-        The HCP folder, or the table of runs.
+        The HCP folder, the table of runs, or the derivatives of fMRIPrep.
     t_r : float, optional
         Seconds per frame; beats header and table.
     space : str
@@ -64,6 +64,8 @@ class Scans:
         For HCP: the restricted table with Subject and Family_ID.
     truth : Path, optional
         For simulated scans: the folder that holds ``truth.json``.
+    bids : BidsChoice
+        For fMRIPrep: the raw data set, and which files of a run are taken.
     """
 
     layout: str
@@ -79,6 +81,7 @@ class Scans:
     events: str = "ev"
     families: Path | None = None
     truth: Path | None = None
+    bids: BidsChoice = field(default_factory=BidsChoice)
 
     def __post_init__(self) -> None:
         one_of(self.layout, LAYOUTS, "layout in [scans]", ConfigError)
@@ -95,6 +98,8 @@ class Scans:
             raise ConfigError("[scans] has both subjects and subject_list; give one of them.")
         for pattern in self.exclude:
             check_pattern(pattern, ConfigError)
+        if self.bids != BidsChoice() and self.layout != "fmriprep":
+            raise ConfigError(f"[scans.bids] is for the fmriprep layout; this is {self.layout}.")
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ def find(config: Config) -> Finding:
         families=scans.families,
         variant=scans.variant,
         events=scans.events,
+        bids=scans.bids,
     )
 
 

@@ -11,13 +11,14 @@ import pandas as pd
 
 from fmri_saliency.errors import InputError, TimingWarning, one_of
 from fmri_saliency.records import Run
+from fmri_saliency.scans.fmriprep import BidsChoice, find_fmriprep
 from fmri_saliency.scans.hcp import HcpOptions, find_hcp
 from fmri_saliency.scans.selection import Selection
 from fmri_saliency.scans.table import find_table
 
 __all__ = ["LAYOUTS", "Finding", "find_runs"]
 
-LAYOUTS = ("hcp", "table")
+LAYOUTS = ("hcp", "table", "fmriprep")
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,9 @@ def find_runs(
     families: Path | None = None,
     variant: str = "minimal",
     events: str = "ev",
+    bids: BidsChoice | None = None,
 ) -> Finding:
-    """Find runs in a layout: :func:`find_hcp` or :func:`find_table`.
+    """Find runs in a layout: :func:`find_hcp`, :func:`find_table` or :func:`find_fmriprep`.
 
     Parameters
     ----------
@@ -100,6 +102,8 @@ def find_runs(
         See :class:`Selection`.
     families, variant, events
         For HCP: see :class:`HcpOptions`.
+    bids
+        For fMRIPrep's derivatives: see :class:`BidsChoice`.
 
     Raises
     ------
@@ -112,9 +116,10 @@ def find_runs(
         warnings.simplefilter("always", TimingWarning)
         if layout == "hcp":
             runs, rows = find_hcp(path, t_r, space, selection, HcpOptions(variant, events, families))
+        elif layout == "fmriprep":
+            runs, rows = _select(*find_fmriprep(path, t_r, space, tasks, subjects, bids), selection)
         else:
-            runs, rows = find_table(path, t_r, space)
-            runs, rows = _select(runs, rows, selection)
+            runs, rows = _select(*find_table(path, t_r, space), selection)
     notes = list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, TimingWarning)))
     for warning in caught:
         if not issubclass(warning.category, TimingWarning):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,21 @@ from fmri_saliency.files import read_tsv
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import check_timing, read_bids_events
 from fmri_saliency.scans.images import read_bold_header
+from fmri_saliency.scans.patterns import DESCRIBING, fill_cell, is_pattern, match_cell
 
 __all__ = ["COLUMNS", "find_table"]
 
 REQUIRED = ("subject", "task", "bold")
 OPTIONAL = ("mask", "events", "confounds", "t_r", "direction", "session", "run", "family")
 COLUMNS = REQUIRED + OPTIONAL
+KEY = ("subject", "session", "task", "acquisition", "direction", "run")
+ENTITIES = ("sub", "ses", "task", "acq", "dir", "run")
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
     table = read_tsv(path, "a table of runs", dtype=str).fillna("")
-    for column in REQUIRED:
+    patterns = "bold" in table and bool(len(table)) and all(map(is_pattern, table["bold"]))
+    for column in ("bold",) if patterns else REQUIRED:  # patterns tell subject and task
         if column not in table:
             raise InputError(f"The table of runs {path} needs the columns {', '.join(REQUIRED)}; '{column}' is "
                              f"missing. It has: {', '.join(map(str, table.columns))}. Columns are separated by tabs.")
@@ -33,7 +38,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
                              f"{', '.join(COLUMNS)}.{nearest(str(column), COLUMNS)}")
     if table.empty:
         raise InputError(f"The table of runs {path} lists no run.")
-    for column in COLUMNS:
+    for column in (*COLUMNS, "acquisition"):
         if column not in table:
             table[column] = ""
     for column, prefix in (("subject", "sub-"), ("task", "task-"), ("session", "ses-"), ("run", "run-")):
@@ -41,23 +46,67 @@ def _read_rows(path: Path) -> pd.DataFrame:
     return table
 
 
-def _number_repeats(table: pd.DataFrame) -> pd.DataFrame:
-    """Give a number to runs that subject, session, task and direction do not tell apart."""
-    keys = list(table[["subject", "session", "task", "direction"]].itertuples(index=False, name=None))
-    total, seen, numbers = Counter(keys), Counter(), []
-    for key, given in zip(keys, table["run"], strict=True):
-        seen[key] += 1
-        numbers.append(given or (str(seen[key]) if total[key] > 1 else ""))
-    return table.assign(run=numbers)
+@dataclass
+class _Listed:
+    """A run as the table has it: the line, what the cells say of it, whether a pattern named it, and what is wrong."""
+
+    line: int
+    row: dict[str, str]
+    matched: bool = False
+    problem: str = ""
+    status: str = "unusable"
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells runs apart."""
+        return tuple(self.row[column] for column in KEY)
+
+    @property
+    def label(self) -> str:
+        """The name of the run in the log; the pattern where it names none."""
+        pairs = zip(ENTITIES, self.key, strict=True)
+        return "_".join(f"{entity}-{value}" for entity, value in pairs if value) or self.row["bold"]
+
+
+def _expand(table: pd.DataFrame, folder: Path) -> list[_Listed]:
+    """Return a record per run: of each line, or of each file that the pattern of a line stands for."""
+    listed = []
+    for number, row in enumerate(table.to_dict("records"), start=2):
+        if not is_pattern(row["bold"]) or (folder / row["bold"]).is_file():
+            listed.append(_Listed(number, row))
+            continue
+        try:
+            found = match_cell(row["bold"], folder, {key: row[key] for key in DESCRIBING})
+            listed += [_Listed(number, row | one, matched=True) for one in found]
+        except InputError as error:
+            listed.append(_Listed(number, row, problem=str(error), status="missing"))
+    return listed
+
+
+def _number_repeats(listed: list[_Listed]) -> None:
+    """Give a number to runs that subject, session, task and direction do not tell apart.
+
+    Files that a pattern found are not numbered: two of them are more likely one run in two versions.
+    """
+    total, seen = Counter(one.key[:-1] for one in listed if not one.matched), Counter()
+    for one in listed:
+        if not one.matched:
+            key = one.key[:-1]
+            seen[key] += 1
+            one.row["run"] = one.row["run"] or (str(seen[key]) if total[key] > 1 else "")
+    first: dict[tuple[str, ...], _Listed] = {}
+    for one in listed:
+        if one.problem:
+            continue
+        other = first.setdefault(one.key, one)
+        if one.row["bold"] != other.row["bold"] and (one.matched or other.matched):
+            for late, early in ((one, other), (other, one)):
+                late.problem = (f"{late.row['bold']} and {early.row['bold']} claim one run, {late.label}. Make the "
+                                "pattern more precise, or tell them apart by {session}, {direction} or {run} in it.")
 
 
 def _optional_file(row: dict[str, str], column: str, folder: Path) -> Path | None:
-    if not row[column]:
-        return None
-    path = folder / row[column]
-    if not path.is_file():
-        raise InputError(f"The column {column} names {path}; there is no such file.")
-    return path
+    return fill_cell(row[column], column, folder, row) if row[column] else None
 
 
 def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) -> Run:
@@ -85,6 +134,7 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) ->
         family=row["family"],
         space=space,
         header_t_r=header_t_r,
+        acquisition=row["acquisition"],
     )
 
 
@@ -95,7 +145,9 @@ def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[l
     ----------
     path : Path
         Tab-separated; columns subject, task, bold and optional mask, events, confounds,
-        t_r (s), direction, session, run, family. Files are relative to the table's folder.
+        t_r (s), direction, session, run, family. Files are relative to the table's folder. A bold
+        cell with wildcards or names in braces (:func:`~fmri_saliency.scans.patterns.match_cell`)
+        stands for a run per file; what its line leaves empty is read from the files' names.
     t_r : float, optional
         Seconds per frame for all runs; beats the table and the headers.
     space : str
@@ -106,31 +158,34 @@ def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[l
     runs : list of Run
         The usable ones.
     log : list of dict
-        One row per listed run: `run`, `status` (``found``, ``missing`` or ``unusable``), `message`.
+        One row per run: `run`, `status` (``found``, ``missing`` or ``unusable``), `message`.
 
     Raises
     ------
     InputError
         If the table itself cannot be used.
     """
-    table = _number_repeats(_read_rows(Path(path)))
+    folder = Path(path).parent
+    listed = _expand(_read_rows(Path(path)), folder)
+    _number_repeats(listed)
     runs, log, lines = [], [], {}
-    for number, row in enumerate(table.to_dict("records"), start=2):
-        where = f"line {number} of {Path(path).name}"
-        entities = {"sub": row["subject"], "ses": row["session"], "task": row["task"], "dir": row["direction"],
-                    "run": row["run"]}
-        label = "_".join(f"{key}-{value}" for key, value in entities.items() if value)
+    for one in listed:
+        row, where = one.row, f"line {one.line} of {Path(path).name}"
         try:
+            if one.problem:
+                raise InputError(one.problem)
             for column in REQUIRED:
                 if not row[column]:
-                    raise InputError(f"The column {column} is empty.")
-            first = lines.setdefault((Path(path).parent / row["bold"]).resolve(), number)
-            if first != number:
+                    hint = f" and cannot be read from {row['bold']}" if one.matched else ""
+                    raise InputError(f"The column {column} is empty{hint}.")
+            first = lines.setdefault((folder / row["bold"]).resolve(), one.line)
+            if first != one.line:
                 raise InputError(f"The scan {row['bold']} is already listed in line {first}: it would be both trained "
                                  "and tested on.")
-            runs.append(_to_run(row, Path(path).parent, t_r, space))
-            log.append({"run": label, "status": "found", "message": ""})
+            runs.append(_to_run(row, folder, t_r, space))
+            log.append({"run": one.label, "status": "found", "message": ""})
         except InputError as error:
-            missing = bool(row["bold"]) and not (Path(path).parent / row["bold"]).exists()
-            log.append({"run": label, "status": "missing" if missing else "unusable", "message": f"{where}: {error}"})
+            missing = bool(row["bold"]) and not (folder / row["bold"]).exists()
+            status = one.status if one.problem else "missing" if missing else "unusable"
+            log.append({"run": one.label, "status": status, "message": f"{where}: {error}"})
     return runs, log

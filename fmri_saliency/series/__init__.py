@@ -1,5 +1,6 @@
 """From runs to region time series, and from series to samples."""
 
+from fmri_saliency.series.confounds import Denoise
 from fmri_saliency.series.extract import Cleaning, extract_run
 from fmri_saliency.series.planning import WindowPlan, class_balance, plan_windows
 from fmri_saliency.series.resample import resample_series, resample_values
@@ -11,6 +12,7 @@ __all__ = [
     "REST",
     "UNITS",
     "Cleaning",
+    "Denoise",
     "WindowPlan",
     "Windows",
     "class_balance",

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 from nilearn.maskers import NiftiLabelsMasker
 
 from fmri_saliency.errors import ConfigError, InputError, one_of
 from fmri_saliency.images import open_image, read_voxels
 from fmri_saliency.records import Atlas, RegionSeries, Run
+from fmri_saliency.series.confounds import HCP_MOVEMENT, Denoise, gather_confounds, read_confounds
 
 __all__ = ["HCP_MOVEMENT", "Cleaning", "extract_run", "read_confounds"]
-
-HCP_MOVEMENT = tuple(
-    f"{kind}_{axis}{form}" for form in ("", "_derivative1") for kind in ("trans", "rot") for axis in "xyz"
-)
-"""Names given to the 12 columns of the HCP's Movement_Regressors.txt (rotations in degrees)."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +38,8 @@ class Cleaning:
         Columns of the run's confound file to regress out; ``("all",)`` takes every column.
     min_coverage : float
         A region whose voxels are covered by less than this share is NaN.
+    denoise : Denoise
+        Confounds by nilearn's strategies, for the tables that fMRIPrep writes.
     """
 
     detrend: bool = True
@@ -53,6 +50,7 @@ class Cleaning:
     smoothing_fwhm: float = 0.0
     confounds: tuple[str, ...] = ()
     min_coverage: float = 0.5
+    denoise: Denoise = field(default_factory=Denoise)
 
     def __post_init__(self) -> None:
         one_of(self.standardize, ("zscore_sample", "psc", "none"), "standardize in [cleaning]", ConfigError)
@@ -67,50 +65,12 @@ class Cleaning:
                               f"({self.low_pass} Hz).")
         if not 0 <= self.min_coverage <= 1:
             raise ConfigError(f"min_coverage in [cleaning] must be between 0 and 1; {self.min_coverage} came.")
-
-
-def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
-    """Read the chosen confound columns of a run, shape (n_times, n_columns).
-
-    Files that end in ``.txt`` are the HCP's movement regressors (12 columns without a
-    header); others are tab-separated with a header. The missing first value of a
-    derivative becomes 0.
-
-    Raises
-    ------
-    InputError
-        If there is no file, a column is missing, or the number of rows is not the number
-        of frames.
-    """
-    if not columns:
-        return None
-    if run.confounds is None:
-        raise InputError(f"[cleaning] confounds asks for {', '.join(columns)}, but {run.bold} has no confound file.")
-    try:
-        if run.confounds.suffix == ".txt":
-            table = pd.read_csv(run.confounds, sep=r"\s+", header=None)
-            if table.shape[1] != len(HCP_MOVEMENT):
-                raise InputError(f"Expected 12 movement columns in {run.confounds}; {table.shape[1]} came.")
-            table.columns = list(HCP_MOVEMENT)
-        else:
-            table = pd.read_csv(run.confounds, sep="\t", na_values=["n/a"])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"The confounds {run.confounds} cannot be read as a table: {error}") from None
-    if columns != ("all",):
-        missing = [column for column in columns if column not in table]
-        if missing:
-            raise InputError(f"The confounds {run.confounds} have no column '{missing[0]}'. They have: "
-                             f"{', '.join(map(str, table.columns))}.")
-        table = table[list(columns)]
-    if len(table) != run.n_times:
-        raise InputError(f"The confounds {run.confounds} have {len(table)} rows; {run.bold} has {run.n_times} frames.")
-    try:
-        table = table.astype(float)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"The confounds {run.confounds} must be numbers: {error}.") from None
-    if not np.isfinite(table.iloc[1:].to_numpy()).all() or np.isinf(table.iloc[:1].to_numpy()).any():
-        raise InputError(f"The confounds {run.confounds} have missing or infinite values after the first row.")
-    return table.fillna(0.0)
+        if self.confounds and self.denoise.strategy:
+            raise ConfigError("confounds in [cleaning] names columns, strategy in [cleaning.denoise] names groups of "
+                              "columns: give one of them.")
+        if self.high_pass and "high_pass" in self.denoise.strategy:
+            raise ConfigError('The strategy "high_pass" in [cleaning.denoise] regresses out fMRIPrep\'s own cosines: '
+                              "set high_pass = 0.0 in [cleaning], or drift is removed twice.")
 
 
 def _load_run(run: Run) -> nib.Nifti1Image:
@@ -196,16 +156,16 @@ def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> Reg
         reports=False,
         clean_args={"filter": cleaning.filter if cleaning.high_pass or cleaning.low_pass else False},
     )
-    confounds = read_confounds(run, cleaning.confounds)
+    nuisance = gather_confounds(run, cleaning.confounds, cleaning.denoise)
     with warnings.catch_warnings():
         # a run shorter than half the filter's period has no slow cosine to remove
         warnings.filterwarnings("ignore", message="Cosine filter was not created")
-        found = masker.fit_transform(_without_gaps(image), confounds=confounds)
+        found = masker.fit_transform(_without_gaps(image), confounds=nuisance.table)
     values = np.full((run.n_times, atlas.n_regions), np.nan, dtype=np.float32)
     column = {int(label): position for position, label in enumerate(atlas.regions["index"])}
     ids = [int(label) for key, label in masker.region_ids_.items() if key != "background"]
     values[:, [column[label] for label in ids]] = found
-    history = {**asdict(cleaning), "confounds_used": [] if confounds is None else list(map(str, confounds.columns))}
+    history = {**asdict(cleaning), **nuisance.history}
     return RegionSeries(values, run.t_r, atlas.names, coverage, history)
 
 

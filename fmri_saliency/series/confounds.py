@@ -1,0 +1,226 @@
+"""What is regressed out of a run: columns by name, or groups of columns by nilearn's strategies."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from nilearn.interfaces.fmriprep import load_confounds
+
+from fmri_saliency.errors import ConfigError, InputError, one_of
+from fmri_saliency.records import Run
+
+__all__ = ["HCP_MOVEMENT", "STRATEGIES", "Denoise", "Nuisance", "gather_confounds", "read_confounds"]
+
+HCP_MOVEMENT = tuple(
+    f"{kind}_{axis}{form}" for form in ("", "_derivative1") for kind in ("trans", "rot") for axis in "xyz"
+)
+"""Names given to the 12 columns of the HCP's Movement_Regressors.txt (rotations in degrees)."""
+
+STRATEGIES = ("motion", "wm_csf", "global_signal", "high_pass", "compcor", "ica_aroma", "scrub")
+FORMS = ("basic", "power2", "derivatives", "full")
+COMPCOR = ("anat_combined", "anat_separated", "temporal", "temporal_anat_combined", "temporal_anat_separated")
+AROMA = "smoothAROMAnonaggr"
+
+
+@dataclass(frozen=True)
+class Denoise:
+    """Which confounds that fMRIPrep estimated are regressed out; names and defaults are those of nilearn.
+
+    Attributes
+    ----------
+    strategy : tuple of str
+        Groups of confounds: ``motion``, ``wm_csf``, ``global_signal``, ``high_pass``, ``compcor``,
+        ``ica_aroma``, and ``scrub``, which finds frames with much movement. None when empty.
+    motion, wm_csf, global_signal : {"basic", "power2", "derivatives", "full"}
+        The columns alone, with their squares, with their derivatives, or with all of these.
+    compcor : {"anat_combined", "anat_separated", "temporal", "temporal_anat_combined", "temporal_anat_separated"}
+    n_compcor : int
+        Components of each mask; 0 takes all that fMRIPrep retained.
+    ica_aroma : {"full", "basic"}
+        ``full`` expects scans that fMRIPrep has denoised, ``basic`` regresses the noise components out.
+    scrub : int
+        Stretches of fewer frames than this between marked ones are marked, too.
+    fd_threshold : float
+        Framewise displacement in mm above which a frame is marked.
+    std_dvars_threshold : float
+        Standardised DVARS above which a frame is marked.
+    outliers : {"refuse", "mark"}
+        What ``scrub`` may do. Frames are never dropped: a network that reads time would see gaps, and
+        runs whose length tells how much a person moved. ``mark`` keeps and records them.
+    """
+
+    strategy: tuple[str, ...] = ()
+    motion: str = "full"
+    wm_csf: str = "basic"
+    global_signal: str = "basic"
+    compcor: str = "anat_combined"
+    n_compcor: int = 0
+    ica_aroma: str = "full"
+    scrub: int = 5
+    fd_threshold: float = 0.5
+    std_dvars_threshold: float = 1.5
+    outliers: str = "refuse"
+
+    def __post_init__(self) -> None:
+        where = "in [cleaning.denoise]"
+        for name in self.strategy:
+            one_of(name, STRATEGIES, f"Each strategy {where}", ConfigError)
+        for name in ("motion", "wm_csf", "global_signal"):
+            one_of(getattr(self, name), FORMS, f"{name} {where}", ConfigError)
+        one_of(self.compcor, COMPCOR, f"compcor {where}", ConfigError)
+        one_of(self.ica_aroma, ("full", "basic"), f"ica_aroma {where}", ConfigError)
+        one_of(self.outliers, ("refuse", "mark"), f"outliers {where}", ConfigError)
+        if min(self.n_compcor, self.scrub, self.fd_threshold, self.std_dvars_threshold) < 0:
+            raise ConfigError(f"n_compcor, scrub and the thresholds {where} must be at least 0.")
+        if "compcor" in self.strategy and "high_pass" not in self.strategy:
+            raise ConfigError(f'The strategy "compcor" {where} needs "high_pass" beside it: fMRIPrep computes the '
+                              "components after removing its cosines.")
+        if "scrub" in self.strategy and self.outliers == "refuse":
+            raise ConfigError(f'The strategy "scrub" {where} would drop frames: the network would read across gaps, '
+                              "and a run's length would tell how much the person moved. Set outliers = \"mark\" to "
+                              'keep all frames and record which are outliers, or leave "scrub" out.')
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The strategies, each with its form, for the report."""
+        forms = asdict(self)
+        return tuple(f"{name} ({forms[name]})" if name in forms else name for name in self.strategy)
+
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of nilearn's ``load_confounds``."""
+        given = asdict(self)
+        given.pop("outliers")
+        return {**given, "n_compcor": self.n_compcor or "all"}
+
+
+@dataclass(frozen=True)
+class Nuisance:
+    """What is regressed out of one run.
+
+    Attributes
+    ----------
+    table : DataFrame or None
+        Shape (n_times, n_columns).
+    marked : tuple of int
+        Frames, counted from 0, that are outliers by movement or came before the signal was steady.
+        They are kept in the series.
+    """
+
+    table: pd.DataFrame | None
+    marked: tuple[int, ...] = ()
+
+    @property
+    def history(self) -> dict[str, Any]:
+        """What the sidecar of the series says of it."""
+        columns = [] if self.table is None else list(map(str, self.table.columns))
+        return {"confounds_used": columns, "marked_frames": list(self.marked)}
+
+
+def gather_confounds(run: Run, columns: tuple[str, ...], denoise: Denoise) -> Nuisance:
+    """Read the confounds of a run by name (:func:`read_confounds`) or by strategy.
+
+    Raises
+    ------
+    InputError
+        If they cannot be read, or do not fit the run.
+    """
+    if not denoise.strategy:
+        return Nuisance(read_confounds(run, columns))
+    if run.confounds is None:
+        raise InputError(f"strategy in [cleaning.denoise] asks for {', '.join(denoise.strategy)}, but {run.bold} has "
+                         "no confound file.")
+    if run.confounds.suffix == ".txt":
+        raise InputError(f"The strategies in [cleaning.denoise] are made for the tables of fMRIPrep; {run.confounds} "
+                         'is none. Name columns by confounds in [cleaning], for example ["all"].')
+    if not run.confounds.is_file():
+        raise InputError(f"Expected a table of confounds at {run.confounds}; there is no such file.")
+    aroma = "ica_aroma" in denoise.strategy and denoise.ica_aroma == "full"
+    if aroma and f"desc-{AROMA}" not in run.bold.name:
+        raise InputError(f'ica_aroma = "full" in [cleaning.denoise] needs scans that fMRIPrep has denoised; {run.bold} '
+                         f'is none. Set description = "{AROMA}" in [scans.bids], or ica_aroma = "basic".')
+    table, kept = _load_by_strategy(run, denoise, AROMA if aroma else "preproc")
+    marked = np.setdiff1d(np.arange(run.n_times), kept) if kept is not None else []
+    if len(marked) == run.n_times:
+        raise InputError(f"Every frame of {run.bold} is an outlier by the thresholds in [cleaning.denoise].")
+    table = _check_values(table, run) if table.shape[1] else None
+    return Nuisance(table, tuple(int(frame) for frame in marked))
+
+
+def _load_by_strategy(run: Run, denoise: Denoise, description: str) -> tuple[pd.DataFrame, np.ndarray | None]:
+    """Let nilearn choose the columns; return them, and the frames it would keep (None for all).
+
+    nilearn looks the table up by the name of the image, trying every part of that name, and gives up
+    when two tables of a folder fit. It gets a copy under a name that fits once.
+    """
+    with tempfile.TemporaryDirectory(prefix="fmri-saliency-") as folder:
+        stem = Path(folder, "sub-x_task-x")
+        shutil.copyfile(run.confounds, f"{stem}_desc-confounds_timeseries.tsv")
+        if (about := run.confounds.with_suffix(".json")).is_file():
+            shutil.copyfile(about, f"{stem}_desc-confounds_timeseries.json")
+        image = f"{stem}_desc-{description}_bold.nii.gz"
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="All volumes were marked")  # said by the caller
+                table, kept = load_confounds(image, demean=False, **denoise.options())
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            words = str(error).replace(f"{stem}_desc-confounds_timeseries.json", about.name)
+            raise InputError(f"The confounds {run.confounds} do not have what strategy = {list(denoise.strategy)} in "
+                             f"[cleaning.denoise] needs: {words}") from None
+    if len(table) and len(table) != run.n_times:
+        raise InputError(f"The confounds {run.confounds} have {len(table)} rows; {run.bold} has {run.n_times} frames.")
+    return table, kept
+
+
+def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
+    """Read the chosen confound columns of a run, shape (n_times, n_columns).
+
+    Files that end in ``.txt`` are the HCP's movement regressors (12 columns without a
+    header); others are tab-separated with a header. The missing first value of a
+    derivative becomes 0.
+
+    Raises
+    ------
+    InputError
+        If there is no file, a column is missing, or the number of rows is not the number
+        of frames.
+    """
+    if not columns:
+        return None
+    if run.confounds is None:
+        raise InputError(f"[cleaning] confounds asks for {', '.join(columns)}, but {run.bold} has no confound file.")
+    try:
+        if run.confounds.suffix == ".txt":
+            table = pd.read_csv(run.confounds, sep=r"\s+", header=None)
+            if table.shape[1] != len(HCP_MOVEMENT):
+                raise InputError(f"Expected 12 movement columns in {run.confounds}; {table.shape[1]} came.")
+            table.columns = list(HCP_MOVEMENT)
+        else:
+            table = pd.read_csv(run.confounds, sep="\t", na_values=["n/a"])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"The confounds {run.confounds} cannot be read as a table: {error}") from None
+    if columns != ("all",):
+        missing = [column for column in columns if column not in table]
+        if missing:
+            raise InputError(f"The confounds {run.confounds} have no column '{missing[0]}'. They have: "
+                             f"{', '.join(map(str, table.columns))}.")
+        table = table[list(columns)]
+    if len(table) != run.n_times:
+        raise InputError(f"The confounds {run.confounds} have {len(table)} rows; {run.bold} has {run.n_times} frames.")
+    return _check_values(table, run).fillna(0.0)
+
+
+def _check_values(table: pd.DataFrame, run: Run) -> pd.DataFrame:
+    try:
+        table = table.astype(float)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"The confounds {run.confounds} must be numbers: {error}.") from None
+    if not np.isfinite(table.iloc[1:].to_numpy()).all() or np.isinf(table.iloc[:1].to_numpy()).any():
+        raise InputError(f"The confounds {run.confounds} have missing or infinite values after the first row.")
+    return table
