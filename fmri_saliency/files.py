@@ -146,7 +146,7 @@ def digest(*parts: Any) -> str:
     for part in parts:
         if isinstance(part, np.ndarray):
             total.update(f"{part.dtype}{part.shape}".encode())
-            total.update(np.ascontiguousarray(part).tobytes())
+            total.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8))
         else:
             total.update(json.dumps(part, sort_keys=True, default=_plain).encode())
     return total.hexdigest()[:16]

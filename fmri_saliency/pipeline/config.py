@@ -14,6 +14,7 @@ from typing import Any
 
 import tomli_w
 
+from fmri_saliency.brain import AtlasChoice
 from fmri_saliency.decoding import SPLITS, Architecture, Training, check_device
 from fmri_saliency.errors import ConfigError, nearest, one_of
 from fmri_saliency.files import write_text
@@ -73,16 +74,6 @@ class Scans:
             raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
         if self.families is not None and self.layout != "hcp":
             raise ConfigError("families in [scans] is for the hcp layout; a table of runs has the column family.")
-
-
-@dataclass(frozen=True)
-class AtlasChoice:
-    """Which regions: an embedded atlas by name, or one's own label image with its table."""
-
-    name: str = "Compact"
-    labels: Path | None = None
-    table: Path | None = None
-    space: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import build_name, clean_label
-from fmri_saliency.brain import project_labels, save_map
+from fmri_saliency.brain import project_labels, project_regions, save_map
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
 from fmri_saliency.errors import StepError
 from fmri_saliency.files import read_json, write_json, write_tsv
@@ -106,7 +106,9 @@ def _write_maps(config: Config, classes: Saliency, samples: Samples) -> list[Pat
             entities = {**class_entities(config, label, atlas, runs[0]), "stat": stat, "desc": method}
             path = config.output.path / "group" / build_name(entities, "boldmap", ".nii.gz")
             words = f"fmri_saliency {stat} {classes.method}: {label}"
-            image = project_labels(values, atlas, classes.t_r, words, classes.start)
+            # a time cannot be summed over maps: a voxel has that of the region it belongs to most
+            project = project_labels if stat == "peaktime" else project_regions
+            image = project(values, atlas, classes.t_r, words, classes.start)
             save_map(image, path, _sidecar(config, classes, position, unit, what, note, samples))
             written += [path, Path(str(path).removesuffix(".nii.gz") + ".json")]
     return written

@@ -54,6 +54,10 @@ def test_defaults_and_paths_beside_the_file(tmp_path: Path) -> None:
         (MINIMAL + "[cleaning]\ndetrend = 1\n", "detrend in [cleaning] must be true or false"),
         (MINIMAL + "[saliency]\nsmoothing = -1\n", "smoothing at least 0 seconds"),
         (MINIMAL.replace("[output]", "t_r = 0\n[output]"), "t_r in [scans] must be above 0 seconds"),
+        (MINIMAL + "[atlas]\nn_regions = -1\n", "n_regions in [atlas] must be at least 0"),
+        (MINIMAL + '[atlas]\nlabels = "a"\nmaps = "b"\n', "[atlas] has both labels (a 3D label image) and maps"),
+        (MINIMAL + '[atlas]\nlabels = "a"\nnetworks = 7\n', "has both an image of one's own ("),
+        (MINIMAL + '[atlas]\ntable = "a"\n', "but no image belongs to it: set labels (3D) or maps (4D)"),
         (MINIMAL + "n_jobs = 0\n", "n_jobs in [output] must not be 0"),
         ("[scans\n", "is not valid TOML"),
     ],
@@ -107,7 +111,7 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
     missing = documented(Config) - set(shown) - {"samples.classes"}
     assert not missing
     assert "[samples.classes]" in text
-    examples = {"atlas.labels", "atlas.table", "scans.truth", "scans.t_r", "scans.families",
+    examples = {"atlas.labels", "atlas.maps", "atlas.table", "atlas.data_dir", "scans.truth", "scans.t_r", "scans.families",
                 "decoder.architecture.window", "saliency.window"}  # fmt: skip
     plain = to_plain(load(tmp_path, MINIMAL))
     for key, (commented, value) in shown.items():
