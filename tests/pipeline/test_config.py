@@ -111,8 +111,8 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path) -> None:
     missing = documented(Config) - set(shown) - {"samples.classes"}
     assert not missing
     assert "[samples.classes]" in text
-    examples = {"atlas.labels", "atlas.maps", "atlas.table", "atlas.data_dir", "scans.truth", "scans.t_r", "scans.families",
-                "decoder.architecture.window", "saliency.window"}  # fmt: skip
+    examples = {"atlas.labels", "atlas.maps", "atlas.table", "atlas.data_dir", "scans.truth", "scans.t_r",
+                "scans.families", "decoder.architecture.window", "saliency.window"}  # fmt: skip
     plain = to_plain(load(tmp_path, MINIMAL))
     for key, (commented, value) in shown.items():
         if commented and key not in examples:

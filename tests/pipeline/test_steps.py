@@ -19,7 +19,7 @@ import pytest
 from fmri_saliency.brain import load_atlas
 from fmri_saliency.pipeline import load_config
 from fmri_saliency.pipeline.demo import coarse_atlas
-from fmri_saliency.pipeline.explain import region_table
+from fmri_saliency.pipeline.explain import network_table, region_table
 from fmri_saliency.records import Saliency
 from fmri_saliency.saliency import read_saliency
 
@@ -317,3 +317,20 @@ def test_any_network_can_be_decoded_with_and_compared(cli: Callable, small_confi
     assert page.count("<td>logistic-regression</td><td class") >= 2
     evidence = json.loads((out / "evidence" / "evidence.json").read_text())["evidence"]
     assert {"tcn", "logistic-regression"} <= {item["subject"] for item in evidence if "untrained" in item["check"]}
+
+
+def test_a_network_table_adds_up_the_regions() -> None:
+    regions = pd.DataFrame({
+        "class": ["a"] * 4, "region": list("wxyz"), "hemisphere": ["L", "R", "L", "L"],
+        "network": ["Vis", "Vis", "Mot", "Vis"], "mean": [1.0, -1.0, 4.0, 9.0], "mean_abs": [1.0, 3.0, 4.0, 9.0],
+        "absent": [False, False, False, True],
+    })  # fmt: skip
+    table = network_table(regions)
+    assert list(table) == ["class", "network", "hemisphere", "n_regions", "mean", "mean_abs", "share"]
+    assert table[["network", "hemisphere", "n_regions", "share"]].to_numpy().tolist() == [
+        ["Mot", "L", 1, 0.5], ["Vis", "R", 1, 0.375], ["Vis", "L", 1, 0.125]
+    ]  # fmt: skip
+    both = network_table(regions.drop(columns="hemisphere").assign(network=["Vis", "Vis", np.nan, "Vis"]))
+    assert both.to_dict("records") == [
+        {"class": "a", "network": "Vis", "n_regions": 2, "mean": 0.0, "mean_abs": 2.0, "share": 0.5}
+    ]
