@@ -78,7 +78,7 @@ def check_networks(regions: pd.DataFrame, out: Path) -> None:
 
 
 def test_other_weights_are_another_atlas(cli: Callable, by_maps: Path) -> None:
-    one = ("extract", by_maps, "--run", "sub-100101_task-emotion_dir-LR")
+    one = ("extract", by_maps, "--run", "sub-100101_task-emotion_dir-LR_run-1")
     assert "1 extracted" in cli(*one).err
     path = by_maps.parent / "maps.nii.gz"
     image = nib.load(path)
