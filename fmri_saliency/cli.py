@@ -112,13 +112,9 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 def _atlases(options: argparse.Namespace) -> None:
-    from fmri_saliency.brain import atlas_cards
+    from fmri_saliency.brain import describe_atlas, list_atlases
 
-    for card in atlas_cards().itertuples():
-        print(f"{card.name}\n  space    {card.space}, {card.resolution}\n  regions  {card.regions}\n"
-              f"  licence  {card.licence}\n  source   {card.source}")
-    print("one's own\n  any 3D label image with a table of its regions (TSV with the columns index and name):\n"
-          "  [atlas] labels, table and space in the configuration")
+    print(describe_atlas(options.name, options.data_dir) if options.name else list_atlases(options.data_dir))
 
 
 def _bids_app(options: argparse.Namespace) -> None:
@@ -217,7 +213,9 @@ def _make_parser() -> tuple[argparse.ArgumentParser, tuple[str, ...]]:
     command = add("evaluate", "judge pairs of network and explainer on data with known truth", _evaluate)
     command.add_argument("config", type=Path, metavar="CONFIG.toml", help="see evaluate.toml among the annotated ones")
     _add_simulation(add("simulate", "write an HCP-like data set with known truth", _simulate))
-    add("atlases", "list the atlases that can be chosen", _atlases)
+    command = add("atlases", "list the atlases that can be chosen, and whether they are on this machine", _atlases)
+    command.add_argument("name", nargs="?", metavar="NAME", help="all about one: options, licence, what to cite")
+    command.add_argument("--data-dir", type=Path, metavar="DIR", help="where downloads lie, if not in nilearn's folder")
     return parser, tuple(commands.choices)
 
 

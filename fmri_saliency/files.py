@@ -178,7 +178,7 @@ def digest(*parts: Any) -> str:
         if isinstance(part, np.ndarray | Rows):
             total.update(f"{part.dtype}{part.shape}".encode())
             for piece in pieces(part) if part.ndim else [...]:
-                total.update(np.ascontiguousarray(part[piece]).tobytes())
+                total.update(np.ascontiguousarray(part[piece]).reshape(-1).view(np.uint8))
         else:
             total.update(json.dumps(part, sort_keys=True, default=_plain).encode())
     return total.hexdigest()[:16]

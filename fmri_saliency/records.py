@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.errors import InputError
+from fmri_saliency.files import digest
 from fmri_saliency.rows import Rows, pieces, sum_rows
 
 __all__ = ["Atlas", "Event", "Evidence", "RegionSeries", "Run", "Saliency", "Samples"]
@@ -91,24 +93,29 @@ class Run:
 
 @dataclass(frozen=True)
 class Atlas:
-    """Parcels in a template space.
+    """Parcels, or overlapping maps of weights, in a template space.
 
     Attributes
     ----------
     name : str
         BIDS atlas label.
     labels : ndarray of int, shape (x, y, z)
-        Region index per voxel; 0 is background.
+        Region index per voxel; 0 is background. Where there are `maps`, the region whose
+        weight is largest in absolute value.
     affine : ndarray, shape (4, 4)
         Voxel to mm.
     regions : DataFrame
         One row per region, in the order of every column axis in this package:
-        `index`, `name`, and where known `hemisphere`, `x`, `y`, `z` (mm), `color`.
+        `index`, `name`, and where known `hemisphere` (L, R), `network`, `x`, `y`, `z` (mm), `color`.
     space : str
         BIDS template name; empty where unknown.
     scale : str
         Number of regions as part of the atlas's name; empty where it has none.
     licence, source : str
+    seg : str
+        Which realisation of the atlas, where there are several (``7n``: seven networks).
+    maps : ndarray of float32, shape (x, y, z, n_regions), or None
+        Weight of every voxel in every region of a probabilistic atlas, in the order of `regions`.
     """
 
     name: str
@@ -119,10 +126,14 @@ class Atlas:
     scale: str = ""
     licence: str = ""
     source: str = ""
+    seg: str = ""
+    maps: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         _check_shape("The label image of an atlas", self.labels, (None, None, None))
         _check_shape("The affine of an atlas", self.affine, (4, 4))
+        if self.maps is not None:
+            _check_shape("The maps of an atlas", self.maps, (*self.labels.shape, self.n_regions))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,8 +153,14 @@ class Atlas:
     @property
     def entities(self) -> dict[str, str]:
         """BIDS entities that say which atlas a derivative was made with."""
-        pairs = {"space": self.space, "atlas": self.name, "scale": self.scale}
+        pairs = {"space": self.space, "atlas": self.name, "seg": self.seg, "scale": self.scale}
         return {key: value for key, value in pairs.items() if value}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of voxels, grid and region names: the same for atlases that give the same series."""
+        maps = () if self.maps is None else (self.maps,)
+        return digest(self.labels, self.affine, list(self.names), *maps)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The command line as a user meets it."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,10 +58,20 @@ def test_errors_are_one_message_on_stderr(tmp_path: Path) -> None:
         assert "Traceback" in debug.stderr
 
 
-def test_atlases_say_what_one_needs_to_know(cli: Callable) -> None:
-    text = cli("atlases").out
-    for words in ("Compact", "MNI152NLin2009aSym, 2 mm", "100", "BSD-3-Clause", "build_compact.py", "one's own"):
-        assert words in text
+def test_atlases_say_what_one_needs_to_know(cli: Callable, tmp_path: Path) -> None:
+    text = cli("atlases", "--data-dir", tmp_path).out
+    rows = {line.split()[0]: line for line in text.splitlines() if line}
+    assert re.search(r"labels +100 +MNI152NLin2009aSym +yes$", rows["Compact"])
+    assert re.search(r"maps +64, 128, 256, 512, 1024 +MNI152NLin6Asym +no$", rows["DiFuMo"])
+    assert "One's own" in text
+    one = cli("atlases", "schaefer", "--data-dir", tmp_path).out
+    for words in ("licence  MIT", "doi:10.1093/cercor/bhx179", "n_regions = 400   # 100, 200", 'name = "Schaefer2018"'):
+        assert words in one
+    for words in ("BSD-3-Clause", "build_compact.py"):
+        assert words in cli("atlases", "compact").out
+    wrong = cli("atlases", "glaser")
+    assert (wrong.code, "Did you mean 'HCPMMP1'" in wrong.err) == (2, True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unexpected_error_is_one_message_too(

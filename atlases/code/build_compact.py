@@ -74,6 +74,13 @@ def describe(labels: np.ndarray, affine: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+COLUMNS = {
+    "hemisphere": {"Description": "Side of the brain", "Levels": {"L": "left", "R": "right"}},
+    **{axis: {"Description": f"Centre of the parcel, {axis}", "Units": "mm"} for axis in "xyz"},
+    "volume_ml": {"Description": "Volume of the parcel", "Units": "mL"},
+}
+
+
 def main(folder: Path) -> None:
     """Write the image, its table and its sidecars under `folder`."""
     template = load_mni152_gm_template(resolution=2)
@@ -95,11 +102,15 @@ def main(folder: Path) -> None:
     if table["name"].duplicated().any():
         raise SystemExit("Two parcels have the same rounded centre; change SEED.")
     table.to_csv(anat / f"{stem}_dseg.tsv", sep="\t", index=False)
-    sidecar = {
+    about = {
         "Description": "Compact grey-matter parcels, mirrored between hemispheres; see code/build_compact.py.",
-        "Resolution": "2 mm isotropic",
+        "SpatialReference": "the ICBM 2009a nonlinear symmetric template, as nilearn bundles it",
     }
-    (anat / f"{stem}_res-2_dseg.json").write_text(json.dumps(sidecar, indent=2) + "\n")
+    for name, sidecar in {
+        f"{stem}_dseg.json": {**about, **COLUMNS},
+        f"{stem}_res-2_dseg.json": {**about, "Resolution": "2 mm isotropic"},
+    }.items():
+        (anat / name).write_text(json.dumps(sidecar, indent=2) + "\n")
     print(f"{len(table)} parcels, {table['volume_ml'].min()} to {table['volume_ml'].max()} ml, in {anat}")
 
 

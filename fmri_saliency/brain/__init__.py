@@ -1,22 +1,30 @@
 """Atlases, and maps of numbers per region in brain space."""
 
 from fmri_saliency.brain.atlases import (
-    atlas_cards,
     check_space,
     load_atlas,
+    load_chosen_atlas,
     load_label_atlas,
-    load_named_atlas,
     resample_atlas,
 )
-from fmri_saliency.brain.project import project_labels, save_map
+from fmri_saliency.brain.cards import AtlasChoice
+from fmri_saliency.brain.listing import atlas_cards, describe_atlas, list_atlases
+from fmri_saliency.brain.maps import load_maps_atlas
+from fmri_saliency.brain.project import project_labels, project_maps, project_regions, save_map
 
 __all__ = [
+    "AtlasChoice",
     "atlas_cards",
     "check_space",
+    "describe_atlas",
+    "list_atlases",
     "load_atlas",
+    "load_chosen_atlas",
     "load_label_atlas",
-    "load_named_atlas",
+    "load_maps_atlas",
     "project_labels",
+    "project_maps",
+    "project_regions",
     "resample_atlas",
     "save_map",
 ]

@@ -11,49 +11,32 @@ import numpy as np
 import pandas as pd
 from nilearn.image import resample_img
 
-from fmri_saliency.errors import AtlasError, InputError, SpaceMismatchWarning, one_of
-from fmri_saliency.files import read_json, read_tsv
+from fmri_saliency.brain.cards import AtlasChoice, find_card, settle
+from fmri_saliency.brain.fetch import fetch, find_files
+from fmri_saliency.brain.maps import load_maps_atlas, make_maps_atlas, resample_maps, strongest
+from fmri_saliency.brain.tables import complete_regions, read_region_table
+from fmri_saliency.brain.validate import (
+    check_indices,
+    check_regions,
+    check_sides,
+    check_storage,
+    check_whole,
+    find_centres,
+    list_names,
+)
+from fmri_saliency.errors import AtlasError, CoverageWarning, InputError, SpaceMismatchWarning
 from fmri_saliency.images import DAMAGE, open_image, read_voxels
-from fmri_saliency.places import data_folder
 from fmri_saliency.records import Atlas
 
-__all__ = ["atlas_cards", "check_space", "load_atlas", "load_label_atlas", "load_named_atlas", "resample_atlas"]
+__all__ = ["check_space", "load_atlas", "load_chosen_atlas", "load_label_atlas", "resample_atlas"]
 
 
-def atlas_cards() -> pd.DataFrame:
-    """Return what can be chosen by name: one row per embedded atlas.
-
-    Returns
-    -------
-    DataFrame
-        Columns `name`, `space`, `regions`, `resolution`, `licence`, `source`, `image`, `table`.
-    """
-    root = data_folder("atlases")
-    rows = []
-    for card_path in sorted(root.glob("atlas-*_description.json")):
-        card = read_json(card_path)
-        for image in sorted(root.glob(f"tpl-*/anat/*_atlas-{card['Name']}_*dseg.nii.gz")):
-            entities = dict(part.split("-", 1) for part in image.name.split("_") if "-" in part)
-            table = image.parent / (image.name.split("_res-")[0] + "_dseg.tsv")
-            rows.append(
-                {
-                    "name": card["Name"],
-                    "space": entities["tpl"],
-                    "regions": int(entities["scale"]),
-                    "resolution": read_json(Path(str(image).removesuffix(".nii.gz") + ".json"))["Resolution"],
-                    "licence": card["License"],
-                    "source": card["Source"],
-                    "image": image,
-                    "table": table,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_labels(path: Path) -> tuple[np.ndarray, np.ndarray, np.dtype]:
+    """Return voxels, affine and the type of number that the file stores."""
     try:
         image = open_image(path, "a label image")
-        values = np.asarray(image.dataobj) if image.get_data_dtype().kind in "iu" else read_voxels(image, path)
+        kind = image.get_data_dtype()
+        values = np.asarray(image.dataobj) if kind.kind in "iu" else read_voxels(image, path)
     except InputError as error:
         raise AtlasError(f"{error} Correct [atlas] labels.") from None
     except DAMAGE as error:
@@ -62,53 +45,20 @@ def _read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
         values = values[..., 0]
     if values.ndim != 3:
         raise AtlasError(f"Expected a 3D label image; {path} has shape {values.shape}. A probabilistic (4D) atlas "
-                         "must be turned into labels first.")
-    if not np.all(np.isfinite(values)) or np.any(values != np.round(values)) or values.min() < 0:
-        raise AtlasError(f"Labels must be whole numbers of at least 0; {path} holds others "
-                         f"({values.min()} to {values.max()}). Is it a statistical map?")
-    return values.astype(np.int32), image.affine
-
-
-def _read_regions(path: Path, labels_path: Path) -> pd.DataFrame:
-    table = read_tsv(path, "the region table of the atlas", dtype={"name": str})
-    missing = [column for column in ("index", "name") if column not in table]
-    if missing:
-        raise AtlasError(f"The region table {path} needs the columns index and name; '{missing[0]}' is missing. "
-                         f"It has: {', '.join(map(str, table.columns))}.")
-    try:
-        table["index"] = table["index"].astype(int)
-    except (ValueError, TypeError):
-        raise AtlasError(f"The column index of {path} must hold whole numbers.") from None
-    table = table[table["index"] != 0].reset_index(drop=True)
-    for column in ("index", "name"):
-        twice = table.loc[table[column].duplicated(), column]
-        if len(twice):
-            raise AtlasError(f"Every {column} must be unique; '{twice.iloc[0]}' occurs twice in {path}.")
-    if table.empty:
-        raise AtlasError(f"The region table {path} names no region for {labels_path}.")
-    return table
-
-
-def _add_centres(regions: pd.DataFrame, labels: np.ndarray, affine: np.ndarray) -> pd.DataFrame:
-    if {"x", "y", "z"} <= set(regions.columns):
-        return regions
-    centres = np.full((len(regions), 3), np.nan)
-    for row, index in enumerate(regions["index"]):
-        voxels = np.argwhere(labels == index)
-        if len(voxels):
-            centres[row] = nib.affines.apply_affine(affine, voxels).mean(axis=0)
-    return regions.assign(**{axis: centres[:, i].round(1) for i, axis in enumerate("xyz")})
+                         "belongs in [atlas] maps.")
+    return values, image.affine, kind
 
 
 def load_label_atlas(labels: Path, table: Path, name: str = "Custom", space: str = "") -> Atlas:
-    """Read one's own atlas: a label image and a table with the columns index and name.
+    """Read one's own atlas: a label image and a table of its regions.
 
     Parameters
     ----------
     labels : Path
         3D image of whole numbers, 0 = background.
     table : Path
-        Tab-separated, with at least `index` and `name`; more columns are kept.
+        Tab-separated, with at least `index` and `name` (more columns are kept); or FSL XML, an FSLeyes ``.lut``,
+        or a FreeSurfer look-up table, of which only the rows that the image holds are taken.
     name : str
         BIDS atlas label for file names.
     space : str
@@ -118,46 +68,86 @@ def load_label_atlas(labels: Path, table: Path, name: str = "Custom", space: str
     ------
     AtlasError
         If the image is not a label image, or image and table disagree.
+
+    Warns
+    -----
+    CoverageWarning
+        If the table names regions that the image does not hold; they keep their columns, as absent.
     """
-    values, affine = _read_labels(labels)
-    regions = _read_regions(table, labels)
-    present = set(np.unique(values).tolist()) - {0}
-    unnamed = sorted(present - set(regions["index"]))
-    if unnamed:
-        raise AtlasError(f"The label image {labels} holds label {unnamed[0]}, which {table} does not name "
-                         f"({len(unnamed)} such labels). Add the rows or choose the matching table.")
-    absent = sorted(set(regions["index"]) - present)
-    if absent:
-        raise AtlasError(f"The table {table} names label {absent[0]}, which {labels} does not hold "
-                         f"({len(absent)} such rows). Remove the rows or choose the matching image.")
-    regions = _add_centres(regions, values, affine)
-    return Atlas(name, values, affine, regions, space, "", "the user's own", Path(labels).as_posix())
+    values, affine, kind = _read_labels(labels)
+    regions, general = read_region_table(table)
+    regions = regions[regions["index"] != 0].reset_index(drop=True)
+    if general:
+        regions = regions[regions["index"].isin(np.unique(values))].reset_index(drop=True)
+    check_regions(regions, table)
+    check_storage(kind, regions, labels, table)
+    check_whole(values, labels)
+    return _make_label_atlas(values, affine, regions, name, space, (Path(labels).as_posix(), str(table)))
 
 
-def load_named_atlas(name: str) -> Atlas:
-    """Read an embedded atlas by its name (any case).
+def _make_label_atlas(
+    values: np.ndarray, affine: np.ndarray, regions: pd.DataFrame, name: str, space: str, where: tuple[str, str],
+    tolerated: float = 0.0,
+) -> Atlas:
+    """Compare labels with their table and complete what is known of the regions; `where` names image and table."""
+    values = values.astype(np.int32)
+    present = np.unique(values)
+    check_indices(present[present > 0].tolist(), regions, *where)
+    regions = complete_regions(regions)
+    centres = find_centres(values, affine, regions["index"].to_numpy())
+    check_sides(regions, centres, space, where[0], tolerated)
+    if not {"x", "y", "z"} <= set(regions.columns):
+        regions = regions.assign(**{axis: centres[:, i].round(1) for i, axis in enumerate("xyz")})
+    return Atlas(name, values, affine, regions, space, "", "the user's own", where[0])
+
+
+def load_atlas(name: str = "Compact", labels: Path | None = None, table: Path | None = None, space: str = "") -> Atlas:
+    """Read one's own atlas when `labels` is given, else the one called `name` with its default options."""
+    return load_chosen_atlas(AtlasChoice(name, labels=labels, table=table, space=space))
+
+
+def load_chosen_atlas(choice: AtlasChoice) -> Atlas:
+    """Read the atlas that was chosen: one's own, the embedded one, or one that nilearn fetches.
 
     Raises
     ------
     AtlasError
-        If there is no such atlas.
+        If there is no such atlas or option, it is not on this machine and cannot be downloaded (with what to do), or
+        it does not pass the checks.
+
+    Warns
+    -----
+    CoverageWarning
+        If regions of its table are not in its image.
     """
-    cards = atlas_cards()
-    names = {str(n).lower(): str(n) for n in cards["name"]}
-    one_of(name.lower(), names, "The atlas name", AtlasError)
-    card = cards[cards["name"] == names[name.lower()]].iloc[0]
-    atlas = load_label_atlas(card["image"], card["table"], card["name"], card["space"])
-    return replace(atlas, scale=str(card["regions"]), licence=card["licence"], source=card["source"])
+    if choice.image is not None:
+        return _load_own(choice)
+    card, options = settle(find_card(choice.name), choice)
+    if card.obtained == "brought":
+        raise AtlasError(f"{card.name} cannot be fetched ({card.license}): set labels in [atlas] to its label image, "
+                         "table to the names of its regions, and space to the template the image is in.")
+    if card.obtained == "embedded":
+        image, table = find_files(card)
+        atlas = load_label_atlas(image, table, card.name, card.space)
+    else:
+        found = fetch(card, options, choice.data_dir)
+        check_regions(found.regions, Path(card.name))
+        if found.is_maps:
+            atlas = make_maps_atlas(found.values, found.affine, found.regions, card.name, card.space, card.name)
+        else:
+            check_whole(found.values, Path(card.name))
+            where = (f"of {card.name}", f"the table of {card.name}")
+            atlas = _make_label_atlas(found.values, found.affine, found.regions, card.name, card.space, where, 0.5)
+    return replace(atlas, scale=card.scale, seg=card.seg, licence=card.license, source=card.source)
 
 
-def load_atlas(name: str = "Compact", labels: Path | None = None, table: Path | None = None, space: str = "") -> Atlas:
-    """Read one's own atlas when `labels` is given, else the embedded one called `name`."""
-    if labels is None:
-        return load_named_atlas(name)
-    if table is None:
-        raise AtlasError(f"The label image {labels} needs a table of its regions: set [atlas] table to a TSV with "
-                         "the columns index and name.")
-    return load_label_atlas(labels, table, "Custom" if name.lower() == "compact" else name, space)
+def _load_own(choice: AtlasChoice) -> Atlas:
+    if choice.table is None:
+        raise AtlasError(f"The image {choice.image} needs a table of its regions: set [atlas] table to a TSV with "
+                         "the columns index and name, an FSL XML, or a look-up table.")
+    name = "Custom" if choice.name.lower() == "compact" else choice.name
+    load = load_label_atlas if choice.maps is None else load_maps_atlas
+    return load(choice.image, choice.table, name, choice.space)
 
 
 def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
@@ -196,8 +186,9 @@ def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
     elif atlas.space == space:
         return f"Atlas and scans are both in {space}."
     elif atlas.space.startswith("MNI") and space.startswith("MNI"):
-        note = (f"The atlas is in {atlas.space}, the scans are in {space}: versions of the MNI template that differ "
-                "by a few millimetres. Parcels may be shifted by about a voxel.")
+        which = " (which version is not stated)" if atlas.space == "MNI152" else ""
+        note = (f"The atlas is in {atlas.space}{which}, the scans are in {space}: versions of the MNI template that "
+                "differ by a few millimetres. Parcels may be shifted by about a voxel.")
     else:
         raise AtlasError(f"The atlas '{atlas.name}' is in {atlas.space}, the scans are in {space}: a parcel would "
                          "read the wrong place. Choose an atlas in the scans' space, or normalise the scans.")
@@ -206,12 +197,32 @@ def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
 
 
 def resample_atlas(atlas: Atlas, affine: np.ndarray, shape: tuple[int, int, int]) -> Atlas:
-    """Put the label image on another grid with nearest neighbour; the table stays as it is.
+    """Put an atlas on another grid: labels by nearest neighbour, maps linearly; the table stays as it is.
 
-    A region too small for the new grid keeps its row and has no voxel.
+    A region too small for the new grid, or outside it, keeps its row and has no voxel.
+
+    Warns
+    -----
+    CoverageWarning
+        If regions are lost, with their names.
     """
     if atlas.labels.shape == tuple(shape) and np.allclose(atlas.affine, affine, atol=1e-4):
         return atlas
-    image = nib.Nifti1Image(atlas.labels, atlas.affine)
-    moved = resample_img(image, affine, shape, interpolation="nearest", copy_header=True, force_resample=True)
-    return replace(atlas, labels=np.asarray(moved.dataobj).astype(np.int32), affine=np.asarray(affine, dtype=float))
+    affine = np.asarray(affine, dtype=float)
+    if atlas.maps is not None:
+        maps = resample_maps(atlas, affine, shape)
+        labels, top = strongest(maps)
+        moved = replace(atlas, labels=labels, affine=affine, maps=maps)
+        kept = top > 0
+    else:
+        image = nib.Nifti1Image(atlas.labels, atlas.affine)
+        moved = resample_img(image, affine, shape, interpolation="nearest", copy_header=True, force_resample=True)
+        moved = replace(atlas, labels=np.asarray(moved.dataobj).astype(np.int32), affine=affine)
+        kept = np.isin(atlas.regions["index"], moved.labels) | ~np.isin(atlas.regions["index"], atlas.labels)
+    lost = [name for name, keeps in zip(atlas.names, kept, strict=True) if not keeps]
+    if lost:
+        zooms = " x ".join(f"{size:g}" for size in nib.affines.voxel_sizes(affine).round(2))
+        warnings.warn(f"{len(lost)} of {atlas.n_regions} regions of the atlas {atlas.name} have no voxel on the scans' "
+                      f"grid of {zooms} mm: {list_names(lost)}. They are too small for it, or outside the field of "
+                      "view; they count as absent.", CoverageWarning, stacklevel=2)
+    return moved

@@ -14,6 +14,7 @@ from typing import Any
 
 import tomli_w
 
+from fmri_saliency.brain import AtlasChoice
 from fmri_saliency.decoding import SPLITS, Architecture, Training, check_device
 from fmri_saliency.errors import ConfigError, nearest, one_of
 from fmri_saliency.files import write_text
@@ -100,16 +101,6 @@ class Scans:
             check_pattern(pattern, ConfigError)
         if self.bids != BidsChoice() and self.layout != "fmriprep":
             raise ConfigError(f"[scans.bids] is for the fmriprep layout; this is {self.layout}.")
-
-
-@dataclass(frozen=True)
-class AtlasChoice:
-    """Which regions: an embedded atlas by name, or one's own label image with its table."""
-
-    name: str = "Compact"
-    labels: Path | None = None
-    table: Path | None = None
-    space: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import build_name, clean_label
-from fmri_saliency.brain import project_labels, save_map
+from fmri_saliency.brain import project_labels, project_regions, save_map
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
 from fmri_saliency.errors import StepError
 from fmri_saliency.files import read_json, write_json, write_rows, write_tsv
@@ -33,7 +33,7 @@ from fmri_saliency.saliency import (
     write_saliency_card,
 )
 
-__all__ = ["check_explained", "class_atlas", "class_entities", "explain", "region_table"]
+__all__ = ["check_explained", "class_atlas", "class_entities", "explain", "network_table", "region_table"]
 
 
 def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
@@ -132,7 +132,9 @@ def _write_maps(config: Config, classes: Saliency, samples: Samples) -> list[Pat
             entities = {**class_entities(config, label, atlas, runs[0], tasks), "stat": stat, "desc": method}
             path = config.output.path / "group" / build_name(entities, "boldmap", ".nii.gz")
             words = f"fmri_saliency {stat} {classes.method}: {label}"
-            image = project_labels(values, atlas, classes.t_r, words, classes.start)
+            # a time cannot be summed over maps: a voxel has that of the region it belongs to most
+            project = project_labels if stat == "peaktime" else project_regions
+            image = project(values, atlas, classes.t_r, words, classes.start)
             save_map(image, path, _sidecar(config, classes, position, unit, what, note, samples))
             written += [path, Path(str(path).removesuffix(".nii.gz") + ".json")]
     return written
@@ -185,11 +187,35 @@ def region_table(classes: Saliency, atlas: Atlas, absent: Sequence[str] = ()) ->
         peak = classes.peak_time()[position]
         for rank, region in enumerate(np.argsort(-strength, kind="stable"), start=1):
             name = classes.names[region]
-            about = {key: regions.at[name, key] for key in ("hemisphere", "x", "y", "z") if key in regions}
+            about = {key: regions.at[name, key] for key in ("hemisphere", "network", "x", "y", "z") if key in regions}
             values = {"mean": float(mean[region]), "mean_abs": float(size[region]), "peak_s": float(peak[region])}
             values = {key: round(value, 6) for key, value in values.items()}
             rows.append({"class": label, "rank": rank, "region": name, **about, **values, "absent": name in absent})
     return pd.DataFrame(rows)
+
+
+def network_table(regions: pd.DataFrame) -> pd.DataFrame:
+    """Summarise a region table by network and hemisphere, strongest networks first within each class.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        As from :func:`region_table`, with the column `network`; regions that no scan covers, and those without a
+        network, are left out.
+
+    Returns
+    -------
+    DataFrame
+        `class`, `network`, `hemisphere` where it is known, `n_regions`, and the means of `mean` and `mean_abs` over
+        them; `share` is of the class's total `mean_abs`.
+    """
+    keys = ["class", "network", *(["hemisphere"] if "hemisphere" in regions else [])]
+    covered = regions[~regions["absent"]]
+    groups = covered[covered["network"].notna()].groupby(keys, dropna=False)
+    table = groups.agg(n_regions=("region", "size"), mean=("mean", "mean"), mean_abs=("mean_abs", "mean")).reset_index()
+    total = table["class"].map(covered.groupby("class")["mean_abs"].sum())
+    table["share"] = table["mean_abs"] * table["n_regions"] / total
+    return table.round(6).sort_values(["class", "share"], ascending=[True, False], ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -269,10 +295,16 @@ def explain(config: Config) -> None:
     main = classes[config.decoder.network]
     written = _write_maps(config, main, plan.samples)
     atlas, _, _ = class_atlas(config)
-    table = space.root / "group" / f"desc-{clean_label(main.method)}_regions.tsv"
-    write_tsv(table, region_table(main, atlas, plan.samples.absent))
-    write_json(table.with_suffix(".json"), _columns(config, main))
-    _remove_others(space.root / "group", [*written, table, table.with_suffix(".json")])
+    stem = space.root / "group" / f"desc-{clean_label(main.method)}"
+    regions = region_table(main, atlas, plan.samples.absent)
+    tables = {"regions": regions, **({"networks": network_table(regions)} if "network" in regions else {})}
+    columns = _columns(config, main)
+    for kind, table in tables.items():
+        path = stem.with_name(f"{stem.name}_{kind}.tsv")
+        write_tsv(path, table)
+        write_json(path.with_suffix(".json"), {key: columns[key] for key in table})
+        written += [path, path.with_suffix(".json")]
+    _remove_others(space.root / "group", written)
     say(f"Maps: {len(main.labels)} classes in {space.root / 'group'}.")
 
 
@@ -284,6 +316,9 @@ def _columns(config: Config, classes: Saliency) -> dict[str, Any]:
         "rank": {"Description": f"1 is the region with the largest {by}"},
         "region": {"Description": "Name of the region in the atlas"},
         "hemisphere": {"Description": "Hemisphere, where the atlas knows it"},
+        "network": {"Description": "Network that the atlas assigns the region to"},
+        "n_regions": {"Description": "Regions of the network that scans cover; means are over them"},
+        "share": {"Description": "Share of the sum of mean_abs over all regions of the class"},
         **{axis: {"Description": f"Centroid, {axis}, in the atlas's space", "Units": "mm"} for axis in "xyz"},
         "mean": {"Description": "Signed saliency, mean over time and held-out samples", "Units": classes.unit},
         "mean_abs": {"Description": "Absolute value of the class map, mean over time", "Units": classes.unit},
@@ -295,5 +330,5 @@ def _columns(config: Config, classes: Saliency) -> dict[str, Any]:
 def _remove_others(folder: Path, keep: Sequence[Path]) -> None:
     """Remove maps of an earlier configuration, so that results of two never mix."""
     for path in folder.iterdir():
-        if path not in keep and ("_boldmap" in path.name or "_regions." in path.name):
+        if path not in keep and any(kind in path.name for kind in ("_boldmap", "_regions.", "_networks.")):
             path.unlink()

@@ -11,9 +11,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.brain import check_space, load_atlas, resample_atlas
+from fmri_saliency.brain import check_space, load_chosen_atlas, resample_atlas
 from fmri_saliency.errors import ConfigError, InputError, nearest
-from fmri_saliency.files import digest, fingerprint, read_json, write_tsv
+from fmri_saliency.files import fingerprint, read_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
@@ -46,8 +46,7 @@ def find(config: Config) -> Finding:
 
 def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
     """Load the configured atlas and say how its space fits the scans'."""
-    choice = config.atlas
-    atlas = load_atlas(choice.name, choice.labels, choice.table, choice.space)
+    atlas = load_chosen_atlas(config.atlas)
     grids = [nib.load(run.bold) for run in runs[:1]]
     same = all(g.shape[:3] == atlas.labels.shape and np.allclose(g.affine, atlas.affine, atol=1e-3) for g in grids)
     notes = [check_space(atlas, space, same) for space in sorted({run.space for run in runs})]
@@ -63,8 +62,7 @@ def grid_atlas(atlas: Atlas, run: Run) -> Atlas:
 def series_inputs(run: Run, atlas: Atlas, cleaning: Cleaning) -> str:
     """Return what identifies the series of a run: its files, the atlas and the cleaning."""
     files = [fingerprint(path) for path in (run.bold, run.mask, run.confounds)]
-    regions = digest(atlas.labels, atlas.affine, list(atlas.names))
-    return stamp(files, run.t_r, regions, to_plain(cleaning))
+    return stamp(files, run.t_r, atlas.fingerprint, to_plain(cleaning))
 
 
 @dataclass(frozen=True)

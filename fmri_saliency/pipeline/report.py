@@ -78,6 +78,10 @@ def _clock(config: Config) -> str:
     return f"Time from the {config.samples.zero} (s)"
 
 
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _leading(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
     rows = []
     for row in table[table["class"] == label].head(N_LEADING).to_dict("records"):
@@ -87,7 +91,8 @@ def _leading(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
             {
                 "rank": row["rank"],
                 "region": row["region"],
-                "hemisphere": row.get("hemisphere", ""),
+                "hemisphere": _words(row.get("hemisphere")),
+                "network": _words(row.get("network")),
                 "centre": ", ".join(f"{v:g}" for v in place) if known else "",
                 "mean": f"{row['mean']:.4g}",
                 "mean_abs": f"{row['mean_abs']:.4g}",
@@ -95,6 +100,14 @@ def _leading(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _networks(atlas: Atlas, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the network of each named region; nothing where the atlas knows none."""
+    if "network" not in atlas.regions:
+        return ()
+    known = dict(zip(atlas.names, atlas.regions["network"].fillna("none").astype(str), strict=True))
+    return tuple(known[name] for name in names)
 
 
 def _class_part(
@@ -111,7 +124,7 @@ def _class_part(
         values, atlas, classes.t_r, [start + k * classes.t_r for k in frames], f"{label}: {unit}", start
     )
     heatmap = plot_region_time(
-        values, classes.names, classes.t_r, events, label, unit, start, _clock(config)
+        values, classes.names, classes.t_r, events, label, unit, start, _clock(config), _networks(atlas, classes.names)
     )
     bars = "; bars on top mark the events" if events else ""
     which = "every moment of the window" if len(frames) == len(values) else \
@@ -129,6 +142,12 @@ def _class_part(
     }  # fmt: skip
 
 
+def _extraction(atlas: Atlas) -> str:
+    if atlas.maps is None:
+        return "averaged with nilearn's NiftiLabelsMasker"
+    return "estimated by least squares on the atlas's maps with nilearn's NiftiMapsMasker"
+
+
 def _methods(config: Config, card: dict[str, Any], classes: Saliency, atlas: Atlas, note: str) -> str:
     unit = {
         "run": "the first part of each run, of one length for all tasks",
@@ -141,8 +160,8 @@ def _methods(config: Config, card: dict[str, Any], classes: Saliency, atlas: Atl
     method = METHODS[classes.method]
     smooth = f", smoothed over time ({config.saliency.smoothing:g} s FWHM)" if config.saliency.smoothing else ""
     return (
-        f"Region time series of {atlas.n_regions} regions (atlas {atlas.name}) were averaged with nilearn's "
-        f"NiftiLabelsMasker (detrending: {'yes' if cleaning.detrend else 'no'}, high-pass {cleaning.high_pass:g} Hz, "
+        f"Region time series of {atlas.n_regions} regions (atlas {atlas.name}) were {_extraction(atlas)} "
+        f"(detrending: {'yes' if cleaning.detrend else 'no'}, high-pass {cleaning.high_pass:g} Hz, "
         f"{cleaning.standardize}, confounds: {', '.join(cleaning.confounds or cleaning.denoise.words) or 'none'}). "
         f"{note} Samples were {unit} "
         f"({classes.values.shape[1]} frames of {classes.t_r:g} s). The network '{config.decoder.network}' "
@@ -218,6 +237,7 @@ def _files(config: Config) -> list[dict[str, str]]:
     rows = {
         "group/*_boldmap.nii.gz": "maps per class: over time (4D), mean over time, time of the peak",
         "group/*_regions.tsv": "all regions per class, ranked",
+        "group/*_networks.tsv": "the same by network and hemisphere, where the atlas knows networks",
         "sub-*/func/*_timeseries.tsv": "region time series, with coverage beside them",
         "samples/": "what the decoders read, and where each sample came from",
         "decoder/": "weights, predictions and scores per network and fold",

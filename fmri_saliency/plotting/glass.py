@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import nibabel as nib
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from nilearn.plotting import plot_glass_brain
 
-from fmri_saliency.brain import project_labels
+from fmri_saliency.brain import project_regions
 from fmri_saliency.records import Atlas
 
 __all__ = ["plot_glass", "plot_glass_strip"]
@@ -18,13 +19,16 @@ __all__ = ["plot_glass", "plot_glass_strip"]
 SIGNED = "RdBu_r"
 
 
-def _limit(values: np.ndarray) -> float:
-    finite = np.abs(values[np.isfinite(values)])
-    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+def _project(values: np.ndarray, atlas: Atlas) -> nib.Nifti1Image:
+    return project_regions(np.nan_to_num(values), atlas)
 
 
-def _draw(values: np.ndarray, atlas: Atlas, figure: Figure, axes: object, limit: float, mode: str) -> None:
-    image = project_labels(np.nan_to_num(values), atlas)
+def _limit(*images: nib.Nifti1Image) -> float:
+    """Return the largest absolute value of the images: with overlapping maps not that of a region."""
+    return max(float(image.header["cal_max"]) for image in images) or 1.0
+
+
+def _draw(image: nib.Nifti1Image, figure: Figure, axes: object, limit: float, mode: str) -> None:
     plot_glass_brain(
         image, display_mode=mode, figure=figure, axes=axes, plot_abs=False, cmap=SIGNED, vmin=-limit, vmax=limit,
         symmetric_cbar=True, colorbar=False, threshold=None,
@@ -47,8 +51,9 @@ def plot_glass(values: np.ndarray, atlas: Atlas, title: str = "", unit: str = ""
     """
     figure = Figure(figsize=(8.6, 3.0))
     axes = figure.add_axes((0.0, 0.0, 0.89, 0.88))
-    limit = _limit(values)
-    _draw(values, atlas, figure, axes, limit, "lyrz")
+    image = _project(values, atlas)
+    limit = _limit(image)
+    _draw(image, figure, axes, limit, "lyrz")
     scale = ScalarMappable(Normalize(-limit, limit), SIGNED)
     figure.colorbar(scale, cax=figure.add_axes((0.905, 0.1, 0.015, 0.72))).ax.tick_params(labelsize=8)
     figure.suptitle(f"{title}{f' ({unit})' if unit else ''}", fontsize=11)
@@ -77,11 +82,12 @@ def plot_glass_strip(
     Figure
     """
     frames = [min(len(values) - 1, max(0, round((time - start) / t_r))) for time in times]
-    limit = _limit(values[frames])
+    images = [_project(values[frame], atlas) for frame in frames]
+    limit = _limit(*images)
     figure = Figure(figsize=(2.1 * len(frames), 2.5))
     for position, frame in enumerate(frames):
         axes = figure.add_axes((position / len(frames), 0.0, 1 / len(frames), 0.78))
-        _draw(values[frame], atlas, figure, axes, limit, "z")
+        _draw(images[position], figure, axes, limit, "z")
         figure.text((position + 0.5) / len(frames), 0.8, f"{start + frame * t_r:.1f} s", ha="center", fontsize=9)
     figure.suptitle(f"{title}, from -{limit:.2g} (blue) to {limit:.2g} (red)", fontsize=10)
     return figure

@@ -26,6 +26,23 @@ def _mark_events(axes: object, events: Sequence[Event], length: float) -> None:
         axes.spines[side].set_visible(False)
 
 
+def _group_rows(networks: Sequence[str]) -> tuple[list[int], dict[str, int]]:
+    """Return the rows network by network, and how many each network has."""
+    kinds = list(dict.fromkeys(networks))
+    order = sorted(range(len(networks)), key=lambda row: kinds.index(networks[row]))
+    return order, {kind: list(networks).count(kind) for kind in kinds}
+
+
+def _mark_networks(axes: object, groups: dict[str, int]) -> None:
+    """Part the networks by lines and write their names on the right."""
+    ends = np.cumsum(list(groups.values()))
+    for end in ends[:-1]:
+        axes.axhline(end - 0.5, color="0.3", linewidth=0.5)
+    names = axes.secondary_yaxis("right")
+    names.set_yticks(ends - np.array(list(groups.values())) / 2 - 0.5, list(groups), fontsize=6)
+    names.tick_params(length=0)
+
+
 def _spread(ranked: np.ndarray, n_regions: int, at_most: int = 12) -> list[int]:
     """Return the first of `ranked` that lie far enough apart for their names not to overlap."""
     apart = n_regions / 32
@@ -45,6 +62,7 @@ def plot_region_time(
     unit: str = "",
     start: float = 0.0,
     clock: str = "Time (s)",
+    networks: Sequence[str] = (),
 ) -> Figure:
     """Draw signed saliency of every region at every moment, with bars for the events, if there are any.
 
@@ -62,12 +80,16 @@ def plot_region_time(
         Seconds of the first frame.
     clock : str
         Label of the time axis.
+    networks : sequence of str
+        The network of each region: rows are grouped by it, in the order in which networks first occur.
 
     Returns
     -------
     Figure
     """
     values = np.nan_to_num(values)
+    order, groups = _group_rows(networks or [""] * len(names))
+    values, names = values[:, order], [names[row] for row in order]
     length = len(values) * t_r
     limit = float(np.abs(values).max()) or 1.0
     n_kinds = len({event.trial_type for event in events})
@@ -83,6 +105,8 @@ def plot_region_time(
     )  # fmt: skip
     shown = _spread(np.argsort(-np.abs(values).mean(axis=0)), len(names))
     main.set_yticks(shown, [names[i] for i in shown], fontsize=6)
+    if networks:
+        _mark_networks(main, groups)
     main.set_xlim(start, start + length)
     main.set_xlabel(clock)
     main.set_ylabel("Region")

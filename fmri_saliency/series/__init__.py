@@ -2,6 +2,7 @@
 
 from fmri_saliency.series.confounds import Denoise
 from fmri_saliency.series.extract import Cleaning, extract_run
+from fmri_saliency.series.maps import extract_maps_run
 from fmri_saliency.series.planning import WindowPlan, class_balance, plan_windows
 from fmri_saliency.series.resample import resample_series, resample_values
 from fmri_saliency.series.samples import cut_samples, cut_to_disk, read_samples, write_samples
@@ -19,6 +20,7 @@ __all__ = [
     "coverage_path",
     "cut_samples",
     "cut_to_disk",
+    "extract_maps_run",
     "extract_run",
     "plan_windows",
     "read_marked",

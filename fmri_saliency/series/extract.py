@@ -103,7 +103,7 @@ def _region_coverage(atlas: Atlas, covered: np.ndarray) -> np.ndarray:
 
 
 def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> RegionSeries:
-    """Average each region of a run and clean the signal.
+    """Average each region of a run and clean the signal; for maps see :func:`~fmri_saliency.series.extract_maps_run`.
 
     Only voxels that hold data are averaged (finite, not constant, inside the run's
     mask), so that a parcel at the edge of the field of view is not diluted by zeros.
@@ -132,6 +132,10 @@ def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> Reg
     if max(cleaning.high_pass, cleaning.low_pass) >= 0.5 / run.t_r:
         raise InputError(f"The filters in [cleaning] must lie below {0.5 / run.t_r:g} Hz, half the sampling rate of "
                          f"{run.bold}; {max(cleaning.high_pass, cleaning.low_pass):g} Hz came.")
+    if atlas.maps is not None:
+        from fmri_saliency.series.maps import extract_maps_run  # which is built on this module
+
+        return extract_maps_run(run, atlas, cleaning)
     image = _load_run(run)
     if atlas.labels.shape != image.shape[:3] or not np.allclose(atlas.affine, image.affine, atol=1e-3):
         raise InputError(f"The atlas '{atlas.name}' {atlas.labels.shape} is not on the grid of {run.bold} "

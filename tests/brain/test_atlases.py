@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmri_saliency.brain import atlas_cards, check_space, load_atlas, load_label_atlas, resample_atlas
-from fmri_saliency.errors import AtlasError, InputError, SpaceMismatchWarning
+from fmri_saliency.brain import check_space, load_atlas, load_label_atlas, resample_atlas
+from fmri_saliency.errors import AtlasError, CoverageWarning, InputError, SpaceMismatchWarning
 from fmri_saliency.records import Atlas
 
 
@@ -43,12 +43,6 @@ def test_the_embedded_atlas_is_symmetric_and_says_where_its_parcels_are() -> Non
         assert len(places) * 0.008 == pytest.approx(row.volume_ml, abs=0.01)
 
 
-def test_the_cards_name_files_that_exist() -> None:
-    cards = atlas_cards()
-    assert list(cards["name"]) == ["Compact"]
-    assert all(path.is_file() for column in ("image", "table") for path in cards[column])
-
-
 def test_ones_own_atlas(tmp_path: Path) -> None:
     atlas = load_atlas(labels=save(tmp_path, two_labels())[0], table=tmp_path / "labels.tsv", space="MNI152NLin6Asym")
     assert (atlas.name, atlas.names, atlas.space) == ("Custom", ("a", "b"), "MNI152NLin6Asym")
@@ -66,14 +60,18 @@ def test_labels_above_255_and_as_floats_survive(tmp_path: Path) -> None:
     ("labels", "rows", "words"),
     [
         (two_labels(), "index\tname\n1\ta\n", r"holds label 2, which .* does not name"),
-        (two_labels(), "index\tname\n1\ta\n2\tb\n7\tc\n", r"names label 7, which .* does not hold"),
+        (two_labels(), "index\tname\n8\ta\n7\tc\n", r"holds label 1, which .* does not name \(2 such"),
+        (np.zeros((2, 2, 2), np.int16), "index\tname\n1\ta\n", "holds none of the 1 labels"),
+        (two_labels(), "index\tname\n1\ta\n2\t\n", "needs a name; .* has none for index 2"),
+        (two_labels(np.uint8), "index\tname\n1\ta\n300\tb\n", "stored as uint8, which ends at 255"),
+        (two_labels(np.int8), "index\tname\n1\ta\n128\tb\n", "stored as int8, which ends at 127"),
         (two_labels(), "index\tname\n1\ta\n2\ta\n", "Every name must be unique; 'a' occurs twice"),
         (two_labels(), "index\tname\n1\ta\n1\tb\n", "Every index must be unique"),
         (two_labels(), "label\tname\n1\ta\n", "'index' is missing. It has: label, name"),
         (two_labels(), "index\tname\none\ta\n", "must hold whole numbers"),
         (two_labels(), "index\tname\n0\tbackground\n", "names no region"),
         (two_labels(np.float32) + 0.5, "index\tname\n1\ta\n", "whole numbers of at least 0"),
-        (np.zeros((2, 2, 2, 3), np.int16), "index\tname\n1\ta\n", "Expected a 3D label image"),
+        (np.zeros((2, 2, 2, 3), np.int16), "index\tname\n1\ta\n", r"belongs in \[atlas\] maps"),
     ],
 )
 def test_one_message_for_each_wrong_atlas(tmp_path: Path, labels: np.ndarray, rows: str, words: str) -> None:
@@ -92,7 +90,7 @@ def test_missing_files_and_names(tmp_path: Path) -> None:
         load_label_atlas(image, tmp_path / "none.tsv")
     with pytest.raises(AtlasError, match=r"set \[atlas\] table"):
         load_atlas(labels=image)
-    with pytest.raises(AtlasError, match="Did you mean 'compact'"):
+    with pytest.raises(AtlasError, match="Did you mean 'Compact'"):
         load_atlas("Compakt")
 
 
@@ -104,7 +102,8 @@ def test_resampling_is_nearest_and_keeps_every_row(atlas: Atlas) -> None:
     doubled = resample_atlas(atlas, fine, tuple(2 * n for n in atlas.labels.shape))
     inside = (slice(1, -1),) * 3  # the outermost voxels lie beyond the centres of the coarse ones
     assert np.array_equal(doubled.labels[inside], atlas.labels.repeat(2, 0).repeat(2, 1).repeat(2, 2)[inside])
-    coarse = resample_atlas(atlas, np.diag([30.0, 30, 30, 1]), (2, 2, 2))
+    with pytest.warns(CoverageWarning, match="of 6 regions of the atlas Blocks have no voxel on .* 30 x 30 x 30 mm: r"):
+        coarse = resample_atlas(atlas, np.diag([30.0, 30, 30, 1]), (2, 2, 2))
     assert coarse.n_regions == atlas.n_regions
     assert set(np.unique(coarse.labels)) <= {0, *atlas.regions["index"]}
 

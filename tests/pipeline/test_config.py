@@ -55,6 +55,10 @@ def test_defaults_and_paths_beside_the_file(tmp_path: Path) -> None:
         (MINIMAL + "[cleaning]\ndetrend = 1\n", "detrend in [cleaning] must be true or false"),
         (MINIMAL + "[saliency]\nsmoothing = -1\n", "smoothing at least 0 seconds"),
         (MINIMAL.replace("[output]", "t_r = 0\n[output]"), "t_r in [scans] must be above 0 seconds"),
+        (MINIMAL + "[atlas]\nn_regions = -1\n", "n_regions in [atlas] must be at least 0"),
+        (MINIMAL + '[atlas]\nlabels = "a"\nmaps = "b"\n', "[atlas] has both labels (a 3D label image) and maps"),
+        (MINIMAL + '[atlas]\nlabels = "a"\nnetworks = 7\n', "has both an image of one's own ("),
+        (MINIMAL + '[atlas]\ntable = "a"\n', "but no image belongs to it: set labels (3D) or maps (4D)"),
         (MINIMAL + "n_jobs = 0\n", "n_jobs in [output] must not be 0"),
         (MINIMAL.replace("[output]", 'variant = "clean"\n[output]'), "variant in [scans] must be one of minimal"),
         (MINIMAL.replace("[output]", 'events = "state"\n[output]'), "'state' came. Did you mean 'states'?"),
@@ -120,8 +124,9 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path, name: str, els
     missing = documented(Config) - set(shown) - {"samples.classes"}
     assert not {key for key in missing if not key.startswith(elsewhere)}
     assert "[samples.classes]" in text
-    examples = {"atlas.labels", "atlas.table", "scans.truth", "scans.t_r", "scans.families", "scans.bids.raw",
-                "scans.subject_list", "decoder.architecture.window", "saliency.window"}  # fmt: skip
+    examples = {"atlas.labels", "atlas.maps", "atlas.table", "atlas.data_dir", "scans.truth", "scans.t_r",
+                "scans.families", "scans.bids.raw", "scans.subject_list", "decoder.architecture.window",
+                "saliency.window"}  # fmt: skip
     plain = to_plain(load(tmp_path, MINIMAL))
     for key, (commented, value) in shown.items():
         if commented and key not in examples:

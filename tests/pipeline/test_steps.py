@@ -24,6 +24,9 @@ from fmri_saliency.pipeline import load_config
 from fmri_saliency.pipeline.demo import coarse_atlas
 from fmri_saliency.pipeline.explain import region_table
 from fmri_saliency.pipeline.train import load_samples
+
+
+from fmri_saliency.pipeline.explain import network_table, region_table
 from fmri_saliency.records import Saliency
 from fmri_saliency.saliency import read_saliency
 
@@ -348,3 +351,20 @@ def test_the_page_shows_what_vanishes(cli: Callable, small_config: Path) -> None
     np.testing.assert_allclose(lstm["jacobian"], wanted.jacobian, rtol=1e-3)
     assert (out / "figures" / "vanishing.png").is_file()
     assert "Does saliency vanish?" in (out / "report.html").read_text()
+
+
+def test_a_network_table_adds_up_the_regions() -> None:
+    regions = pd.DataFrame({
+        "class": ["a"] * 4, "region": list("wxyz"), "hemisphere": ["L", "R", "L", "L"],
+        "network": ["Vis", "Vis", "Mot", "Vis"], "mean": [1.0, -1.0, 4.0, 9.0], "mean_abs": [1.0, 3.0, 4.0, 9.0],
+        "absent": [False, False, False, True],
+    })  # fmt: skip
+    table = network_table(regions)
+    assert list(table) == ["class", "network", "hemisphere", "n_regions", "mean", "mean_abs", "share"]
+    assert table[["network", "hemisphere", "n_regions", "share"]].to_numpy().tolist() == [
+        ["Mot", "L", 1, 0.5], ["Vis", "R", 1, 0.375], ["Vis", "L", 1, 0.125]
+    ]  # fmt: skip
+    both = network_table(regions.drop(columns="hemisphere").assign(network=["Vis", "Vis", np.nan, "Vis"]))
+    assert both.to_dict("records") == [
+        {"class": "a", "network": "Vis", "n_regions": 2, "mean": 0.0, "mean_abs": 2.0, "share": 0.5}
+    ]

@@ -51,6 +51,26 @@ def test_names_on_the_heat_map_do_not_overlap() -> None:
     assert np.diff(rows).min() >= 400 / 32
 
 
+def test_rows_of_the_heat_map_are_grouped_by_network() -> None:
+    values = np.arange(15.0).reshape(3, 5)
+    figure = plot_region_time(values, list("vwxyz"), 1.0, networks=["Vis", "Mot", "Vis", "Def", "Mot"])
+    axes = figure.axes[0]
+    assert axes.images[0].get_array()[:, 0].tolist() == [0, 2, 1, 4, 3]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list("vxwzy")
+    assert [line.get_ydata()[0] for line in axes.lines] == [1.5, 3.5]
+    (right,) = axes.child_axes
+    assert [label.get_text() for label in right.get_yticklabels()] == ["Vis", "Mot", "Def"]
+    assert right.get_yticks().tolist() == [0.5, 2.5, 4.0]
+
+
+def test_glass_brains_of_maps_have_the_range_of_the_voxels(atlas: Atlas) -> None:
+    maps = np.zeros((*atlas.labels.shape, 6), dtype=np.float32)
+    maps[2, 2, 2], maps[3, 2, 2, 0] = 50.0, 1.0  # six maps of 50 that overlap
+    soft = replace(atlas, maps=maps, space="MNI152NLin6Asym")
+    figure = plot_glass(np.ones(6), soft)
+    assert figure.axes[-1].get_ylim() == pytest.approx((-300.0, 300.0))
+
+
 def test_time_shares_add_up_to_a_hundred(saliency: Saliency) -> None:
     figure = plot_time_shares({"one": saliency, "two": saliency}, "Title")
     axes = figure.axes[0]

@@ -1,0 +1,132 @@
+"""What must hold of an atlas before it is used: one message for each thing that does not."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from fmri_saliency.brain.tables import name_side
+from fmri_saliency.errors import AtlasError, CoverageWarning
+
+__all__ = [
+    "check_indices",
+    "check_regions",
+    "check_sides",
+    "check_storage",
+    "check_whole",
+    "find_centres",
+    "list_names",
+]
+
+MIDLINE_MM = 4.0
+"""Regions whose centre lies this near to the midline are not asked which side they are on."""
+
+
+def list_names(names: Sequence[object], at_most: int = 8) -> str:
+    """Return names in one line, the first few and how many more there are."""
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(map(str, names[:at_most])) + more
+
+
+def check_whole(values: np.ndarray, path: Path) -> None:
+    """Raise AtlasError unless all voxels are whole numbers of at least 0."""
+    if not np.all(np.isfinite(values)) or np.any(values != np.round(values)) or values.min() < 0:
+        raise AtlasError(f"Labels must be whole numbers of at least 0; {path} holds others "
+                         f"({values.min()} to {values.max()}). Is it a statistical map?")
+
+
+def check_storage(kind: np.dtype, regions: pd.DataFrame, path: Path, table: Path) -> None:
+    """Raise AtlasError if the image's type of number cannot hold the labels of its table.
+
+    Labels above 255 written as 8 bits come back as others (300 as 44, 256 as background).
+    """
+    if kind.kind in "iu" and regions["index"].max() > np.iinfo(kind).max:
+        raise AtlasError(f"{table} names labels up to {regions['index'].max()}, but {path} is stored as {kind}, which "
+                         f"ends at {np.iinfo(kind).max}: larger labels became others when it was written. Save the "
+                         "image again as int16 from its source.")
+
+
+def check_regions(regions: pd.DataFrame, path: Path) -> None:
+    """Raise AtlasError unless there are regions, each with an index and a name of its own."""
+    if regions.empty:
+        raise AtlasError(f"The region table {path} names no region.")
+    for column in ("index", "name"):
+        twice = regions.loc[regions[column].duplicated(), column]
+        if len(twice):
+            raise AtlasError(f"Every {column} must be unique; '{twice.iloc[0]}' occurs twice in {path}.")
+
+
+def check_indices(present: Sequence[int], regions: pd.DataFrame, labels: str, table: str) -> None:
+    """Compare the labels of an image with its table.
+
+    Raises
+    ------
+    AtlasError
+        If the image holds a label that the table does not name.
+
+    Warns
+    -----
+    CoverageWarning
+        If the table names labels that the image does not hold; they keep their columns, as absent.
+    """
+    unnamed = sorted(set(present) - set(regions["index"]))
+    if unnamed:
+        raise AtlasError(f"The label image {labels} holds label {unnamed[0]}, which {table} does not name "
+                         f"({len(unnamed)} such labels). Add the rows or choose the matching table.")
+    absent = regions[~regions["index"].isin(present)]
+    if len(absent) == len(regions):
+        raise AtlasError(f"The label image {labels} holds none of the {len(regions)} labels that {table} names. "
+                         "Choose the matching table.")
+    if len(absent):
+        warnings.warn(f"{len(absent)} of {len(regions)} regions that {table} names are not in {labels}: "
+                      f"{list_names(absent['name'].tolist())}. They count as absent.", CoverageWarning, stacklevel=3)
+
+
+def find_centres(labels: np.ndarray, affine: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return the mean position of each label's voxels in mm, shape (n_regions, 3); NaN where there are none."""
+    places = np.nonzero(labels)
+    found = labels[places]
+    size = int(max(index.max(), labels.max())) + 1
+    count = np.bincount(found, minlength=size)[index]
+    sums = np.stack([np.bincount(found, weights=axis, minlength=size)[index] for axis in places], axis=1)
+    mean = np.divide(sums, count[:, None], out=np.full(sums.shape, np.nan), where=count[:, None] > 0)
+    return nib.affines.apply_affine(affine, mean)
+
+
+def check_sides(regions: pd.DataFrame, centres: np.ndarray, space: str, what: str, tolerated: float = 0.0) -> None:
+    """Raise AtlasError if regions lie on the other side than their names, or the column hemisphere, say.
+
+    Parameters
+    ----------
+    regions : DataFrame
+    centres : ndarray, shape (n_regions, 3)
+        In mm; x grows to the right.
+    space : str
+        In a template space the midline is at x = 0; elsewhere only the order of the two sides is compared.
+    what : str
+        The image, for the message.
+    tolerated : float
+        The share of regions that may lie on the other side, for maps, whose centres are vague.
+    """
+    column = regions["hemisphere"] if "hemisphere" in regions else [""] * len(regions)
+    named = [name_side(name) or str(side) for name, side in zip(regions["name"].astype(str), column, strict=True)]
+    sign = np.array([{"L": -1, "R": 1}.get(side, 0) for side in named])
+    x = np.where(np.isfinite(centres[:, 0]), centres[:, 0], 0.0)
+    if space.startswith("MNI") or space in ("Talairach", "fsaverage"):
+        wrong = np.flatnonzero(sign * x < -MIDLINE_MM)
+    elif (sign < 0).any() and (sign > 0).any():
+        wrong = np.flatnonzero(sign) if x[sign < 0].mean() - x[sign > 0].mean() > MIDLINE_MM else []
+    else:
+        return
+    if len(wrong) > tolerated * np.count_nonzero(sign):
+        first = wrong[0]
+        raise AtlasError(
+            f"Left and right do not agree: {len(wrong)} of {np.count_nonzero(sign)} regions of {what} lie on the other "
+            f"side than their names say ('{regions['name'].iloc[first]}' has its centre at x = {x[first]:+.0f} mm; "
+            "left is below 0). Is the table in another order than the image, or the image's orientation lost?"
+        )
