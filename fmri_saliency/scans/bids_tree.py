@@ -3,8 +3,8 @@
 The reader is our own because it is the fastest of those measured and needs no further package:
 ``benchmarks/indexing_bids.py`` indexes 15,008 runs (120,064 files) with it in 1/2.6 of the time that nilearn's
 ``get_bids_files`` and ``parse_bids_filename`` take, 1/8 of bids2table's and 1/9 of ancpbids's; pybids takes 126 times
-as long for 560 runs (``docs/bids.md``). What is asked of a reader here is little, and the answer must hold every file of a
-run: where no BOLD is in the chosen space, the message says which there are.
+as long for 560 runs (``docs/bids.md``). What is asked of a reader here is little, and the answer must hold every file
+of a run: where no BOLD is in the chosen space, the message says which there are.
 """
 
 from __future__ import annotations
