@@ -69,7 +69,12 @@ def _split_owners(owner: np.ndarray, what: str, samples: Samples, n_folds: int, 
 
 
 def split_group(samples: Samples, n_folds: int, seed: int) -> list[Fold]:
-    """Hold out families where they are known, else subjects."""
+    """Hold out families where they are known, else subjects; refuse a subject that is said to be in two."""
+    homes = samples.table.groupby("subject", sort=True)["group"].unique()
+    torn = homes[homes.map(len) > 1]
+    if len(torn):
+        raise DecoderError(f"Subject '{torn.index[0]}' belongs to several groups ({', '.join(torn.iloc[0])}) and would "
+                           "be both trained and tested on. Give all runs of a person one family, or none.")
     return _split_owners(samples.groups, "subject or family", samples, n_folds, seed)
 
 

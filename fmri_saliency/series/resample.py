@@ -71,9 +71,10 @@ def resample_values(values: np.ndarray, t_r: float, target: float) -> np.ndarray
         found[:, whole] = values[:, whole]
     elif whole.any():
         taps = _low_pass(ratio.numerator, ratio.denominator)
-        signal = resample_poly(values[:, whole].astype(float), ratio.numerator, ratio.denominator, axis=0,
+        mean = values[:, whole].mean(axis=0, dtype=float)  # of raw signals it is so large that its images would show
+        signal = resample_poly(values[:, whole] - mean, ratio.numerator, ratio.denominator, axis=0,
                                window=taps, padtype="antireflect")  # fmt: skip
-        found[:, whole] = signal[:n_times]
+        found[:, whole] = signal[:n_times] + mean
     return found
 
 

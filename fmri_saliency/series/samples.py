@@ -55,9 +55,7 @@ class _Cutter:
 
     def parts(self) -> Iterator[np.ndarray]:
         """Yield the samples of each run that has some, in order: (n, n_times, n_regions), gaps filled with 0."""
-        first, self._next = self._next, None
-        series = (one for part in ((first,), self._series) for one in part)
-        for position, (one, run) in enumerate(zip(series, self._runs, strict=True)):
+        for position, (one, run) in enumerate(zip(self._all(), self._runs, strict=True)):
             self._check(one, run)
             self._absent &= np.isnan(one.values).all(axis=0)
             self._standardised &= one.history.get("standardize", "zscore_sample") == "zscore_sample"
@@ -65,6 +63,13 @@ class _Cutter:
             if len(rows):
                 yield self._cut(resample_series(one, self._plan.t_r), rows)
         self._check_gaps()
+
+    def _all(self) -> Iterator[RegionSeries]:
+        """Yield all series, none of them held here longer than it is needed."""
+        first, self._next = self._next, None
+        yield first
+        del first
+        yield from self._series
 
     def _check(self, one: RegionSeries, run: Run) -> None:
         if one.names != self.names:

@@ -1,0 +1,171 @@
+"""Which windows are cut: blocks, rest, delays and marked frames, by hand and for any design."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fmri_saliency.errors import InputError
+from fmri_saliency.records import Event, Run
+from fmri_saliency.series import WindowPlan, Windows, class_balance, plan_windows
+from fmri_saliency.series.resample import count_resampled
+
+
+def run(*events: Event, n_times: int = 50, t_r: float = 2.0, subject: str = "1", **more: str) -> Run:
+    return Run(subject, "go", Path(f"{subject}.nii"), t_r, n_times, events=events, **more)
+
+
+def rows(plan: WindowPlan, *columns: str) -> list[list]:
+    return plan.table[list(columns)].to_numpy().tolist()
+
+
+def test_blocks_are_filled_with_windows_by_hand() -> None:
+    # frames of 2 s, windows of 3; blocks of 8 and 3 frames hold 2 and 1; one of 2 frames holds none
+    one = run(Event(4, 16, "x"), Event(30, 6, "y"), Event(50, 4, "x"))
+    plan = plan_windows([one], Windows("block", length=6.0))
+    assert rows(plan, "label", "onset", "start", "stop") == [
+        ["x", 4, 4, 10], ["x", 10, 10, 16], ["y", 30, 30, 36]
+    ]  # fmt: skip
+    assert (plan.first, plan.n_times) == ((2, 5, 15), 3)
+    assert plan.left_out == ("sub-1_task-go: 'x' at 50 s, it lasts 4 s, less than a window",)
+
+
+def test_a_delay_moves_windows_and_not_what_they_are_counted_from() -> None:
+    one = run(Event(4, 16, "x"), Event(30, 6, "y"), Event(90, 10, "x"))
+    plan = plan_windows([one], Windows("block", length=6.0, delay=5.0))
+    # 9 s and 15 s are frames 4.5 and 7.5: halves go up; the last block's response leaves the scan of 100 s
+    assert rows(plan, "label", "onset", "start") == [["x", 4, 10], ["x", 10, 16], ["y", 30, 36]]
+    assert plan.left_out == ("sub-1_task-go: 'x' at 90 s, window 1 of it leaves the scan",)
+    assert plan.outline().start == pytest.approx(6.0)
+    # the first 4 s of each block skipped: 12 s of the first are left for two windows, 2 s of the second for none
+    skipped = plan_windows([one, run(Event(0, 10, "y"), subject="2")], Windows("block", 6.0, offset=4.0, delay=4.0))
+    assert rows(skipped, "label", "onset", "start") == [["x", 8, 12], ["x", 14, 18], ["y", 4, 8]]
+    events = plan_windows([one], Windows("event", length=6.0, delay=4.0, offset=-2.0))
+    assert rows(events, "onset", "start") == [[4, 6], [30, 32], [90, 92]]
+
+
+def test_rest_is_what_no_event_and_no_window_holds_by_hand() -> None:
+    # 50 frames of 2 s. Blocks 10-20 s and 60-70 s, a button at 80 s that is no class; windows of 4 frames
+    one = run(Event(10, 10, "x"), Event(60, 10, "y"), Event(80, 0, "button"))
+    classes = {"x": ("x",), "y": ("y",)}
+    plain = plan_windows([one], Windows("block", length=8.0, rest=True, classes=classes))
+    rest = plain.table[plain.table["label"] == "rest"]
+    # before: 0-8; between 20 and 60 s: 20, 28, 36, 44, 52; 70-78; after the button at 80: 80, 88
+    assert rest["start"].tolist() == [0, 20, 28, 36, 44, 52, 70, 80, 88]
+    late = plan_windows([one], Windows("block", length=8.0, delay=6.0, rest=True, classes=classes))
+    rest = late.table[late.table["label"] == "rest"]
+    # all 6 s later, from the scan's beginning to its end: 0, 8 (ends at 16), 26 ... 58, 76 (ends at 84), 86
+    assert rest["start"].tolist() == [0, 8, 26, 34, 42, 50, 58, 76, 86]
+    assert (rest["start"] - rest["onset"] == 6).all()
+    after = plan_windows([one], Windows("event", length=14.0, rest=True, classes=classes))
+    # windows of 14 s after brief events reach beyond them: 10-24 and 60-74 are taken
+    rest = after.table[after.table["label"] == "rest"]
+    assert rest["start"].tolist() == [24, 38, 80]
+
+
+EVENTS = st.lists(
+    st.tuples(st.floats(0, 190), st.floats(0, 40), st.sampled_from("abc")), min_size=2, max_size=12
+).map(lambda found: tuple(Event(o, d, k) for o, d, k in sorted(found)))
+ANY = st.builds(
+    Windows,
+    unit=st.sampled_from(["event", "block"]),
+    length=st.floats(2.0, 15.0),
+    offset=st.floats(0.0, 5.0),
+    delay=st.floats(0.0, 8.0),
+    rest=st.just(True),
+    t_r=st.sampled_from([0.0, 1.0, 2.2]),
+)
+
+
+@given(EVENTS, ANY, st.sampled_from([0.72, 2.0]))
+def test_whatever_the_design_windows_stay_in_the_run_and_keep_their_time(
+    events: tuple[Event, ...], windows: Windows, t_r: float
+) -> None:
+    one = run(*events, n_times=int(200 / t_r), t_r=t_r)
+    try:
+        plan = plan_windows([one], windows)
+    except InputError as error:
+        assert "two classes" in str(error) or "No event's window" in str(error)  # noqa: PT017
+        return
+    table, first = plan.table, np.array(plan.first)
+    assert first.min() >= 0
+    assert first.max() + plan.n_times <= count_resampled(one.n_times, t_r, plan.t_r)
+    np.testing.assert_allclose(table["start"], first * plan.t_r, atol=1e-6)
+    np.testing.assert_allclose(table["stop"] - table["start"], plan.n_times * plan.t_r, atol=2e-6)
+    shift = (table["start"] - table["onset"]).to_numpy()
+    wanted = windows.delay + (windows.offset if windows.unit == "event" else 0)
+    is_rest = (table["label"] == "rest").to_numpy()
+    assert (np.abs(shift[~is_rest] - wanted) <= plan.t_r / 2 + 1e-5).all()
+    if windows.unit == "block":  # each window lies in the response of an event of its label, to half a frame a side
+        for row in table[~is_rest].itertuples():
+            assert any(
+                e.trial_type == row.label
+                and e.onset + windows.delay - 0.5 * plan.t_r <= row.start + 1e-5
+                and row.stop <= e.onset + e.duration + windows.delay + 1.0 * plan.t_r + 1e-5
+                for e in events
+            )
+    for row in table[is_rest].itertuples():
+        for e in events:
+            begin, end = e.onset + windows.delay, e.onset + e.duration + windows.delay
+            assert row.stop <= begin + 1e-4 * plan.t_r or row.start >= end - 1e-4 * plan.t_r
+        others = table[(table.index != row.Index)]
+        assert ((others["stop"] <= row.start + 1e-5) | (others["start"] >= row.stop - 1e-5)).all()
+
+
+def test_marked_frames_are_counted_and_windows_with_too_many_are_left_out() -> None:
+    one = run(Event(4, 6, "x"), Event(20, 6, "y"), Event(40, 6, "x"))
+    marked = np.zeros(50, dtype=bool)
+    marked[[1, 2, 3, 11]] = True  # 2 of the frames 2-4, 1 of 10-12, none of 20-22
+    windows = Windows("event", length=6.0)
+    assert plan_windows([one], windows, [marked]).table["marked"].tolist() == [2, 1, 0]
+    assert plan_windows([one], windows).table["marked"].tolist() == [0, 0, 0]
+    some = plan_windows([one], replace(windows, max_marked=0.5), [marked])
+    assert rows(some, "label", "marked") == [["y", 1], ["x", 0]]
+    assert some.left_out == ("sub-1_task-go: 'x' from 4 s, 2 of its frames are marked",)
+    exactly = plan_windows([one], replace(windows, max_marked=2 / 3), [marked])
+    assert len(exactly.table) == 3
+    with pytest.raises(InputError, match="all 1 samples are 'x'"):
+        plan_windows([one], replace(windows, max_marked=0.0), [marked])
+    with pytest.raises(InputError, match=r"Every window has more marked frames than max_marked = 0"):
+        plan_windows([one], replace(windows, max_marked=0.0), [np.ones(50, dtype=bool)])
+    with pytest.raises(InputError, match=r"49 frames of 1\.nii are marked as good or bad; it has 50"):
+        plan_windows([one], windows, [marked[1:]])
+
+
+def test_marked_frames_are_those_of_the_scan_when_it_is_resampled() -> None:
+    one = run(Event(0, 6, "x"), Event(20, 6, "y"), n_times=100, t_r=1.0)
+    marked = np.zeros(100, dtype=bool)
+    marked[[5, 6, 20]] = True
+    plan = plan_windows([one], Windows("event", length=6.0, t_r=2.0), [marked])
+    assert plan.table["marked"].tolist() == [1, 1]  # of the frames 0-5 and 20-25 of the scan
+
+
+def test_scans_of_two_repetition_times_share_windows() -> None:
+    fast, slow = run(Event(10, 20, "x"), n_times=139, t_r=0.72), run(Event(10, 20, "y"), subject="2")
+    with pytest.raises(InputError, match=r"or set t_r in \[samples\] to resample"):
+        plan_windows([fast, slow], Windows("block", length=10.0))
+    plan = plan_windows([fast, slow], Windows("block", length=10.0, t_r=2.0))
+    assert (plan.t_r, plan.n_times) == (2.0, 5)
+    assert rows(plan, "subject", "start", "stop") == [["1", 10, 20], ["1", 20, 30], ["2", 10, 20], ["2", 20, 30]]
+    whole = plan_windows([replace(fast, task="a"), replace(slow, task="b")], Windows(t_r=2.0))
+    assert whole.n_times == 50  # 138 x 0.72 = 99.36 s: frames at 0 ... 98, as many as the other has
+
+
+def test_a_trial_type_called_rest_is_not_mixed_with_the_time_between() -> None:
+    one = run(Event(4, 16, "rest"), Event(30, 6, "y"))
+    with pytest.raises(InputError, match="the events have a trial type of that name"):
+        plan_windows([one], Windows("block", length=6.0, rest=True))
+    plan = plan_windows([one], Windows("block", length=6.0, rest=True, classes={"y": ("y",), "pause": ("rest",)}))
+    assert set(plan.table["label"]) == {"y", "pause", "rest"}
+
+
+def test_the_balance_of_classes_by_hand() -> None:
+    events = (Event(4, 12, "x"), Event(30, 6, "y"))
+    plan = plan_windows([run(*events), run(*events, subject="2", family="7"), run(*events, subject="3", family="7")],
+                        Windows("block", length=6.0))  # fmt: skip
+    assert class_balance(plan.table).to_dict("index") == {
+        "x": {"samples": 6, "runs": 3, "groups": 2}, "y": {"samples": 3, "runs": 3, "groups": 2}
+    }  # fmt: skip
