@@ -1,20 +1,25 @@
-"""Region time series of one run, by nilearn's masker, with every region in its column."""
+"""Region time series of one run, with every region in its column."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict, dataclass
+from functools import partial
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
-from nilearn.maskers import NiftiLabelsMasker
+from nibabel.spatialimages import SpatialImage
 
 from fmri_saliency.errors import ConfigError, InputError, one_of
-from fmri_saliency.images import open_image, read_voxels
+from fmri_saliency.images import check_header, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RegionSeries, Run
+from fmri_saliency.series.masker import clean_signals, load_scan, mask_and_clean, split_frames
+from fmri_saliency.series.quality import Motion, Quality, measure_motion, measure_quality
+from fmri_saliency.series.stream import stream_regions
+from fmri_saliency.series.weights import RegionWeights, region_signals, region_weights
 
-__all__ = ["HCP_MOVEMENT", "Cleaning", "extract_run", "read_confounds"]
+__all__ = ["HCP_MOVEMENT", "READERS", "Cleaning", "extract_run", "extract_with_quality", "read_confounds"]
+
+READERS = ("streaming", "nilearn")
 
 HCP_MOVEMENT = tuple(
     f"{kind}_{axis}{form}" for form in ("", "_derivative1") for kind in ("trans", "rot") for axis in "xyz"
@@ -43,6 +48,9 @@ class Cleaning:
         Columns of the run's confound file to regress out; ``("all",)`` takes every column.
     min_coverage : float
         A region whose voxels are covered by less than this share is NaN.
+    reader : {"streaming", "nilearn"}
+        How regions are averaged: frame by frame in little memory, or by nilearn's masker with
+        the whole scan in memory. The numbers are the same; smoothing always takes nilearn's.
     """
 
     detrend: bool = True
@@ -53,8 +61,10 @@ class Cleaning:
     smoothing_fwhm: float = 0.0
     confounds: tuple[str, ...] = ()
     min_coverage: float = 0.5
+    reader: str = "streaming"
 
     def __post_init__(self) -> None:
+        one_of(self.reader, READERS, "reader in [cleaning]", ConfigError)
         one_of(self.standardize, ("zscore_sample", "psc", "none"), "standardize in [cleaning]", ConfigError)
         one_of(self.filter, ("cosine", "butterworth"), "filter in [cleaning]", ConfigError)
         if self.low_pass and self.filter == "cosine":
@@ -67,6 +77,22 @@ class Cleaning:
                               f"({self.low_pass} Hz).")
         if not 0 <= self.min_coverage <= 1:
             raise ConfigError(f"min_coverage in [cleaning] must be between 0 and 1; {self.min_coverage} came.")
+
+
+def _read_table(run: Run) -> pd.DataFrame:
+    """Read the whole confound file of a run."""
+    try:
+        if run.confounds.suffix == ".txt":
+            table = pd.read_csv(run.confounds, sep=r"\s+", header=None)
+            if table.shape[1] != len(HCP_MOVEMENT):
+                raise InputError(f"Expected 12 movement columns in {run.confounds}; {table.shape[1]} came.")
+            table.columns = list(HCP_MOVEMENT)
+            return table
+        return pd.read_csv(run.confounds, sep="\t", na_values=["n/a"])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"The confounds {run.confounds} cannot be read as a table: {error}") from None
+    except OSError as error:
+        raise InputError(f"The confounds {run.confounds} cannot be read: {error.strerror or error}.") from None
 
 
 def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
@@ -86,16 +112,7 @@ def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
         return None
     if run.confounds is None:
         raise InputError(f"[cleaning] confounds asks for {', '.join(columns)}, but {run.bold} has no confound file.")
-    try:
-        if run.confounds.suffix == ".txt":
-            table = pd.read_csv(run.confounds, sep=r"\s+", header=None)
-            if table.shape[1] != len(HCP_MOVEMENT):
-                raise InputError(f"Expected 12 movement columns in {run.confounds}; {table.shape[1]} came.")
-            table.columns = list(HCP_MOVEMENT)
-        else:
-            table = pd.read_csv(run.confounds, sep="\t", na_values=["n/a"])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"The confounds {run.confounds} cannot be read as a table: {error}") from None
+    table = _read_table(run)
     if columns != ("all",):
         missing = [column for column in columns if column not in table]
         if missing:
@@ -113,37 +130,54 @@ def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
     return table.fillna(0.0)
 
 
-def _load_run(run: Run) -> nib.Nifti1Image:
+def _voxels_in_mask(run: Run, image: SpatialImage, weights: RegionWeights) -> np.ndarray:
+    """Return which voxels of the regions are in the run's mask, bool of shape (n_voxels,)."""
+    if run.mask is None:
+        return np.ones(len(weights.voxels), dtype=bool)
+    mask = open_image(run.mask, "a brain mask")
+    if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
+        raise InputError(f"The mask {run.mask} is on another grid {mask.shape[:3]} than {run.bold} "
+                         f"{image.shape[:3]}. Resample the mask to the run.")
+    check_header(mask, run.mask)
+    inside = read_voxels(mask, run.mask)
+    if inside.size != np.prod(image.shape[:3]):
+        raise InputError(f"Expected a 3D mask at {run.mask}; its shape is {mask.shape}.")
+    return inside.reshape(-1, order="F")[weights.voxels] > 0
+
+
+def _open_scan(run: Run, atlas: Atlas) -> SpatialImage:
+    """Open the scan and refuse what cannot be averaged over the atlas."""
     image = open_image(run.bold, "a BOLD image")
-    return nib.Nifti1Image(read_voxels(image, run.bold), image.affine)
+    check_header(image, run.bold)
+    if len(image.shape) != 4 or image.shape[3] != run.n_times:
+        raise InputError(f"Expected a 4D image of {run.n_times} frames at {run.bold}; its shape is {image.shape}. Has "
+                         "the file changed?")
+    if atlas.labels.shape != image.shape[:3] or not np.allclose(atlas.affine, image.affine, atol=1e-3):
+        raise InputError(f"The atlas '{atlas.name}' {atlas.labels.shape} is not on the grid of {run.bold} "
+                         f"{image.shape[:3]}; resample it first.")
+    return image
 
 
-def _covered_voxels(image: nib.Nifti1Image, run: Run) -> np.ndarray:
-    """Return which voxels hold data: finite, changing over time, and in the run's mask."""
-    values = image.get_fdata(dtype=np.float32)
-    with np.errstate(invalid="ignore"):
-        covered = np.isfinite(values).all(axis=3) & (values.max(axis=3) > values.min(axis=3))
-    if run.mask is not None:
-        mask = open_image(run.mask, "a brain mask")
-        if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
-            raise InputError(f"The mask {run.mask} is on another grid {mask.shape[:3]} than {run.bold} "
-                             f"{image.shape[:3]}. Resample the mask to the run.")
-        inside = read_voxels(mask, run.mask)
-        if inside.size != covered.size:
-            raise InputError(f"Expected a 3D mask at {run.mask}; its shape is {mask.shape}.")
-        covered &= inside.reshape(covered.shape) > 0
-    return covered
-
-
-def _region_coverage(atlas: Atlas, covered: np.ndarray) -> np.ndarray:
-    index = atlas.regions["index"].to_numpy()
-    size = np.bincount(atlas.labels.ravel(), minlength=index.max() + 1)[index]
-    inside = np.bincount(atlas.labels[covered], minlength=index.max() + 1)[index]
-    return np.divide(inside, size, out=np.zeros(len(index)), where=size > 0)
+def _movement(run: Run) -> tuple[Motion, pd.DataFrame | None]:
+    """Measure movement; confounds that nobody asked for and that cannot be read do not stop a run."""
+    if run.confounds is None:
+        return measure_motion(None, run.n_times, why="unknown: the run has no confounds"), None
+    try:
+        table = _read_table(run)
+    except InputError as error:
+        return measure_motion(None, run.n_times, why=f"unknown: {error}"), None
+    return measure_motion(table, run.n_times, degrees=run.confounds.suffix == ".txt"), table
 
 
 def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> RegionSeries:
-    """Average each region of a run and clean the signal.
+    """Average each region of a run and clean the signal; see :func:`extract_with_quality`."""
+    return extract_with_quality(run, atlas, cleaning)[0]
+
+
+def extract_with_quality(
+    run: Run, atlas: Atlas, cleaning: Cleaning | None = None
+) -> tuple[RegionSeries, Quality]:
+    """Average each region of a run, clean the signal, and say how good the run is.
 
     Only voxels that hold data are averaged (finite, not constant, inside the run's
     mask), so that a parcel at the edge of the field of view is not diluted by zeros.
@@ -158,9 +192,10 @@ def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> Reg
 
     Returns
     -------
-    RegionSeries
+    series : RegionSeries
         Every region of the atlas has its column; NaN where less than
         ``cleaning.min_coverage`` of its voxels hold data.
+    quality : Quality
 
     Raises
     ------
@@ -172,46 +207,26 @@ def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> Reg
     if max(cleaning.high_pass, cleaning.low_pass) >= 0.5 / run.t_r:
         raise InputError(f"The filters in [cleaning] must lie below {0.5 / run.t_r:g} Hz, half the sampling rate of "
                          f"{run.bold}; {max(cleaning.high_pass, cleaning.low_pass):g} Hz came.")
-    image = _load_run(run)
-    if atlas.labels.shape != image.shape[:3] or not np.allclose(atlas.affine, image.affine, atol=1e-3):
-        raise InputError(f"The atlas '{atlas.name}' {atlas.labels.shape} is not on the grid of {run.bold} "
-                         f"{image.shape[:3]}; resample it first.")
-    covered = _covered_voxels(image, run)
-    coverage = _region_coverage(atlas, covered)
+    image = _open_scan(run, atlas)
+    confounds = read_confounds(run, cleaning.confounds)
+    motion, table = _movement(run)
+    weights = region_weights(atlas)
+    inside = _voxels_in_mask(run, image, weights)
+    whole = load_scan(run) if cleaning.reader == "nilearn" or cleaning.smoothing_fwhm else None
+    frames = partial(iterate_frames, run.bold) if whole is None else partial(split_frames, whole)
+    scan = stream_regions(frames, weights, inside)
+    coverage = weights.share(scan.covered)
     usable = (coverage > 0) & (coverage >= cleaning.min_coverage)
     if not usable.any():
         raise InputError(f"No region of the atlas '{atlas.name}' is covered by {run.bold}. Are both in the same space "
                          f"(atlas: {atlas.space or 'not stated'}, scan: {run.space or 'not stated'})?")
-    kept = atlas.regions["index"].to_numpy()[usable]
-    labels = np.where(covered & np.isin(atlas.labels, kept), atlas.labels, 0).astype(np.int32)
-    masker = NiftiLabelsMasker(
-        nib.Nifti1Image(labels, image.affine),
-        standardize=None if cleaning.standardize == "none" else cleaning.standardize,
-        detrend=cleaning.detrend,
-        high_pass=cleaning.high_pass or None,
-        low_pass=cleaning.low_pass or None,
-        smoothing_fwhm=cleaning.smoothing_fwhm or None,
-        t_r=run.t_r,
-        resampling_target=None,
-        reports=False,
-        clean_args={"filter": cleaning.filter if cleaning.high_pass or cleaning.low_pass else False},
-    )
-    confounds = read_confounds(run, cleaning.confounds)
-    with warnings.catch_warnings():
-        # a run shorter than half the filter's period has no slow cosine to remove
-        warnings.filterwarnings("ignore", message="Cosine filter was not created")
-        found = masker.fit_transform(_without_gaps(image), confounds=confounds)
+    if whole is None:
+        signals = region_signals(scan.products, weights, scan.covered, usable)
+        found = clean_signals(signals, run.t_r, cleaning, confounds)
+    else:
+        found = mask_and_clean(whole, run, atlas, weights, scan.covered, usable, cleaning, confounds)
     values = np.full((run.n_times, atlas.n_regions), np.nan, dtype=np.float32)
-    column = {int(label): position for position, label in enumerate(atlas.regions["index"])}
-    ids = [int(label) for key, label in masker.region_ids_.items() if key != "background"]
-    values[:, [column[label] for label in ids]] = found
+    values[:, usable] = found
     history = {**asdict(cleaning), "confounds_used": [] if confounds is None else list(map(str, confounds.columns))}
-    return RegionSeries(values, run.t_r, atlas.names, coverage, history)
-
-
-def _without_gaps(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Replace NaN by 0: voxels that hold one are in no region, but smoothing would spread it."""
-    values = image.get_fdata(dtype=np.float32)
-    if np.isfinite(values).all():
-        return image
-    return nib.Nifti1Image(np.nan_to_num(values, posinf=0.0, neginf=0.0), image.affine)
+    series = RegionSeries(values, run.t_r, atlas.names, coverage, history)
+    return series, measure_quality(scan, weights, inside, atlas.names, motion, table)
