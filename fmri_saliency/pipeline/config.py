@@ -20,7 +20,7 @@ from fmri_saliency.files import write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings
-from fmri_saliency.scans import LAYOUTS
+from fmri_saliency.scans import LAYOUTS, T_R_CONFLICTS
 from fmri_saliency.series import Cleaning, Windows
 
 __all__ = [
@@ -56,6 +56,8 @@ class Scans:
         For HCP: the restricted table with Subject and Family_ID.
     truth : Path, optional
         For simulated scans: the folder that holds ``truth.json``.
+    t_r_conflict : {"warn", "error"}
+        What becomes of a run whose sidecar (JSON) has another repetition time.
     """
 
     layout: str
@@ -66,9 +68,11 @@ class Scans:
     subjects: tuple[str, ...] = ()
     families: Path | None = None
     truth: Path | None = None
+    t_r_conflict: str = "warn"
 
     def __post_init__(self) -> None:
         one_of(self.layout, LAYOUTS, "layout in [scans]", ConfigError)
+        one_of(self.t_r_conflict, T_R_CONFLICTS, "t_r_conflict in [scans]", ConfigError)
         if self.t_r is not None and not self.t_r > 0:
             raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
         if self.families is not None and self.layout != "hcp":

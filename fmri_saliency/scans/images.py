@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.images import open_image
+from fmri_saliency.files import read_json
+from fmri_saliency.images import check_header, open_image
+from fmri_saliency.records import Run
 
-__all__ = ["read_bold_header"]
+__all__ = ["read_bold_header", "sidecar_conflict"]
 
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 
@@ -34,13 +36,15 @@ def read_bold_header(path: Path, t_r: float | None = None) -> tuple[int, float, 
     Raises
     ------
     InputError
-        If there is no file, it is not an image, not 4D, has fewer than 2 frames, or its
-        repetition time is not a positive number.
+        If there is no file, it is not an image, not 4D, has fewer than 2 frames, its header
+        cannot be true (see ``images.check_header``), or its repetition time is not a positive
+        number.
     """
     image = open_image(path, "a BOLD image")
     if len(image.shape) != 4:
         raise InputError(f"Expected a 4D image (x, y, z, time) at {path}; it is {len(image.shape)}D, shape "
                          f"{image.shape}. Is it a mean image or a map?")
+    check_header(image, path)
     if image.shape[3] < 2:
         raise InputError(f"Expected a run of at least 2 frames at {path}; it has {image.shape[3]}.")
     zooms = image.header.get_zooms()
@@ -51,3 +55,27 @@ def read_bold_header(path: Path, t_r: float | None = None) -> tuple[int, float, 
         raise InputError(f"The repetition time of {path} is {used:g} s; a positive number is needed. Set t_r in "
                          "[scans], or the column t_r of the table, to the seconds per frame of the acquisition.")
     return int(image.shape[3]), used, header_t_r
+
+
+def sidecar_conflict(run: Run) -> str:
+    """Say how the repetition time of a run disagrees with the JSON beside its scan; empty where it does not.
+
+    The JSON is BIDS's sidecar: the scan's name with ``.json``, and ``RepetitionTime`` in seconds.
+    """
+    path = run.bold.with_name(run.bold.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    if not path.is_file():
+        return ""
+    remedy = "Set t_r in [scans] to the seconds per frame of the acquisition, or correct the sidecar."
+    try:
+        sidecar = read_json(path)
+    except (InputError, OSError) as error:
+        return f"The sidecar of {run.bold} cannot be read: {error}"
+    t_r = sidecar.get("RepetitionTime") if isinstance(sidecar, dict) else None
+    if t_r is None:
+        return ""
+    if not isinstance(t_r, int | float) or not np.isfinite(t_r) or t_r <= 0:
+        return f"The sidecar {path} gives the repetition time {t_r!r}; a positive number of seconds is needed. {remedy}"
+    if abs(t_r - run.t_r) <= 1e-3 * run.t_r:
+        return ""
+    return (f"The repetition time of {run.bold} is {run.t_r:g} s here (header: {run.header_t_r:g} s); its sidecar says "
+            f"{t_r:g} s. {remedy}")

@@ -2,7 +2,16 @@
 
 from fmri_saliency.series.extract import Cleaning, extract_run, extract_with_quality
 from fmri_saliency.series.quality import Motion, Quality, framewise_displacement
-from fmri_saliency.series.store import coverage_path, read_series, series_name, write_series
+from fmri_saliency.series.store import (
+    card_path,
+    coverage_path,
+    forget_series,
+    quality_paths,
+    read_series,
+    series_name,
+    series_outputs,
+    write_series,
+)
 from fmri_saliency.series.weights import RegionWeights, region_weights
 from fmri_saliency.series.windows import (
     UNITS,
@@ -13,6 +22,7 @@ from fmri_saliency.series.windows import (
     read_samples,
     write_samples,
 )
+from fmri_saliency.series.work import SeriesJob, extract_to_files
 
 __all__ = [
     "UNITS",
@@ -20,18 +30,24 @@ __all__ = [
     "Motion",
     "Quality",
     "RegionWeights",
+    "SeriesJob",
     "WindowPlan",
     "Windows",
+    "card_path",
     "coverage_path",
     "cut_samples",
     "extract_run",
+    "extract_to_files",
     "extract_with_quality",
+    "forget_series",
     "framewise_displacement",
     "plan_windows",
+    "quality_paths",
     "read_samples",
     "read_series",
     "region_weights",
     "series_name",
+    "series_outputs",
     "write_samples",
     "write_series",
 ]

@@ -60,7 +60,7 @@ def test_what_is_done_is_skipped_and_what_changed_is_redone(cli: Callable, small
     after = times(out)
     network = "input-cell-lstm/fold-"
     kept = [n for n in before if n.startswith(("sub-", "samples/", f"decoder/{network}", f"saliency/{network}"))]
-    assert len(kept) == 12 * 3 + 3 + 3 * 3 + 3 * 2
+    assert len(kept) == 12 * 5 + 3 + 3 * 3 + 3 * 2
     assert all(before[n] == after[n] for n in kept)
 
     text = small_config.read_text()
