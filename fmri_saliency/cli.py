@@ -10,7 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fmri_saliency import __version__
-from fmri_saliency.errors import CoverageWarning, FmriSaliencyError, SpaceMismatchWarning, TimingWarning
+from fmri_saliency.errors import (
+    CoverageWarning,
+    FmriSaliencyError,
+    ScanWarning,
+    SpaceMismatchWarning,
+    TimingWarning,
+)
 from fmri_saliency.places import data_folder
 
 __all__ = ["main", "make_parser"]
@@ -238,7 +244,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = (make_bids_parser() if is_bids_call(words, commands) else parser).parse_args(words)
     with warnings.catch_warnings():
         warnings.showwarning = _warn_once()
-        for category in (CoverageWarning, SpaceMismatchWarning, TimingWarning):
+        for category in (CoverageWarning, ScanWarning, SpaceMismatchWarning, TimingWarning):
             warnings.simplefilter("always", category)
         try:
             options.handler(options)

@@ -16,6 +16,7 @@ __all__ = [
     "FmriSaliencyError",
     "InputError",
     "ReplacementWarning",
+    "ScanWarning",
     "SpaceMismatchWarning",
     "StepError",
     "TimingWarning",
@@ -62,6 +63,10 @@ class TimingWarning(UserWarning):
 
 class CoverageWarning(UserWarning):
     """Regions are absent from some runs in a way that could mislead."""
+
+
+class ScanWarning(UserWarning):
+    """A scan can be used, but something about its file is odd."""
 
 
 class ReplacementWarning(UserWarning):

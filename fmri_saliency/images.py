@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import gzip
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.analyze import AnalyzeImage
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 
-from fmri_saliency.errors import InputError
+from fmri_saliency.errors import InputError, ScanWarning
 
-__all__ = ["open_image", "read_voxels"]
+try:  # three times as fast as zlib; the same bytes without it
+    from zlib_ng import gzip_ng
+    from zlib_ng.zlib_ng import error as zlib_ng_error
+except ImportError:
+    gzip_ng, zlib_ng_error = gzip, zlib.error
 
-DAMAGE = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, OverflowError, zlib.error)
+__all__ = ["DAMAGE", "check_header", "iterate_frames", "open_image", "read_voxels"]
+
+DAMAGE = (
+    ImageFileError, HeaderDataError, OSError, EOFError, ValueError, OverflowError, zlib.error, zlib_ng_error,
+)  # fmt: skip
+MOST_COMPRESSED = 1032
+"""Bytes that one byte of a gzip file can stand for, at most (deflate, https://zlib.net/zlib_tech.html)."""
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong without the path, which the message names already."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def open_image(path: Path, what: str) -> SpatialImage:
@@ -26,15 +48,76 @@ def open_image(path: Path, what: str) -> SpatialImage:
         If there is no file, or it is not an image of voxels.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"Expected {what} at {path}; it is a folder. Name the file itself.")
     if not path.is_file():
         raise InputError(f"Expected {what} at {path}; there is no such file.")
     try:
-        image = nib.load(path)
+        with LoggingOutputSuppressor():  # what it would print is in the error
+            image = nib.load(path)
+    except PermissionError as error:
+        raise InputError(f"Expected {what} at {path}; it cannot be read: {_reason(error)}. Ask for the right to read "
+                         "it.") from None
     except DAMAGE as error:
         raise InputError(f"Expected {what} (NIfTI) at {path}; it is not an image: {error}") from None
     if not isinstance(image, SpatialImage) or image.affine is None:
         raise InputError(f"Expected {what} (NIfTI) at {path}; it is a {type(image).__name__}, which has no voxels.")
     return image
+
+
+def check_header(image: SpatialImage, path: Path) -> None:
+    """Refuse an image whose header cannot be true, or whose voxels are no real numbers.
+
+    Raises
+    ------
+    InputError
+        If a dimension is below 1, the voxels are complex or colours, the affine is not finite
+        or flat, or the file is too small for what the header announces.
+    """
+    if min(image.shape, default=0) < 1:
+        raise InputError(f"The header of {path} announces the shape {tuple(map(int, image.shape))}; every dimension "
+                         "must be at least 1. Convert the scan again.")
+    kind = image.get_data_dtype()
+    if kind.kind not in "biuf":
+        came = {"c": "complex numbers", "V": "colours"}.get(kind.kind, "no numbers")
+        raise InputError(f"Expected real numbers in {path}; it holds {came} ({kind}). Write the magnitude as float32.")
+    with np.errstate(all="ignore"):
+        flat = not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < 1e-12
+    if flat:
+        raise InputError(f"The affine of {path} does not place the voxels in space: {image.affine[:3].tolist()}. "
+                         "Mend its sform or qform, or convert the scan again.")
+    _check_size(image, path)
+
+
+def _voxel_file(image: SpatialImage, path: Path) -> Path:
+    """Return the file that holds the voxels: the ``.img`` of a pair, else the image itself."""
+    holder = (image.file_map or {}).get("image")
+    return Path(holder.filename if holder is not None and holder.filename else path)
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.suffix.lower() in (".gz", ".mgz")
+
+
+def _check_size(image: SpatialImage, path: Path) -> None:
+    """Refuse a file that is too small for what its header announces."""
+    file = _voxel_file(image, path)
+    needed = int(getattr(image.dataobj, "offset", 0)) + int(np.prod(image.shape, dtype=object)) * int(
+        image.get_data_dtype().itemsize
+    )
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        raise InputError(f"The voxels of {path} cannot be read from {file}: {_reason(error)}.") from None
+    if file.suffix.lower() in (".nii", ".img", ".mgh"):
+        most, words = size, f"it has {size}"
+    elif _is_gzip(file):
+        most, words = MOST_COMPRESSED * size, f"its {size} compressed bytes can hold {MOST_COMPRESSED * size} at most"
+    else:
+        return
+    if needed > most:
+        raise InputError(f"{file} breaks off, or its header is wrong: shape {tuple(map(int, image.shape))} of "
+                         f"{image.get_data_dtype()} needs {needed} bytes, {words}. Copy it again.")
 
 
 def read_voxels(image: SpatialImage, path: Path) -> np.ndarray:
@@ -49,3 +132,59 @@ def read_voxels(image: SpatialImage, path: Path) -> np.ndarray:
         return image.get_fdata(dtype=np.float32)
     except DAMAGE as error:
         raise InputError(f"{path} breaks off or is damaged: {error}. Copy it again.") from None
+
+
+def _forward(image: SpatialImage, path: Path, stack: ExitStack) -> tuple[SpatialImage, object]:
+    """Return the image over one open stream, so that a compressed file is read forward once."""
+    file = _voxel_file(image, path)
+    opener = gzip_ng.open if _is_gzip(file) else ImageOpener
+    stream = stack.enter_context(opener(str(file), "rb"))
+    holders = {key: nib.FileHolder(holder.filename) for key, holder in image.file_map.items()}
+    holders["image"] = nib.FileHolder(str(file), stream)
+    with LoggingOutputSuppressor():
+        return type(image).from_file_map(holders), stream
+
+
+def iterate_frames(path: Path) -> Iterator[np.ndarray]:
+    """Read a 4D image forward, one frame in memory at a time.
+
+    Yields
+    ------
+    ndarray, shape (n_voxels,)
+        The frame in Fortran order (first axis fastest), as numbers of the file's type, or scaled
+        to float64 where the header says so.
+
+    Raises
+    ------
+    InputError
+        If the file breaks off, is damaged (its checksum is read, too), cannot be read, or goes on for a frame or
+        more after what its header announces.
+
+    Warns
+    -----
+    ScanWarning
+        If less than a frame follows.
+    """
+    image = open_image(path, "a BOLD image")
+    n_times, frame = image.shape[3], 0
+    try:
+        with ExitStack() as stack:
+            image, stream = _forward(image, Path(path), stack)
+            for frame in range(n_times):
+                yield np.asarray(image.dataobj[..., frame]).reshape(-1, order="F")
+            one = int(np.prod(image.shape[:3])) * image.get_data_dtype().itemsize
+            rest = len(stream.read(one))  # to the end: only there the checksum is compared
+    except DAMAGE as error:
+        where = f"at frame {frame + 1} of {n_times}"
+        if getattr(error, "errno", None):  # the system says so: the file itself may be whole
+            raise InputError(f"{path} cannot be read to its end: {_reason(error)}, {where}. Check that it is still "
+                             "there and its disk can be reached.") from None
+        raise InputError(f"{path} breaks off or is damaged: {error}, {where}. Copy it again.") from None
+    if not isinstance(image, AnalyzeImage):  # other formats have a footer
+        return
+    if rest == one:
+        raise InputError(f"{path} holds more frames than the {n_times} its header announces. Mend the header, or "
+                         "convert the scan again.")
+    if rest:
+        warnings.warn(f"{path} goes on for {rest} bytes after its last frame; they are not read.", ScanWarning,
+                      stacklevel=2)

@@ -21,7 +21,7 @@ from fmri_saliency.files import write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings
-from fmri_saliency.scans import EVENT_LABELS, LAYOUTS, VARIANTS, BidsChoice, check_pattern
+from fmri_saliency.scans import EVENT_LABELS, LAYOUTS, T_R_CONFLICTS, VARIANTS, BidsChoice, check_pattern
 from fmri_saliency.series import Cleaning, Windows
 
 __all__ = [
@@ -67,6 +67,8 @@ class Scans:
         For simulated scans: the folder that holds ``truth.json``.
     bids : BidsChoice
         For fMRIPrep: the raw data set, and which files of a run are taken.
+    t_r_conflict : {"warn", "error"}
+        What becomes of a run whose sidecar (JSON) has another repetition time.
     """
 
     layout: str
@@ -83,9 +85,11 @@ class Scans:
     families: Path | None = None
     truth: Path | None = None
     bids: BidsChoice = field(default_factory=BidsChoice)
+    t_r_conflict: str = "warn"
 
     def __post_init__(self) -> None:
         one_of(self.layout, LAYOUTS, "layout in [scans]", ConfigError)
+        one_of(self.t_r_conflict, T_R_CONFLICTS, "t_r_conflict in [scans]", ConfigError)
         if self.t_r is not None and not self.t_r > 0:
             raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
         if self.families is not None and self.layout != "hcp":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,28 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.brain import check_space, load_chosen_atlas, resample_atlas
-from fmri_saliency.errors import ConfigError, InputError, nearest
+from fmri_saliency.errors import ConfigError, InputError, StepError, nearest
 from fmri_saliency.files import fingerprint, read_json, write_tsv
+from fmri_saliency.images import open_image
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.scans import find_runs, read_subjects
 from fmri_saliency.scans.find import Finding
-from fmri_saliency.series import Cleaning, coverage_path, extract_run, series_name, write_series
+from fmri_saliency.series import (
+    Cleaning,
+    SeriesJob,
+    card_path,
+    extract_to_files,
+    forget_series,
+    series_name,
+    series_outputs,
+)
 
 __all__ = ["extract", "find", "grid_atlas", "series_inputs"]
+
+Grid = tuple[tuple[int, ...], bytes]
 
 
 def find(config: Config) -> Finding:
@@ -41,6 +52,7 @@ def find(config: Config) -> Finding:
         variant=scans.variant,
         events=scans.events,
         bids=scans.bids,
+        t_r_conflict=scans.t_r_conflict,
     )
 
 
@@ -66,37 +78,42 @@ def series_inputs(run: Run, atlas: Atlas, cleaning: Cleaning) -> str:
 
 
 @dataclass(frozen=True)
-class _Job:
-    run: Run
-    stem: Path
-    inputs: str
-    grid: tuple[tuple[int, ...], bytes]
+class _Plan:
+    """What is to be done: jobs with the grids they lie on, and runs that cannot be used, with the reasons."""
+
+    jobs: list[tuple[SeriesJob, Grid]] = field(default_factory=list)
+    grids: dict[Grid, np.ndarray] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
 
-def _grid(run: Run) -> tuple[tuple[int, ...], bytes]:
-    """Return what two runs share when they lie on one grid of voxels: shape and affine."""
-    image = nib.load(run.bold)
-    return image.shape[:3], image.affine.round(4).tobytes()
+def _add_job(plan: _Plan, job: SeriesJob) -> None:
+    """Add a job with its grid of voxels; runs whose shapes and affines agree share one."""
+    image = open_image(job.run.bold, "a BOLD image")
+    grid = (tuple(map(int, image.shape[:3])), image.affine.round(4).tobytes())
+    plan.grids.setdefault(grid, image.affine)
+    plan.jobs.append((job, grid))
 
 
-def _grid_atlases(atlas: Atlas, jobs: Sequence[_Job]) -> dict[tuple, Atlas]:
-    """Resample the atlas once for every grid that occurs."""
-    return {grid: grid_atlas(atlas, next(j.run for j in jobs if j.grid == grid)) for grid in {j.grid for j in jobs}}
-
-
-def _extract_one(job: _Job, atlas: Atlas, cleaning: Cleaning, space_note: str) -> tuple[str, str]:
-    """Extract and write one run; return its key and what went wrong, if anything did."""
-    try:
-        series = extract_run(job.run, atlas, cleaning)
-        sources = [path.as_posix() for path in (job.run.bold, job.run.mask, job.run.confounds) if path]
-        about = {"Sources": sources, "HeaderRepetitionTime": job.run.header_t_r, "Atlas": atlas.name}
-        extra = {**about, "SpaceNote": space_note, "inputs": job.inputs}
-        write_series(series, job.stem, extra)
-    except (InputError, OSError) as error:
-        # an older series of this run is out of date: without its card nothing will use it
-        job.stem.with_name(job.stem.name + ".json").unlink(missing_ok=True)
-        return job.run.key, str(error)
-    return job.run.key, ""
+def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, cleaning: Cleaning) -> _Plan:
+    """Say which runs are not up to date; one whose files cannot be reached any more is a failure of its own."""
+    plan = _Plan()
+    for run in runs:
+        stem = stems[run.key]
+        try:
+            inputs = series_inputs(run, atlas, cleaning)
+            if is_done(card_path(stem), inputs, series_outputs(stem)):
+                continue
+            sources = [path.as_posix() for path in (run.bold, run.mask, run.confounds) if path]
+            about = {"Sources": sources, "HeaderRepetitionTime": run.header_t_r, "Atlas": atlas.name}
+            _add_job(plan, SeriesJob(run, stem, {**about, "SpaceNote": note, "inputs": inputs}))
+        except OSError as error:
+            plan.failures[run.key] = (f"{error.filename or run.bold} was found and cannot be reached now: "
+                                      f"{error.strerror or error}. Check that it is still there.")
+        except InputError as error:
+            plan.failures[run.key] = str(error)
+        if run.key in plan.failures:
+            forget_series(stem)
+    return plan
 
 
 def _choose_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
@@ -108,24 +125,68 @@ def _choose_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
     return [known[key] for key in keys] if keys else list(runs)
 
 
-def _log_row(row: dict[str, Any], run: Run | None, stem: Path | None, failure: str) -> dict[str, Any]:
+QUALITY = (
+    "fd_mean", "fd_max", "fd_share_high", "non_steady_frames", "mean_coverage", "partly_covered_regions",
+    "nan_voxels", "constant_voxels",
+)  # fmt: skip
+
+
+def _log_row(row: dict[str, Any], run: Run | None, card: dict[str, Any] | None, failure: str) -> dict[str, Any]:
+    """Return the row of a run in the log; `card` is that of its series, None where there is none."""
     row = {**row, "frames": None, "t_r": None, "absent_regions": None}
-    if run is None or stem is None:
+    if run is None:
         return row
     row.update(frames=run.n_times, t_r=run.t_r)
-    card = stem.with_name(stem.name + ".json")
     if failure:
         row.update(status="failed", message=failure)
-    elif card.is_file():
-        row.update(status="done", absent_regions=len(read_json(card)["AbsentRegions"]))
+    elif card is not None:
+        row.update(status="done", absent_regions=len(card["AbsentRegions"]), message=" ".join(card.get("Notes", ())))
     return row
+
+
+def _read_card(stem: Path) -> dict[str, Any] | None:
+    """Read the card of a series; None where there is none, or another process is just replacing it."""
+    try:
+        return read_json(card_path(stem))
+    except InputError:
+        return None
+
+
+def _quality_row(run: Run, card: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a run in the table of quality."""
+    quality = card.get("Quality", {})
+    still = len(quality.get("zero_variance_regions", ()))
+    row = {"run": run.key, "frames": run.n_times, "t_r": run.t_r, "absent_regions": len(card["AbsentRegions"])}
+    return {**row, "zero_variance_regions": still, **{name: quality.get(name) for name in QUALITY}}
+
+
+def _write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failures: dict[str, str]) -> pd.DataFrame:
+    """Write ``runs.tsv``, a row per expected run, and ``quality.tsv``, a row per run with series; return the former."""
+    runs = {run.key: run for run in finding.runs}
+    cards = {key: card for key, stem in stems.items() if (card := _read_card(stem)) is not None}
+    rows = [
+        _log_row(row, runs.get(row["run"]), cards.get(row["run"]), failures.get(row["run"], ""))
+        for row in finding.log.to_dict("records")
+    ]
+    log = pd.DataFrame(rows).astype({"frames": "Int64", "absent_regions": "Int64"})
+    columns = ("run", "frames", "t_r", "absent_regions", "zero_variance_regions", *QUALITY)
+    quality = pd.DataFrame([_quality_row(runs[key], card) for key, card in cards.items()], columns=columns)
+    try:
+        write_tsv(space.root / "runs.tsv", log)
+        write_tsv(space.root / "quality.tsv", quality.round(6))
+    except OSError as error:
+        bad = "".join(f"\n  {key}: {words}" for key, words in failures.items() if words)
+        raise StepError(f"The tables of runs cannot be written to {space.root}: {error.strerror or error}. Make room "
+                        f"there and run the same command again; what is done is kept.{bad}") from None
+    return log
 
 
 def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
     """Extract the series of all runs, or of those named by `keys`.
 
     Runs whose recorded inputs have not changed are skipped. A run that cannot be used is a
-    row in ``runs.tsv``; the others go on.
+    row in ``runs.tsv``; the others go on. ``quality.tsv`` has a row per run with series:
+    movement, coverage, voxels without data, frames before the signal is steady.
 
     Returns
     -------
@@ -135,8 +196,8 @@ def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
 
     Raises
     ------
-    InputError
-        If no run can be used at all.
+    StepError
+        If no run can be used at all, or the tables cannot be written.
     """
     space = Workspace(config.output.path)
     finding = find(config)
@@ -148,26 +209,15 @@ def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
     if len(set(stems.values())) < len(finding.runs):
         raise InputError("Two runs would have the same file name; tell them apart by session, direction or run in "
                          f"{config.scans.path}.")
-    jobs = []
-    for run in chosen:
-        stem = stems[run.key]
-        inputs = series_inputs(run, atlas, config.cleaning)
-        outputs = [stem.with_name(stem.name + ".tsv"), coverage_path(stem)]
-        if not is_done(stem.with_name(stem.name + ".json"), inputs, outputs):
-            jobs.append(_Job(run, stem, inputs, _grid(run)))
-    atlases = _grid_atlases(atlas, jobs)
-    work = [(job, atlases[job.grid], config.cleaning, note) for job in jobs]
-    failures = dict(run_jobs(_extract_one, work, config.output.n_jobs, "Extracting", "run"))
-    runs = {run.key: run for run in finding.runs}
-    rows = [
-        _log_row(row, runs.get(row["run"]), stems.get(row["run"]), failures.get(row["run"], ""))
-        for row in finding.log.to_dict("records")
-    ]
-    log = pd.DataFrame(rows).astype({"frames": "Int64", "absent_regions": "Int64"})
-    write_tsv(space.root / "runs.tsv", log)
+    plan = _plan(chosen, stems, atlas, note, config.cleaning)
+    atlases = {grid: resample_atlas(atlas, affine, grid[0]) for grid, affine in plan.grids.items()}
+    work = [(job, atlases[grid], config.cleaning) for job, grid in plan.jobs]
+    failures = {**plan.failures, **dict(run_jobs(extract_to_files, work, config.output.n_jobs, "Extracting", "run"))}
+    log = _write_log(space, finding, stems, failures)
     counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())
-    say(f"Series: {len(jobs)} extracted, {len(chosen) - len(jobs)} up to date; runs: {counts}.")
     failed = [message for message in failures.values() if message]
+    made, current = len(work) - len(failed) + len(plan.failures), len(chosen) - len(work) - len(plan.failures)
+    say(f"Series: {made} extracted, {current} up to date; runs: {counts}.")
     if failed and len(failed) == len(finding.runs):
-        raise InputError(f"No run could be extracted. The first problem: {failed[0]}")
+        raise StepError(f"No run could be extracted. The first problem: {failed[0]}")
     return log

@@ -1,6 +1,6 @@
 """Find runs on disk, in the layouts that people have; write simulated ones."""
 
-from fmri_saliency.scans.find import LAYOUTS, Finding, find_runs
+from fmri_saliency.scans.find import LAYOUTS, T_R_CONFLICTS, Finding, find_runs
 from fmri_saliency.scans.fmriprep import BidsChoice, find_fmriprep
 from fmri_saliency.scans.hcp import VARIANTS, HcpOptions, find_hcp
 from fmri_saliency.scans.hcp_events import EVENT_LABELS
@@ -12,6 +12,7 @@ from fmri_saliency.scans.table import find_table
 __all__ = [
     "EVENT_LABELS",
     "LAYOUTS",
+    "T_R_CONFLICTS",
     "VARIANTS",
     "BidsChoice",
     "BidsSimulation",

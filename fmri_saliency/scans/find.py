@@ -13,12 +13,14 @@ from fmri_saliency.errors import InputError, TimingWarning, one_of
 from fmri_saliency.records import Run
 from fmri_saliency.scans.fmriprep import BidsChoice, find_fmriprep
 from fmri_saliency.scans.hcp import HcpOptions, find_hcp
+from fmri_saliency.scans.images import sidecar_conflict
 from fmri_saliency.scans.selection import Selection
 from fmri_saliency.scans.table import find_table
 
-__all__ = ["LAYOUTS", "Finding", "find_runs"]
+__all__ = ["LAYOUTS", "T_R_CONFLICTS", "Finding", "find_runs"]
 
 LAYOUTS = ("hcp", "table", "fmriprep")
+T_R_CONFLICTS = ("warn", "error")
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,19 @@ def _overridden(runs: Sequence[Run]) -> list[str]:
             f"{len(runs)} runs say otherwise ({other[0].bold.name}: {other[0].header_t_r:g} s)."]
 
 
+def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) -> list[Run]:
+    """Warn where a scan's sidecar has another repetition time; with conflict = "error", leave such runs out."""
+    said = {run.key: sidecar_conflict(run) for run in runs}
+    if conflict == "warn":
+        for words in filter(None, said.values()):
+            warnings.warn(words, TimingWarning, stacklevel=2)
+        return runs
+    for row in rows:
+        if said.get(row["run"]):
+            row.update(status="unusable", message=said[row["run"]])
+    return [run for run in runs if not said[run.key]]
+
+
 def find_runs(
     layout: str,
     path: Path,
@@ -91,6 +106,7 @@ def find_runs(
     variant: str = "minimal",
     events: str = "ev",
     bids: BidsChoice | None = None,
+    t_r_conflict: str = "warn",
 ) -> Finding:
     """Find runs in a layout: :func:`find_hcp`, :func:`find_table` or :func:`find_fmriprep`.
 
@@ -104,6 +120,9 @@ def find_runs(
         For HCP: see :class:`HcpOptions`.
     bids
         For fMRIPrep's derivatives: see :class:`BidsChoice`.
+
+    With ``t_r_conflict = "error"`` a run whose sidecar has another repetition time is unusable;
+    with ``"warn"`` it is a note.
 
     Raises
     ------
@@ -120,6 +139,7 @@ def find_runs(
             runs, rows = _select(*find_fmriprep(path, t_r, space, tasks, subjects, bids), selection)
         else:
             runs, rows = _select(*find_table(path, t_r, space), selection)
+        runs = _check_sidecars(runs, rows, one_of(t_r_conflict, T_R_CONFLICTS, "t_r_conflict in [scans]"))
     notes = list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, TimingWarning)))
     for warning in caught:
         if not issubclass(warning.category, TimingWarning):

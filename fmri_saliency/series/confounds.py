@@ -16,7 +16,7 @@ from nilearn.interfaces.fmriprep import load_confounds
 from fmri_saliency.errors import ConfigError, InputError, one_of
 from fmri_saliency.records import Run
 
-__all__ = ["HCP_MOVEMENT", "STRATEGIES", "Denoise", "Nuisance", "gather_confounds", "read_confounds"]
+__all__ = ["HCP_MOVEMENT", "STRATEGIES", "Denoise", "Nuisance", "gather_confounds", "read_confounds", "read_table"]
 
 HCP_MOVEMENT = tuple(
     f"{kind}_{axis}{form}" for form in ("", "_derivative1") for kind in ("trans", "rot") for axis in "xyz"
@@ -178,6 +178,28 @@ def _load_by_strategy(run: Run, denoise: Denoise, description: str) -> tuple[pd.
     return table, kept
 
 
+def read_table(run: Run) -> pd.DataFrame:
+    """Read the whole confound file of a run, shape (n_times, n_columns).
+
+    Raises
+    ------
+    InputError
+        If it is no table, or one of the HCP's without its 12 columns.
+    """
+    try:
+        if run.confounds.suffix == ".txt":
+            table = pd.read_csv(run.confounds, sep=r"\s+", header=None)
+            if table.shape[1] != len(HCP_MOVEMENT):
+                raise InputError(f"Expected 12 movement columns in {run.confounds}; {table.shape[1]} came.")
+            table.columns = list(HCP_MOVEMENT)
+            return table
+        return pd.read_csv(run.confounds, sep="\t", na_values=["n/a"])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"The confounds {run.confounds} cannot be read as a table: {error}") from None
+    except OSError as error:
+        raise InputError(f"The confounds {run.confounds} cannot be read: {error.strerror or error}.") from None
+
+
 def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
     """Read the chosen confound columns of a run, shape (n_times, n_columns).
 
@@ -195,16 +217,7 @@ def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
         return None
     if run.confounds is None:
         raise InputError(f"[cleaning] confounds asks for {', '.join(columns)}, but {run.bold} has no confound file.")
-    try:
-        if run.confounds.suffix == ".txt":
-            table = pd.read_csv(run.confounds, sep=r"\s+", header=None)
-            if table.shape[1] != len(HCP_MOVEMENT):
-                raise InputError(f"Expected 12 movement columns in {run.confounds}; {table.shape[1]} came.")
-            table.columns = list(HCP_MOVEMENT)
-        else:
-            table = pd.read_csv(run.confounds, sep="\t", na_values=["n/a"])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"The confounds {run.confounds} cannot be read as a table: {error}") from None
+    table = read_table(run)
     if columns != ("all",):
         missing = [column for column in columns if column not in table]
         if missing:

@@ -1,20 +1,26 @@
-"""Region time series of one run, by nilearn's masker, with every region in its column."""
+"""Region time series of one run, with every region in its column."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
-import nibabel as nib
 import numpy as np
-from nilearn.maskers import NiftiLabelsMasker
+import pandas as pd
+from nibabel.spatialimages import SpatialImage
 
 from fmri_saliency.errors import ConfigError, InputError, one_of
-from fmri_saliency.images import open_image, read_voxels
+from fmri_saliency.images import check_header, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RegionSeries, Run
-from fmri_saliency.series.confounds import HCP_MOVEMENT, Denoise, gather_confounds, read_confounds
+from fmri_saliency.series.confounds import Denoise, gather_confounds, read_table
+from fmri_saliency.series.masker import clean_signals, load_scan, mask_and_clean, split_frames
+from fmri_saliency.series.quality import Motion, Quality, measure_motion, measure_quality
+from fmri_saliency.series.stream import stream_regions
+from fmri_saliency.series.weights import RegionWeights, region_signals, region_weights
 
-__all__ = ["HCP_MOVEMENT", "Cleaning", "extract_run", "read_confounds"]
+__all__ = ["READERS", "Cleaning", "extract_run", "extract_with_quality"]
+
+READERS = ("streaming", "nilearn")
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,9 @@ class Cleaning:
         A region whose voxels are covered by less than this share is NaN.
     denoise : Denoise
         Confounds by nilearn's strategies, for the tables that fMRIPrep writes.
+    reader : {"streaming", "nilearn"}
+        How regions are averaged: frame by frame in little memory, or by nilearn's masker with
+        the whole scan in memory. The numbers are the same; smoothing always takes nilearn's.
     """
 
     detrend: bool = True
@@ -51,8 +60,10 @@ class Cleaning:
     confounds: tuple[str, ...] = ()
     min_coverage: float = 0.5
     denoise: Denoise = field(default_factory=Denoise)
+    reader: str = "streaming"
 
     def __post_init__(self) -> None:
+        one_of(self.reader, READERS, "reader in [cleaning]", ConfigError)
         one_of(self.standardize, ("zscore_sample", "psc", "none"), "standardize in [cleaning]", ConfigError)
         one_of(self.filter, ("cosine", "butterworth"), "filter in [cleaning]", ConfigError)
         if self.low_pass and self.filter == "cosine":
@@ -73,40 +84,59 @@ class Cleaning:
                               "set high_pass = 0.0 in [cleaning], or drift is removed twice.")
 
 
-def _load_run(run: Run) -> nib.Nifti1Image:
+def _voxels_in_mask(run: Run, image: SpatialImage, weights: RegionWeights) -> np.ndarray:
+    """Return which voxels of the regions are in the run's mask, bool of shape (n_voxels,)."""
+    if run.mask is None:
+        return np.ones(len(weights.voxels), dtype=bool)
+    mask = open_image(run.mask, "a brain mask")
+    if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
+        raise InputError(f"The mask {run.mask} is on another grid {mask.shape[:3]} than {run.bold} "
+                         f"{image.shape[:3]}. Resample the mask to the run.")
+    check_header(mask, run.mask)
+    inside = read_voxels(mask, run.mask)
+    if inside.size != np.prod(image.shape[:3]):
+        raise InputError(f"Expected a 3D mask at {run.mask}; its shape is {mask.shape}.")
+    return inside.reshape(-1, order="F")[weights.voxels] > 0
+
+
+def _open_scan(run: Run, atlas: Atlas) -> SpatialImage:
+    """Open the scan and refuse what cannot be averaged over the atlas."""
     image = open_image(run.bold, "a BOLD image")
-    return nib.Nifti1Image(read_voxels(image, run.bold), image.affine)
+    check_header(image, run.bold)
+    if len(image.shape) != 4 or image.shape[3] != run.n_times:
+        raise InputError(f"Expected a 4D image of {run.n_times} frames at {run.bold}; its shape is {image.shape}. Has "
+                         "the file changed?")
+    if atlas.labels.shape != image.shape[:3] or not np.allclose(atlas.affine, image.affine, atol=1e-3):
+        raise InputError(f"The atlas '{atlas.name}' {atlas.labels.shape} is not on the grid of {run.bold} "
+                         f"{image.shape[:3]}; resample it first.")
+    return image
 
 
-def _covered_voxels(image: nib.Nifti1Image, run: Run) -> np.ndarray:
-    """Return which voxels hold data: finite, changing over time, and in the run's mask."""
-    values = image.get_fdata(dtype=np.float32)
-    with np.errstate(invalid="ignore"):
-        covered = np.isfinite(values).all(axis=3) & (values.max(axis=3) > values.min(axis=3))
-    if run.mask is not None:
-        mask = open_image(run.mask, "a brain mask")
-        if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
-            raise InputError(f"The mask {run.mask} is on another grid {mask.shape[:3]} than {run.bold} "
-                             f"{image.shape[:3]}. Resample the mask to the run.")
-        inside = read_voxels(mask, run.mask)
-        if inside.size != covered.size:
-            raise InputError(f"Expected a 3D mask at {run.mask}; its shape is {mask.shape}.")
-        covered &= inside.reshape(covered.shape) > 0
-    return covered
-
-
-def _region_coverage(atlas: Atlas, covered: np.ndarray) -> np.ndarray:
-    index = atlas.regions["index"].to_numpy()
-    size = np.bincount(atlas.labels.ravel(), minlength=index.max() + 1)[index]
-    inside = np.bincount(atlas.labels[covered], minlength=index.max() + 1)[index]
-    return np.divide(inside, size, out=np.zeros(len(index)), where=size > 0)
+def _movement(run: Run) -> tuple[Motion, pd.DataFrame | None]:
+    """Measure movement; confounds that nobody asked for and that cannot be read do not stop a run."""
+    if run.confounds is None:
+        return measure_motion(None, run.n_times, why="unknown: the run has no confounds"), None
+    try:
+        table = read_table(run)
+    except InputError as error:
+        return measure_motion(None, run.n_times, why=f"unknown: {error}"), None
+    return measure_motion(table, run.n_times, degrees=run.confounds.suffix == ".txt"), table
 
 
 def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> RegionSeries:
-    """Average each region of a run and clean the signal; for maps see :func:`~fmri_saliency.series.extract_maps_run`.
+    """Average each region of a run and clean the signal; see :func:`extract_with_quality`."""
+    return extract_with_quality(run, atlas, cleaning)[0]
 
-    Only voxels that hold data are averaged (finite, not constant, inside the run's
-    mask), so that a parcel at the edge of the field of view is not diluted by zeros.
+
+def extract_with_quality(
+    run: Run, atlas: Atlas, cleaning: Cleaning | None = None
+) -> tuple[RegionSeries, Quality]:
+    """Average each region of a run, clean the signal, and say how good the run is.
+
+    With an atlas of maps the series of a region is its coefficient in the least-squares fit of a frame by
+    all maps together (:func:`~fmri_saliency.series.weights.region_signals`). Only voxels that hold data
+    take part (finite, not constant, inside the run's mask), so that a parcel at the edge of the field of
+    view is not diluted by zeros.
 
     Parameters
     ----------
@@ -118,9 +148,10 @@ def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> Reg
 
     Returns
     -------
-    RegionSeries
+    series : RegionSeries
         Every region of the atlas has its column; NaN where less than
         ``cleaning.min_coverage`` of its voxels hold data.
+    quality : Quality
 
     Raises
     ------
@@ -132,50 +163,35 @@ def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> Reg
     if max(cleaning.high_pass, cleaning.low_pass) >= 0.5 / run.t_r:
         raise InputError(f"The filters in [cleaning] must lie below {0.5 / run.t_r:g} Hz, half the sampling rate of "
                          f"{run.bold}; {max(cleaning.high_pass, cleaning.low_pass):g} Hz came.")
-    if atlas.maps is not None:
-        from fmri_saliency.series.maps import extract_maps_run  # which is built on this module
-
-        return extract_maps_run(run, atlas, cleaning)
-    image = _load_run(run)
-    if atlas.labels.shape != image.shape[:3] or not np.allclose(atlas.affine, image.affine, atol=1e-3):
-        raise InputError(f"The atlas '{atlas.name}' {atlas.labels.shape} is not on the grid of {run.bold} "
-                         f"{image.shape[:3]}; resample it first.")
-    covered = _covered_voxels(image, run)
-    coverage = _region_coverage(atlas, covered)
+    image = _open_scan(run, atlas)
+    nuisance = gather_confounds(run, cleaning.confounds, cleaning.denoise)
+    motion, table = _movement(run)
+    weights = region_weights(atlas)
+    inside = _voxels_in_mask(run, image, weights)
+    whole = load_scan(run) if cleaning.reader == "nilearn" or cleaning.smoothing_fwhm else None
+    frames = partial(iterate_frames, run.bold) if whole is None else partial(split_frames, whole)
+    scan = stream_regions(frames, weights, inside)
+    coverage = weights.share(scan.covered)
     usable = (coverage > 0) & (coverage >= cleaning.min_coverage)
     if not usable.any():
         raise InputError(f"No region of the atlas '{atlas.name}' is covered by {run.bold}. Are both in the same space "
                          f"(atlas: {atlas.space or 'not stated'}, scan: {run.space or 'not stated'})?")
-    kept = atlas.regions["index"].to_numpy()[usable]
-    labels = np.where(covered & np.isin(atlas.labels, kept), atlas.labels, 0).astype(np.int32)
-    masker = NiftiLabelsMasker(
-        nib.Nifti1Image(labels, image.affine),
-        standardize=None if cleaning.standardize == "none" else cleaning.standardize,
-        detrend=cleaning.detrend,
-        high_pass=cleaning.high_pass or None,
-        low_pass=cleaning.low_pass or None,
-        smoothing_fwhm=cleaning.smoothing_fwhm or None,
-        t_r=run.t_r,
-        resampling_target=None,
-        reports=False,
-        clean_args={"filter": cleaning.filter if cleaning.high_pass or cleaning.low_pass else False},
-    )
-    nuisance = gather_confounds(run, cleaning.confounds, cleaning.denoise)
-    with warnings.catch_warnings():
-        # a run shorter than half the filter's period has no slow cosine to remove
-        warnings.filterwarnings("ignore", message="Cosine filter was not created")
-        found = masker.fit_transform(_without_gaps(image), confounds=nuisance.table)
+    fitted = usable if atlas.maps is None else _told_apart(coverage > 0, scan.covered, atlas, run)
+    if whole is None:
+        signals = region_signals(scan.products, weights, scan.covered, fitted)
+        found = clean_signals(signals, run.t_r, cleaning, nuisance.table)
+    else:
+        found = mask_and_clean(whole, run, atlas, weights, scan.covered, fitted, cleaning, nuisance.table)
     values = np.full((run.n_times, atlas.n_regions), np.nan, dtype=np.float32)
-    column = {int(label): position for position, label in enumerate(atlas.regions["index"])}
-    ids = [int(label) for key, label in masker.region_ids_.items() if key != "background"]
-    values[:, [column[label] for label in ids]] = found
-    history = {**asdict(cleaning), **nuisance.history}
-    return RegionSeries(values, run.t_r, atlas.names, coverage, history)
+    values[:, fitted] = found
+    values[:, ~usable] = np.nan
+    series = RegionSeries(values, run.t_r, atlas.names, coverage, {**asdict(cleaning), **nuisance.history})
+    return series, measure_quality(scan, weights, inside, atlas.names, motion, table)
 
 
-def _without_gaps(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Replace NaN by 0: voxels that hold one are in no region, but smoothing would spread it."""
-    values = image.get_fdata(dtype=np.float32)
-    if np.isfinite(values).all():
-        return image
-    return nib.Nifti1Image(np.nan_to_num(values, posinf=0.0, neginf=0.0), image.affine)
+def _told_apart(touched: np.ndarray, covered: np.ndarray, atlas: Atlas, run: Run) -> np.ndarray:
+    """Return which maps take part in the fit: all with any weight, so that none takes over its neighbours' signal."""
+    if covered.sum() < touched.sum():
+        raise InputError(f"{run.bold} holds data in {covered.sum()} voxels of the atlas '{atlas.name}', too few to "
+                         f"tell its {touched.sum()} maps apart. Choose an atlas with fewer regions.")
+    return touched

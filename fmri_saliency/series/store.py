@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,19 @@ from fmri_saliency.bids import build_name
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.records import Atlas, RegionSeries, Run
+from fmri_saliency.series.quality import Quality
 
-__all__ = ["coverage_path", "read_marked", "read_series", "series_name", "write_series"]
+__all__ = [
+    "card_path",
+    "coverage_path",
+    "forget_series",
+    "quality_paths",
+    "read_marked",
+    "read_series",
+    "series_name",
+    "series_outputs",
+    "write_series",
+]
 
 
 def series_name(run: Run, atlas: Atlas) -> Path:
@@ -25,29 +37,59 @@ def series_name(run: Run, atlas: Atlas) -> Path:
     return folder / build_name(entities, "timeseries")
 
 
+def card_path(stem: Path) -> Path:
+    """Return where the card of a series lies: the JSON that is written last."""
+    return stem.with_name(stem.name + ".json")
+
+
 def coverage_path(stem: Path) -> Path:
     """Return where the coverage of the regions of a series lies."""
     return stem.with_name(stem.name.replace("_stat-mean_timeseries", "_stat-coverage_bold") + ".tsv")
 
 
-def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any]) -> None:
-    """Write ``stem.tsv``, the coverage table and, last, ``stem.json``.
+def quality_paths(stem: Path) -> tuple[Path, Path]:
+    """Return where the quality of a run lies: the table of its frames, and that of its regions."""
+    name = stem.name.replace("_stat-mean_timeseries", "_desc-quality")
+    return stem.with_name(name + "_timeseries.tsv"), stem.with_name(name + "_regions.tsv")
 
-    The JSON is written last: where it is, the other two are whole. `extra` goes into it.
+
+def series_outputs(stem: Path) -> tuple[Path, ...]:
+    """Return every file of a run but its card, ``stem.json``."""
+    return (stem.with_name(stem.name + ".tsv"), coverage_path(stem), *quality_paths(stem))
+
+
+def forget_series(stem: Path) -> None:
+    """Remove every file of a run, the card first; what cannot be removed stays, without its card of no use."""
+    for path in (card_path(stem), *series_outputs(stem)):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any], quality: Quality | None = None) -> None:
+    """Write ``stem.tsv``, the coverage table, the tables of `quality` where given, and, last, ``stem.json``.
+
+    The JSON is written last: where it is, the others are whole. `extra` goes into it.
     """
     stem = Path(stem)
-    stem.with_name(stem.name + ".json").unlink(missing_ok=True)
+    card_path(stem).unlink(missing_ok=True)
     write_tsv(stem.with_name(stem.name + ".tsv"), pd.DataFrame(series.values, columns=list(series.names)))
     write_tsv(coverage_path(stem), pd.DataFrame([series.coverage.round(4)], columns=list(series.names)))
+    if quality is not None:
+        frames, regions = quality_paths(stem)
+        write_tsv(frames, quality.frames().round(6))
+        table = quality.regions.assign(coverage=quality.regions["coverage"].round(4))
+        write_tsv(regions, table.assign(zero_variance=table["zero_variance"].astype(int)))
     absent = [name for name, column in zip(series.names, series.values.T, strict=True) if np.isnan(column).all()]
     sidecar = {
         "RepetitionTime": series.t_r,
         "SamplingFrequency": 1.0 / series.t_r,
         "Cleaning": series.history,
+        **({"MarkedFrames": marked} if (marked := series.history.get("marked_frames")) else {}),
         "AbsentRegions": absent,
+        **({} if quality is None else {"Quality": quality.summary()}),
         **extra,
     }
-    write_json(stem.with_name(stem.name + ".json"), sidecar)
+    write_json(card_path(stem), sidecar)
 
 
 def read_series(stem: Path) -> RegionSeries:
@@ -59,7 +101,7 @@ def read_series(stem: Path) -> RegionSeries:
         If a file is missing or damaged.
     """
     stem = Path(stem)
-    sidecar = read_json(stem.with_name(stem.name + ".json"))
+    sidecar = read_json(card_path(stem))
     table = read_tsv(stem.with_name(stem.name + ".tsv"), "region series")
     coverage = read_tsv(coverage_path(stem), "the coverage of regions")
     if list(coverage.columns) != list(table.columns):

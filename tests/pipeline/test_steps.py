@@ -22,11 +22,8 @@ from fmri_saliency.decoding import load_decoder
 from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline import load_config
 from fmri_saliency.pipeline.demo import coarse_atlas
-from fmri_saliency.pipeline.explain import region_table
-from fmri_saliency.pipeline.train import load_samples
-
-
 from fmri_saliency.pipeline.explain import network_table, region_table
+from fmri_saliency.pipeline.train import load_samples
 from fmri_saliency.records import Saliency
 from fmri_saliency.saliency import read_saliency
 
@@ -67,7 +64,7 @@ def test_what_is_done_is_skipped_and_what_changed_is_redone(cli: Callable, small
     after = times(out)
     network = "input-cell-lstm/fold-"
     kept = [n for n in before if n.startswith(("sub-", "samples/", f"decoder/{network}", f"saliency/{network}"))]
-    assert len(kept) == 12 * 3 + 3 + 3 * 3 + 3 * 2
+    assert len(kept) == 12 * 5 + 3 + 3 * 3 + 3 * 2
     assert all(before[n] == after[n] for n in kept)
 
     text = small_config.read_text()

@@ -12,7 +12,7 @@ from fmri_saliency.cli import main
 from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.scans import HcpOptions, Selection, find_hcp, find_runs, hcp
 from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
-from fmri_saliency.series.extract import HCP_MOVEMENT, read_confounds
+from fmri_saliency.series.confounds import HCP_MOVEMENT, read_confounds
 from fmri_saliency.simulation import TASKS
 
 

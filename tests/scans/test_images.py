@@ -35,7 +35,7 @@ def slow(path: Path) -> tuple[int, float, float]:
 def test_what_the_header_says(tmp_path: Path, suffix: str, kind: type, peeked: bool, unit: str, t_r: float) -> None:
     path = tmp_path / f"bold{suffix}"
     nib.save(bold(kind, unit=unit, t_r=t_r), path)
-    assert (images._peek_header(path) is not None) is peeked
+    assert (images._peek(path) is not None) is peeked
     assert read_bold_header(path) == slow(path)
     assert read_bold_header(path, 1.5)[1] == 1.5
 
@@ -48,7 +48,7 @@ def test_other_byte_order_extensions_and_pairs(tmp_path: Path) -> None:
     nib.save(more, tmp_path / "more.nii.gz")
     nib.save(nib.Nifti1Pair(np.ones((2, 2, 2, 5), np.float32), np.eye(4)), tmp_path / "pair.img")
     for name, peeked in (("big.nii.gz", True), ("more.nii.gz", False), ("pair.img", False)):
-        assert (images._peek_header(tmp_path / name) is not None) is peeked
+        assert (images._peek(tmp_path / name) is not None) is peeked
         assert read_bold_header(tmp_path / name)[0] == nib.load(tmp_path / name).shape[3]
 
 

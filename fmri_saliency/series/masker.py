@@ -1,0 +1,114 @@
+"""The reference: region series by nilearn's masker, with the whole scan in memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker
+from nilearn.signal import clean
+from threadpoolctl import threadpool_limits
+
+from fmri_saliency.images import open_image, read_voxels
+from fmri_saliency.records import Atlas, Run
+from fmri_saliency.series.weights import RegionWeights
+
+if TYPE_CHECKING:
+    from fmri_saliency.series.extract import Cleaning
+
+__all__ = ["clean_signals", "load_scan", "mask_and_clean", "split_frames"]
+
+
+def _settings(cleaning: Cleaning) -> dict[str, object]:
+    """Return what nilearn's masker and its `clean` are both told."""
+    return {
+        "standardize": None if cleaning.standardize == "none" else cleaning.standardize,
+        "detrend": cleaning.detrend,
+        "high_pass": cleaning.high_pass or None,
+        "low_pass": cleaning.low_pass or None,
+    }
+
+
+def _filter(cleaning: Cleaning) -> str | bool:
+    return cleaning.filter if cleaning.high_pass or cleaning.low_pass else False
+
+
+def clean_signals(
+    signals: np.ndarray, t_r: float, cleaning: Cleaning, confounds: pd.DataFrame | None
+) -> np.ndarray:
+    """Clean signals of shape (n_times, n_regions) as nilearn's masker does after averaging.
+
+    One thread for linear algebra: the last digits are then the same in every process.
+    """
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
+        # a run shorter than half the filter's period has no slow cosine to remove
+        warnings.filterwarnings("ignore", message="Cosine filter was not created")
+        return clean(signals, t_r=t_r, filter=_filter(cleaning), confounds=confounds, **_settings(cleaning))
+
+
+def load_scan(run: Run) -> nib.Nifti1Image:
+    """Read the whole scan into memory as float32."""
+    image = open_image(run.bold, "a BOLD image")
+    return nib.Nifti1Image(read_voxels(image, run.bold), image.affine)
+
+
+def split_frames(image: nib.Nifti1Image) -> Iterator[np.ndarray]:
+    """Yield the frames of a scan in memory, each of shape (n_voxels,) in Fortran order."""
+    values = image.get_fdata(dtype=np.float32)
+    return (values[..., frame].reshape(-1, order="F") for frame in range(values.shape[3]))
+
+
+def _without_gaps(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Replace NaN by 0: voxels that hold one are in no region, but smoothing would spread it."""
+    values = image.get_fdata(dtype=np.float32)
+    if np.isfinite(values).all():
+        return image
+    return nib.Nifti1Image(np.nan_to_num(values, posinf=0.0, neginf=0.0), image.affine)
+
+
+def mask_and_clean(
+    image: nib.Nifti1Image, run: Run, atlas: Atlas, weights: RegionWeights, covered: np.ndarray, usable: np.ndarray,
+    cleaning: Cleaning, confounds: pd.DataFrame | None,
+) -> np.ndarray:  # fmt: skip
+    """Average, and clean, by nilearn's masker.
+
+    Parameters
+    ----------
+    image : Nifti1Image
+        The whole scan.
+    covered : ndarray of bool, shape (n_voxels,)
+        Voxels of `weights` that are averaged.
+    usable : ndarray of bool, shape (n_regions,)
+
+    Returns
+    -------
+    ndarray, shape (n_times, n_usable)
+    """
+    mask = np.zeros(image.shape[:3], dtype=np.uint8).reshape(-1, order="F")
+    mask[weights.voxels[covered]] = 1
+    mask = mask.reshape(image.shape[:3], order="F")
+    settings = {
+        **_settings(cleaning), "smoothing_fwhm": cleaning.smoothing_fwhm or None, "t_r": run.t_r,
+        "resampling_target": None, "reports": False, "clean_args": {"filter": _filter(cleaning)},
+    }  # fmt: skip
+    if getattr(atlas, "maps", None) is None:
+        numbers = np.flatnonzero(usable)
+        kept = atlas.regions["index"].to_numpy()[numbers]
+        labels = np.where((mask > 0) & np.isin(atlas.labels, kept), atlas.labels, 0).astype(np.int32)
+        masker = NiftiLabelsMasker(nib.Nifti1Image(labels, image.affine), **settings)
+        column = {int(label): position for position, label in enumerate(kept)}
+    else:
+        maps = nib.Nifti1Image(np.nan_to_num(atlas.maps[..., usable]), image.affine)
+        masker = NiftiMapsMasker(maps, mask_img=nib.Nifti1Image(mask, image.affine), **settings)
+        column = None
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
+        warnings.filterwarnings("ignore", message="Cosine filter was not created")
+        found = masker.fit_transform(_without_gaps(image), confounds=confounds)
+    if column is None:
+        return found
+    ids = [column[int(label)] for key, label in masker.region_ids_.items() if key != "background"]
+    return found[:, np.argsort(ids)]
