@@ -154,7 +154,7 @@ def test_of_very_many_training_samples_a_part_is_shown(
     explain(decoder, few, samples.X[:10], method="gradient-shap", n_samples=2)
     explain(decoder, few, samples.X, method="gradient")
     assert (len(shown[0]), shown[2]) == (10, None)
-    where = [int(np.flatnonzero((samples.X == one.numpy()).all(axis=(1, 2)))[0]) for one in shown[0]]
+    where = [int(np.flatnonzero((one.numpy() == samples.X).all(axis=(1, 2)))[0]) for one in shown[0]]
     assert where == sorted(set(where))
     assert where != list(range(10))
     np.testing.assert_array_equal(shown[1], samples.X[:10])
