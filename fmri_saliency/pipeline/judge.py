@@ -44,14 +44,16 @@ def read_truth(folder: Path, samples: Samples, offset: float) -> dict[str, np.nd
         If the truth's regions are not the samples'.
     """
     card = read_json(folder / "truth.json")
-    first, n_times = round(offset / samples.t_r), samples.X.shape[1]
+    frames = round(offset / samples.t_r) + np.arange(samples.X.shape[1])
+    planted_t_r = card.get("settings", {}).get("t_r", samples.t_r)
+    rows = np.rint(frames * (samples.t_r / planted_t_r)).astype(int)  # where samples are resampled, the nearest frames
     truth = {}
     for task in samples.classes:
         table = read_tsv(folder / f"task-{task}_response.tsv", "the planted response")
         if tuple(map(str, table.columns)) != samples.names:
             raise InputError(f"The truth in {folder} names other regions than the samples: use the atlas that the "
                              "scans were simulated with, or leave [scans] truth out.")
-        truth[task] = table.to_numpy()[first : first + n_times] > card["threshold"]
+        truth[task] = table.to_numpy()[rows[rows < len(table)]] > card["threshold"]
     return truth
 
 

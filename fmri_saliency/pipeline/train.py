@@ -104,10 +104,9 @@ def load_samples(config: Config) -> tuple[Samples, str]:
     """
     folder = Workspace(config.output.path).samples
     runs, stems, cards = _extracted(config)
-    made_from = [card["inputs"] for card in cards]
     events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
     people = [(stem.name, run.group) for stem, run in zip(stems, runs, strict=True)]
-    inputs = stamp(made_from, events, people, to_plain(config.samples))
+    inputs = stamp(cards, events, people, to_plain(config.samples))
     if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
         marks = [read_marked(card, run.n_times, stem.with_name(stem.name + ".json"))
                  for card, run, stem in zip(cards, runs, stems, strict=True)]

@@ -28,7 +28,7 @@ class _Cutter:
     Parameters
     ----------
     plan : WindowPlan
-    series : iterable of RegionSeries, one per run of `runs`; only one is held at a time
+    series : iterable of RegionSeries, one per run of `runs`; each is let go when it is cut
     runs : sequence of Run
 
     Attributes

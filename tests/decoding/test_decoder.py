@@ -21,6 +21,7 @@ from fmri_saliency.decoding.training import EpochBar
 from fmri_saliency.errors import ConfigError, DecoderError, InputError
 from fmri_saliency.models import LINEAR_NETWORKS, make_network, needs_length, network_names
 from fmri_saliency.records import Samples
+from fmri_saliency.rows import Rows, pieces
 from fmri_saliency.saliency import explain_samples
 
 QUICK = Training(max_epochs=4, learning_rate=0.02)
@@ -449,3 +450,53 @@ def test_two_classes_work_with_scikit_learns_scores(samples: Samples) -> None:
     scores = cross_val_score(TaskDecoder("gru", SMALL, QUICK), samples.X, samples.y, cv=2, scoring="roc_auc",
                              error_score="raise")  # fmt: skip
     assert scores.shape == (2,)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Collect how many samples are read at a time, where pieces are of 3 samples."""
+    found: list[int] = []
+    take = Rows.__getitem__
+
+    def counted(self: Rows, key: object) -> np.ndarray:
+        part = take(self, key)
+        found.append(1 if part.ndim == 2 else len(part))
+        return part
+
+    monkeypatch.setattr(Rows, "__getitem__", counted)
+    monkeypatch.setattr(pieces, "__defaults__", (3 * 20 * 5 * 4,))
+    return found
+
+
+@pytest.mark.parametrize("way", ["plain", "replacement", "saliency-guided"])
+def test_samples_on_disk_are_read_batch_by_batch_and_give_the_same_decoder(
+    samples: Samples, tmp_path: Path, reads: list[int], way: str
+) -> None:
+    np.save(tmp_path / "X.npy", samples.X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    training = Training(max_epochs=3, batch_size=4, way=way)
+    part = np.arange(31, 3, -1)  # a part of the samples, in another order
+    wanted = TaskDecoder("input-cell-lstm", SMALL, training).fit(samples.X[part], samples.y[part], samples.groups[part])
+    reads.clear()
+    path = tmp_path / "unfinished.safetensors"
+    decoder = TaskDecoder("input-cell-lstm", SMALL, training, checkpoint=path)
+    decoder.fit(Rows(mapped, part), samples.y[part], samples.groups[part])
+    answers = decoder.predict_proba(Rows(mapped, part))
+    assert max(reads) <= 4
+    assert sum(reads) >= 3 * len(part)
+    np.testing.assert_array_equal(answers, wanted.predict_proba(samples.X[part]))
+    np.testing.assert_array_equal(answers, decoder.predict_proba(mapped[part]))
+    copied = TaskDecoder("input-cell-lstm", SMALL, training, checkpoint=path)  # goes on from it: the same samples
+    copied.fit(np.array(samples.X[part]), samples.y[part], samples.groups[part])
+    np.testing.assert_array_equal(copied.predict_proba(samples.X[part]), answers)
+
+
+def test_a_value_that_is_not_finite_is_found_in_whichever_piece_it_lies(samples: Samples, reads: list[int]) -> None:
+    X = samples.X.copy()
+    X[17, 4, 2], X[29, 0, 0], X[29, 1, 1] = np.nan, np.inf, np.inf
+    words = r"sample 17 has nan at time step 4, region 2 \(3 such values\)"
+    for given in (X, Rows(X, np.arange(32))):
+        with pytest.raises(DecoderError, match=words):
+            TaskDecoder("gru", SMALL, QUICK).fit(given, samples.y)
+    with pytest.raises(DecoderError, match=r"sample 1 has inf at time step 0, region 0 \(2 such"):
+        TaskDecoder("gru", SMALL, QUICK).fit(Rows(X, [3, 29]), samples.y[[3, 29]])

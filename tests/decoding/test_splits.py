@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from making import make_samples
 
 from fmri_saliency.decoding import Fold, make_folds, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
 from fmri_saliency.decoding.score import survey_interval
-from fmri_saliency.errors import DecoderError
-from fmri_saliency.records import Samples
+from fmri_saliency.errors import DecoderError, InputError
+from fmri_saliency.records import Event, Run, Samples
+from fmri_saliency.series import Windows, plan_windows
 
 
 def one_run(n: int = 40, spacing: float = 4.0, length: float = 6.0) -> Samples:
@@ -154,3 +156,48 @@ def test_the_linear_baseline_learns_and_never_sees_its_test_samples() -> None:
     assert np.mean(predict_linear(samples, folds) == samples.y) > 0.8
     noise = make_samples(30, effect=0.0)
     assert np.mean(predict_linear(noise, make_folds(noise, "group", 5)) == noise.y) < 0.65
+
+
+EVENTS = st.lists(
+    st.tuples(st.floats(0, 180), st.floats(0, 30), st.sampled_from("ab")), min_size=24, max_size=40
+).map(lambda found: tuple(Event(o, d, k) for o, d, k in sorted(found)))
+
+
+@given(
+    st.lists(EVENTS, min_size=6, max_size=6),
+    st.sampled_from(["contiguous", "leave-one-run-out", "group"]),
+    st.builds(Windows, st.sampled_from(["event", "block"]), st.floats(4.0, 12.0), delay=st.floats(0, 6),
+              rest=st.booleans()),
+)  # fmt: skip
+def test_windows_that_share_frames_are_never_on_two_sides(
+    designs: list[tuple[Event, ...]], split: str, windows: Windows
+) -> None:
+    """Six runs of five people, two of whom are of one family and one of whom has two runs."""
+    owners = [("1", "", ""), ("1", "", "2"), ("2", "f", ""), ("3", "f", ""), ("4", "", ""), ("5", "", "")]
+    runs = [
+        Run(subject, "go", Path("x.nii"), 0.72, 280, events=events, run=number, family=family)
+        for events, (subject, family, number) in zip(designs, owners, strict=True)
+    ]
+    try:
+        samples = plan_windows(runs, windows).outline()
+        folds = make_folds(samples, split, 3)
+    except (DecoderError, InputError):
+        assume(False)
+    table = samples.table
+    for fold in folds:
+        for one, other in ((fold.train, fold.test), (fold.valid, fold.test), (fold.train, fold.valid)):
+            a, b = table.iloc[one], table.iloc[other]
+            same = a["run"].to_numpy()[:, None] == b["run"].to_numpy()
+            gap = np.maximum(a["start"].to_numpy()[:, None] - b["stop"].to_numpy(),
+                             b["start"].to_numpy() - a["stop"].to_numpy()[:, None])  # fmt: skip
+            assert not (same & (gap < 0)).any()
+            if split == "group":
+                assert set(a["group"]).isdisjoint(b["group"])
+                assert set(a["subject"]).isdisjoint(b["subject"])
+
+
+def test_a_person_of_two_families_is_refused() -> None:
+    samples = make_samples(8)
+    families = samples.table["group"].mask(samples.table.index == 5, "family-7")
+    with pytest.raises(DecoderError, match=r"Subject '01' belongs to several groups \(sub-01, family-7\)"):
+        make_folds(replace(samples, table=samples.table.assign(group=families)), "group", 3)

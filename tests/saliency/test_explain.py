@@ -11,7 +11,15 @@ from fmri_saliency.attribution import METHODS, attribute, completeness_gap
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training
 from fmri_saliency.errors import ConfigError, DecoderError, InputError
 from fmri_saliency.records import Saliency, Samples
-from fmri_saliency.saliency import SaliencySettings, explain_samples, read_saliency, write_saliency
+from fmri_saliency.rows import Rows
+from fmri_saliency.saliency import (
+    SaliencySettings,
+    begin_saliency,
+    explain_samples,
+    read_saliency,
+    write_saliency,
+    write_saliency_card,
+)
 from fmri_saliency.saliency.explain import smooth_over_time
 
 
@@ -108,3 +116,45 @@ def test_it_comes_back_from_disk(saliency: Saliency, tmp_path: Path) -> None:
     (tmp_path / "deep" / "fold-1.npy").write_bytes(b"x")
     with pytest.raises(InputError, match="missing or damaged"):
         read_saliency(tmp_path / "deep" / "fold-1")
+
+
+@pytest.mark.parametrize("method", ["input-x-gradient", "gradient-shap", "integrated-gradients"])
+def test_maps_made_piece_by_piece_on_disk_are_those_in_memory(
+    decoder: TaskDecoder, samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    settings = SaliencySettings(method, baseline="training-mean", steps=4, n_samples=3, smoothing=2.0)
+    about = samples.t_r, samples.names, settings
+    wanted = explain_samples(decoder, samples.X[:20], samples.y[:20], *about, samples.X[20:])
+    np.save(tmp_path / "X.npy", samples.X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    monkeypatch.setattr("fmri_saliency.saliency.explain.PIECE", 16)
+    rows, others = Rows(mapped, np.arange(20)), Rows(mapped, np.arange(20, 32))
+    found = explain_samples(decoder, rows, samples.y[:20], *about, others, to=begin_saliency(tmp_path / "maps"))
+    assert isinstance(found.values, np.memmap)
+    np.testing.assert_array_equal(found.values, wanted.values)
+    assert replace(found, values=wanted.values) == replace(wanted, values=wanted.values)
+    write_saliency_card(found, tmp_path / "maps", {"fold": 1})
+    write_saliency(wanted, tmp_path / "other", {"fold": 1})
+    for kind in (".npy", ".json"):
+        assert (tmp_path / f"maps{kind}").read_bytes() == (tmp_path / f"other{kind}").read_bytes()
+
+
+def test_of_very_many_training_samples_a_part_is_shown(
+    decoder: TaskDecoder, samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, shown = replace(samples, X=samples.X[:2], table=samples.table[:2]), []
+    monkeypatch.setattr("fmri_saliency.saliency.explain.MOST_REFERENCES", 10 * 20 * 5 * 4 + 3)
+
+    def watched(*given: object, references: torch.Tensor | None = None, **more: object) -> torch.Tensor:
+        shown.append(references)
+        return attribute(*given, references=references, **more)
+
+    monkeypatch.setattr("fmri_saliency.saliency.explain.attribute", watched)
+    explain(decoder, few, samples.X, method="gradient-shap", n_samples=2)
+    explain(decoder, few, samples.X[:10], method="gradient-shap", n_samples=2)
+    explain(decoder, few, samples.X, method="gradient")
+    assert (len(shown[0]), shown[2]) == (10, None)
+    where = [int(np.flatnonzero((one.numpy() == samples.X).all(axis=(1, 2)))[0]) for one in shown[0]]
+    assert where == sorted(set(where))
+    assert where != list(range(10))
+    np.testing.assert_array_equal(shown[1], samples.X[:10])
