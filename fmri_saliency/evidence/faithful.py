@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ __all__ = [
     "Curves",
     "answer_curve",
     "curve_area",
+    "draw_patches",
     "faithfulness",
     "infidelity",
     "rank_blocks",
@@ -122,13 +123,6 @@ def replacement_path(
     InputError
         If the shapes do not fit, or there is no donor.
     """
-    return np.stack([predict(other) for _, other in _walk(X, ranks, donors, shares, window, seed, insert)])
-
-
-def _walk(
-    X: np.ndarray, ranks: np.ndarray, donors: np.ndarray, shares: Sequence[float], window: int, seed: int, insert: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Go along a path of :func:`replacement_path`; give which cells are a donor's, and the samples, at each share."""
     block = np.arange(X.shape[1]) // window
     if ranks.shape != (len(X), block[-1] + 1, X.shape[2]) or donors.shape[1:] != X.shape[1:] or not len(donors):
         raise InputError(f"Ranks must be those of the samples' blocks, and donors samples of their shape; samples "
@@ -136,9 +130,12 @@ def _walk(
     drawn = np.random.default_rng([seed, 7]).integers(len(donors), size=ranks.shape)[:, block]
     step, region = np.arange(X.shape[1])[:, None], np.arange(X.shape[2])
     other = donors[drawn, step, region]
+    n_blocks = ranks[0].size
+    answers = []
     for share in (0.0, *shares):
-        given = (ranks < round(share * ranks[0].size))[:, block] != insert
-        yield given, np.where(given, other, X)
+        chosen = (ranks < round(share * n_blocks))[:, block]
+        answers.append(predict(np.where(chosen != insert, other, X)))
+    return np.stack(answers)
 
 
 def answer_curve(path: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -295,44 +292,63 @@ def ranks_reversed(ranks: np.ndarray) -> np.ndarray:
     return ranks[0].size - 1 - ranks
 
 
+def draw_patches(X: np.ndarray, donors: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Replace a patch of each sample: some of the regions, over a window of time, by those of one other sample.
+
+    The window begins and ends anywhere; how many regions there are is drawn, too, and then which.
+
+    Returns
+    -------
+    patches : ndarray of bool, shape of `X`
+    replaced : ndarray, shape of `X`
+    """
+    n_samples, n_times, n_regions = X.shape
+    begin, end = np.sort(rng.integers(0, n_times + 1, size=(2, n_samples)), axis=0)[:, :, None]
+    steps = np.arange(n_times)
+    regions = rng.random((n_samples, n_regions)) < rng.random((n_samples, 1))
+    patches = ((begin <= steps) & (steps < end))[:, :, None] & regions[:, None]
+    return patches, np.where(patches, donors[rng.integers(len(donors), size=n_samples)], X)
+
+
 def infidelity(
     predict: Predict,
     X: np.ndarray,
     values: np.ndarray,
     targets: Sequence[int],
     donors: np.ndarray,
-    shares: Sequence[float],
-    window: int = 5,
-    draws: int = 20,
+    draws: int = 160,
     slopes: bool = False,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    r"""Return how much of what becomes of the answers, when random blocks are replaced, the maps do not foretell.
+    r"""Return how much of what becomes of the answers, when random patches are replaced, the maps do not foretell.
 
-    With :math:`F` the answer that is explained, :math:`x'` the sample with blocks of other samples in it, and
+    With :math:`F` the answer that is explained, :math:`x'` the sample with a patch of another one in it, and
     :math:`a = \sum_j I_j S_j` the change that the map :math:`S` foretells,
 
     .. math:: \min_{\beta \geq 0} \frac{E\left[(\beta a - (F(x) - F(x')))^2\right]}{E\left[(F(x) - F(x'))^2\right]}
 
-    over all draws and shares: 0 when the map foretells every change, 1 when it foretells none. For slopes
-    :math:`I = x - x'`; for contributions, and whatever else says how much a cell matters, :math:`I` is 1 in the cells
-    that were replaced and 0 elsewhere. The expectation is the infidelity of Yeh et al. with perturbations that are data
-    as the network knows them. Maps of any unit can be compared, as :math:`\beta` takes their scale away (captum's
-    ``normalize``, which also lets :math:`\beta` be negative and thereby praises a map of the wrong sign) and the
-    denominator that of the network.
+    over draws: 0 when the map foretells every change, 1 when it foretells none. For slopes :math:`I = x - x'`; for
+    contributions, and whatever else says how much a cell matters, :math:`I` is 1 in the patch and 0 elsewhere. Patches
+    of all sizes and places (see :func:`draw_patches`) tell maps apart; many small blocks, which always hold about the
+    same part of what matters, would not. No map foretells everything of a network that is not linear, nor what the
+    other sample brings, and larger patches change the answer more wherever they are: compare with `shuffled`.
+
+    The expectation is the infidelity of Yeh et al. with perturbations that are data as the network knows them. Maps of
+    any unit can be compared, as :math:`\beta` takes their scale away (captum's ``normalize``, which also lets
+    :math:`\beta` be negative and thereby praises a map of the wrong sign) and the denominator that of the network.
 
     Parameters
     ----------
     predict : callable
         Samples (n, n_times, n_regions) to what the maps explain (n, n_classes): logits, as a rule.
-    X, donors, shares, window
+    X, donors
         As in :func:`replacement_path`.
     values : ndarray, shape of `X`
         The maps.
     targets : sequence of int, length n_samples
         The column of the answer that each map explains.
     draws : int
-        Random orders of the blocks, each with donors of its own.
+        Patches of each sample.
     slopes : bool
         Whether the maps are slopes: the answer's unit per unit of signal.
     seed : int
@@ -340,33 +356,29 @@ def infidelity(
     Returns
     -------
     own, shuffled : ndarray, shape (n_samples,)
-        0 to 1; NaN where no replacement changes the answer. `shuffled` is of maps with the same values in random
-        cells: more shares replaced change the answer more, so that they foretell something, too.
+        0 to 1; NaN where no replacement changes the answer. `shuffled` is of maps with the same values in random cells.
 
     Raises
     ------
     InputError
-        If the shapes do not fit, there is no sample or no donor, a value of the maps is not finite, the shares are not
-        rising from above 0 to below 1, or a number is below 1.
+        If the shapes do not fit, there is no sample or no donor, a value of the maps is not finite, or there is no
+        draw.
 
     References
     ----------
     Yeh et al. (2019), arXiv:1901.09392; the scale as in the authors' code and captum.
     """
     X, values, donors = np.asarray(X), np.asarray(values, dtype=float), np.asarray(donors)
-    _check(X, values, donors, window=window, draws=draws)
-    check_shares(shares)
+    _check(X, values, donors, draws=draws)
     targets, own = _check_targets(targets, len(X)), np.arange(len(X))
     rng = np.random.default_rng([seed, 10])
     maps = np.stack([values, rng.permuted(values.reshape(len(X), -1), axis=1).reshape(values.shape)])
     whole = predict(X)[own, targets]
     foretold, changed = [], []
-    for draw in range(draws):
-        ranks = rank_blocks(np.zeros(X.shape), window, rng)
-        for given, other in _walk(X, ranks, donors, shares, window, seed * 1000 + draw, False):
-            perturbation = X - other if slopes else given
-            foretold.append((maps * perturbation).sum(axis=(2, 3)))
-            changed.append(whole - predict(other)[own, targets])
+    for _ in range(draws):
+        patches, replaced = draw_patches(X, donors, rng)
+        foretold.append((maps * (X - replaced if slopes else patches)).sum(axis=(2, 3)))
+        changed.append(whole - predict(replaced)[own, targets])
     a, b = np.array(foretold), np.array(changed, dtype=float)[:, None]
     both, size, change = (a * b).mean(axis=0), (a**2).mean(axis=0), (b**2).mean(axis=0)
     explained = np.divide(both.clip(0) ** 2, size * change, out=np.zeros_like(both), where=size * change > 0)

@@ -103,10 +103,10 @@ GLOSSARY = {
     "largest distance of a random ranking from their mean.",
     "CPD, CPP": "Summed change of the probabilities while blocks are replaced, most important first (higher is "
     "better) and least important first (lower is better); Jang et al. (2025).",
-    "Infidelity": "Share of what becomes of the explained logit, when random blocks are replaced by other samples', "
-    "that the map at its best scale does not foretell: 0 is right, 1 is nothing. After Yeh et al. (2019), with "
-    "replacements that the network knows. Slopes are multiplied by the change of the signal; contributions are summed "
-    "with their sign, and other maps without it. Cells shuffled: the same values in random cells.",
+    "Infidelity": "Share of what becomes of the explained logit, when random patches (regions x window) are replaced "
+    "by another sample's, that the map at its best scale does not foretell: 1 is nothing, and less than with its cells "
+    "shuffled is right; 0 is out of reach, as no map knows what the other sample brings. After Yeh et al. (2019). "
+    "Slopes are multiplied by the change of the signal; contributions are summed with their sign, other maps without.",
     "Retrained": "Accuracy after training again: with all cells; lost beyond random when the most important are "
     "removed (gain); kept beyond random when only they are kept (gain).",
     "Weighted Jaccard, Euclidean distance": "The scores of Ismail et al. (2019). They do not measure localisation: "

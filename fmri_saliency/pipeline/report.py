@@ -227,7 +227,7 @@ def _vanishing(profiles: Sequence[dict[str, Any]], classes: Saliency, figures: P
         f"Does saliency vanish? Mean over {read[0].n_samples} held-out samples of the first fold. Input gradient: "
         "solid, trained; dotted, the same network with new weights; grey, even over time. Below, what the last state "
         "keeps of each earlier one, for networks with a single recurrence in one direction: where it falls to the "
-        "left, what the last state alone says cannot come from early moments."
+        "left, early states are forgotten. Input-cell attention reads the early signal again at every step."
     )
     figure = plot_vanishing(read, classes.t_r, "What is left of each time step", classes.start)
     return draw_picture(figure, figures / "vanishing.png", caption)

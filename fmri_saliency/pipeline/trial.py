@@ -136,7 +136,7 @@ def _scores(maps: np.ndarray, labels: np.ndarray, truth: np.ndarray, signed: boo
     """Return every score of recovery by its name."""
     found, classes = localise(maps, truth, signed), localise_classes(maps, labels, truth, signed)
     scores = {key: value for key, value in asdict(found).items() if key != "n_samples"}
-    for key in ("auroc", "auprc", "time_auroc", "region_auroc", "density"):
+    for key in ("auroc", "auprc", "time_auroc", "region_auroc", "time_auprc", "region_auprc", "density"):
         scores[f"class_{key}"] = float("nan") if classes is None else getattr(classes, key)
     jaccard, distance = paper_scores(maps, truth)
     aup, aur = mass_areas(maps, truth)
@@ -243,8 +243,8 @@ def _infidelity(trial: Trial, settings: Faithful) -> dict[str, float]:
     slopes = METHODS[pair.explainer].unit == SLOPE
     maps = trial.maps if slopes or pair.contributes else np.abs(trial.maps)
     found = infidelity(
-        decoder.logits, drawn.X[drawn.explained], maps, trial.targets, drawn.X[drawn.train], settings.shares,
-        settings.window, settings.draws * settings.random, slopes, trial.seed,
+        decoder.logits, drawn.X[drawn.explained], maps, trial.targets, drawn.X[drawn.train],
+        settings.draws * settings.random * len(settings.shares), slopes, trial.seed,
     )  # fmt: skip
     return {key: over_seeds(left).mean for key, left in zip(("infidelity", "infidelity_shuffled"), found, strict=True)}
 

@@ -8,7 +8,14 @@ from captum.attr import FeatureAblation
 from fmri_saliency.attribution.removal import window_groups
 from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import faithfulness, infidelity
-from fmri_saliency.evidence.faithful import answer_curve, curve_area, rank_blocks, replacement_path, total_change
+from fmri_saliency.evidence.faithful import (
+    answer_curve,
+    curve_area,
+    draw_patches,
+    rank_blocks,
+    replacement_path,
+    total_change,
+)
 from fmri_saliency.models import make_network
 
 WEIGHTS = np.array([[4.0, 0.0], [2.0, -1.0]])  # two steps, two regions
@@ -119,35 +126,65 @@ def linear(X: np.ndarray) -> np.ndarray:
     return np.stack([answer, -answer, 0 * answer + 1], axis=1)
 
 
+def test_patches_are_some_regions_over_a_window_from_one_donor() -> None:
+    X, donors = np.full((3000, 4, 5), -1.0), np.arange(6.0)[:, None, None] + np.zeros((6, 4, 5))
+    patches, replaced = draw_patches(X, donors, np.random.default_rng(0))
+    np.testing.assert_array_equal(replaced != -1, patches)
+    steps, regions = patches.any(axis=2), patches.any(axis=1)
+    np.testing.assert_array_equal(patches, steps[:, :, None] & regions[:, None])
+    assert (np.abs(np.diff(steps, axis=1, prepend=False, append=False)).sum(axis=1) <= 2).all()  # one window
+    values = np.where(patches, replaced, np.nan)[patches.any(axis=(1, 2))].reshape(-1, 20)
+    assert (np.nanmax(values, axis=1) == np.nanmin(values, axis=1)).all()  # of one donor each
+    assert set(np.nanmax(values, axis=1)) == {0, 1, 2, 3, 4, 5}
+    # all numbers of regions are as likely, and late steps as early ones
+    found = np.bincount(regions[steps.any(axis=1)].sum(axis=1), minlength=6) / steps.any(axis=1).sum()
+    np.testing.assert_allclose(found[1:], 1 / 5, atol=0.03)
+    assert steps[:, 0].mean() == pytest.approx(steps[:, 3].mean(), abs=0.04)
+
+
 def test_slopes_and_contributions_of_a_linear_answer_foretell_everything() -> None:
     rng = np.random.default_rng(0)
     X, donors, first = rng.standard_normal((4, 2, 2)), rng.standard_normal((9, 2, 2)), np.zeros(4, dtype=int)
-    settings = {"shares": (0.25, 0.5, 0.75), "window": 1}
     slopes = np.tile(WEIGHTS, (4, 1, 1))
-    assert infidelity(linear, X, slopes, first, donors, slopes=True, **settings)[0] == pytest.approx(0, abs=1e-12)
+    assert infidelity(linear, X, slopes, first, donors, slopes=True)[0] == pytest.approx(0, abs=1e-12)
     nothing = np.zeros((1, 2, 2))  # what is replaced is gone: a contribution each
-    own, shuffled = infidelity(linear, X, 0.1 * slopes * X, first, nothing, draws=200, **settings)
+    own, shuffled = infidelity(linear, X, 0.1 * slopes * X, first, nothing)
     assert own == pytest.approx(0, abs=1e-12)
     assert (shuffled >= 0).all()
     assert shuffled.mean() > 0.2
     # the second answer is the first one's opposite
-    assert infidelity(linear, X, slopes, first + 1, donors, slopes=True, **settings)[0].tolist() == [1] * 4
-    assert infidelity(linear, X, -slopes, first + 1, donors, slopes=True, **settings)[0] == pytest.approx(0, abs=1e-12)
-    assert infidelity(linear, X, 0 * slopes, first, donors, **settings)[0].tolist() == [1] * 4
-    assert np.isnan(infidelity(linear, X, slopes, first + 2, donors, **settings)).all()  # nothing ever happens
+    assert infidelity(linear, X, slopes, first + 1, donors, slopes=True)[0].tolist() == [1] * 4
+    assert infidelity(linear, X, -slopes, first + 1, donors, slopes=True)[0] == pytest.approx(0, abs=1e-12)
+    assert infidelity(linear, X, 0 * slopes, first, donors)[0].tolist() == [1] * 4
+    assert np.isnan(infidelity(linear, X, slopes, first + 2, donors)).all()  # nothing ever happens
 
 
 def test_infidelity_by_hand() -> None:
-    """One of two cells is replaced; the answer loses 2 or 0, the map says 2 or 1: 1 - 4^2 / ((4 + 1) (4 + 0))."""
+    """Of two regions a map finds both alike, and the answer loses 2 with the first and nothing with the second."""
     X, donors = np.ones((1, 1, 2)), np.zeros((1, 1, 2))
 
     def answer(samples: np.ndarray) -> np.ndarray:
         return 2 * samples[:, 0, :1]
 
-    values = np.array([[[2.0, 1.0]]])
-    found, _ = infidelity(answer, X, values, [0], donors, (0.5,), window=1, draws=4000)
-    # nothing is replaced at share 0, which changes nothing; either cell in a half of the draws
-    assert found[0] == pytest.approx(1 - 16 / (5 * 4), abs=0.02)
+    found, _ = infidelity(answer, X, np.ones(X.shape), [0], donors, draws=6000)
+    # neither, one, the other and both regions: of shares drawn evenly 1/3, 1/6, 1/6, 1/3; nothing without a step
+    both, size, change = 1 * 2 / 6 + 2 * 2 / 3, 1 / 6 + 1 / 6 + 4 / 3, 4 / 6 + 4 / 3
+    assert found[0] == pytest.approx(1 - both**2 / (size * change), abs=0.01)
+    assert infidelity(answer, X, np.array([[[5.0, 0.0]]]), [0], donors)[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_an_even_map_foretells_less_than_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    X, donors, truth = rng.standard_normal((6, 12, 10)) + 3, rng.standard_normal((20, 12, 10)), np.zeros((6, 12, 10))
+    truth[:, 2:5, :3] = 1.0
+
+    def answer(samples: np.ndarray) -> np.ndarray:
+        return np.tanh(0.05 * (samples * truth[: len(samples)]).sum(axis=(1, 2)))[:, None]
+
+    targets = np.zeros(6, dtype=int)
+    own, shuffled = infidelity(answer, X, truth, targets, donors)
+    assert (own < 0.5 * shuffled).all()
+    assert own.mean() < 0.5 * infidelity(answer, X, np.ones(X.shape), targets, donors)[0].mean()
 
 
 def test_curves_follow_the_answer_that_was_explained() -> None:
@@ -161,7 +198,7 @@ def test_curves_follow_the_answer_that_was_explained() -> None:
         with pytest.raises(InputError, match="which answer is explained"):
             faithfulness(predict, X, **settings, targets=wrong)
         with pytest.raises(InputError, match="which answer is explained"):
-            infidelity(predict, X, targets=wrong, **settings)
+            infidelity(predict, X, settings["values"], wrong, donors)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from fmri_saliency.evidence import (
     time_profile,
     top_cells,
 )
-from fmri_saliency.evidence.faithful import curve_area, rank_blocks, replacement_path, total_change
+from fmri_saliency.evidence.faithful import curve_area, draw_patches, total_change
 from fmri_saliency.records import Saliency
 
 SHAPE = (5, 12, 6)
@@ -285,48 +285,40 @@ def test_the_removal_curve_is_quantus_pixel_flipping(quantus: ModuleType, net: n
     np.testing.assert_allclose(found.removal["signed"][1:], np.mean(theirs, axis=0)[:5], atol=1e-6)
 
 
-class Perturbations:
-    """The perturbations of our infidelity, one after the other, as captum asks for them."""
+class Patches:
+    """The patches of our infidelity, as captum asks for them: of all draws at once, a sample's side by side."""
 
-    def __init__(self, X: np.ndarray, donors: np.ndarray, shares: tuple[float, ...], draws: int, slopes: bool) -> None:
-        rng, seen = np.random.default_rng([0, 10]), []
+    def __init__(self, X: np.ndarray, donors: np.ndarray, draws: int, slopes: bool) -> None:
+        rng = np.random.default_rng([0, 10])
         rng.permuted(X.reshape(len(X), -1), axis=1)  # the shuffled maps come first
-        for k in range(draws):
-            ranks = rank_blocks(np.zeros(X.shape), 3, rng)
-            path: list[np.ndarray] = []
-            replacement_path(lambda other, path=path: path.append(other) or np.zeros(1), X, ranks, donors, shares, 3, k)
-            seen += path
-        changes = [X - other if slopes else other != X for other in seen]
-        self.ready = [(torch.from_numpy(1.0 * c), torch.from_numpy(o)) for c, o in zip(changes, seen, strict=True)]
+        drawn = [draw_patches(X, donors, rng) for _ in range(draws)]
+        changes = np.stack([X - other if slopes else 1.0 * patches for patches, other in drawn], axis=1)
+        self.ready = [torch.from_numpy(one).flatten(0, 1) for one in (changes, np.stack([o for _, o in drawn], axis=1))]
 
-    def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a perturbation of each sample and what becomes of it; captum asks for all draws of a sample at once.
-
-        It repeats each sample as often as there are perturbations, the copies of one sample side by side.
-        """
-        assert len(x) == len(self.ready) * SHAPE[0]
-        return tuple(torch.stack([one[k] for one in self.ready], dim=1).flatten(0, 1) for k in (0, 1))  # type: ignore[return-value]
+    def __call__(self, x: Tensor) -> tuple[Tensor, ...]:
+        assert len(x) == len(self.ready[0])
+        return tuple(self.ready)
 
 
 @pytest.mark.parametrize("slopes", [True, False])
 def test_infidelity_is_captums(net: nn.Module, slopes: bool) -> None:
     rng = np.random.default_rng(1)
     X, donors, targets = rng.standard_normal(SHAPE), rng.standard_normal((9, *SHAPE[1:])), np.array([0, 1, 2, 0, 1])
-    shares, draws = (0.1, 0.3, 0.6), 7
-    x = torch.from_numpy(X).requires_grad_()
+    x, draws = torch.from_numpy(X).requires_grad_(), 30
     (slope,) = torch.autograd.grad(net(x).gather(1, torch.from_numpy(targets)[:, None]).sum(), x)
     values = slope.numpy() if slopes else slope.numpy() * X
-    own, _ = infidelity(logits_of(net), X, values, targets, donors, shares, 3, draws, slopes)
-    perturb = Perturbations(X, donors, shares, draws, slopes)
-    n = len(perturb.ready)
-    given = {"target": torch.from_numpy(targets), "n_perturb_samples": n, "max_examples_per_batch": n * SHAPE[0]}
-    theirs = captum_infidelity(net, perturb, x.detach(), torch.from_numpy(values), normalize=True, **given)
+    own, _ = infidelity(logits_of(net), X, values, targets, donors, draws, slopes)
+    patches, given = Patches(X, donors, draws, slopes), {
+        "target": torch.from_numpy(targets), "n_perturb_samples": draws, "max_examples_per_batch": draws * SHAPE[0],
+    }  # fmt: skip
+    theirs = captum_infidelity(net, patches, x.detach(), torch.from_numpy(values), normalize=True, **given)
     # of a map that foretells nothing the infidelity is the mean square of the change
-    change = captum_infidelity(net, perturb, x.detach(), torch.zeros_like(x), **given)
-    assert (own > 0.01).all()
+    change = captum_infidelity(net, patches, x.detach(), torch.zeros_like(x), **given)
+    assert (own > 0.001).all()
+    assert (own < 0.9).all()
     np.testing.assert_allclose(own, (theirs / change).numpy())
     # a map of the wrong sign foretells nothing; captum's scale turns it round
-    wrong, _ = infidelity(logits_of(net), X, -values, targets, donors, shares, 3, draws, slopes)
+    wrong, _ = infidelity(logits_of(net), X, -values, targets, donors, draws, slopes)
     np.testing.assert_array_equal(wrong, 1.0)
-    turned = captum_infidelity(net, perturb, x.detach(), torch.from_numpy(-values), normalize=True, **given)
+    turned = captum_infidelity(net, patches, x.detach(), torch.from_numpy(-values), normalize=True, **given)
     np.testing.assert_allclose(turned.numpy(), theirs.numpy())

@@ -140,6 +140,9 @@ def test_the_untrained_row_is_of_new_weights(trial: Trial) -> None:
     assert found["figures"]["auroc"] == 1
     assert found["beside"]["untrained network"]["auroc"] == 0
     assert found["beside"]["oracle"]["auroc"] == 1
+    kinds = [f"{part}{score}" for part in ("", "time_", "region_") for score in ("auroc", "auprc")]
+    assert [found["figures"][f"class_{kind}"] for kind in kinds] == [1] * 6
+    assert [found["figures"][kind] for kind in kinds] == [1] * 6
 
 
 def test_the_null_has_new_weights_in_every_draw(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,17 +178,17 @@ def test_what_a_map_foretells_is_what_its_kind_says(
 
     monkeypatch.setattr(module, "infidelity", infidelity)
     maps = -1.0 * trial.maps
-    settings = Faithful(window=2, shares=(0.5,), draws=2, random=3, retrain=())
+    settings = Faithful(window=2, shares=(0.3, 0.5), draws=2, random=3, retrain=())
     given = replace(trial, pair=Pair("p", "lstm", explainer), maps=maps)
     figures = module.check_faithfulness(given, settings)["figures"]
     assert (figures["infidelity"], figures["infidelity_shuffled"]) == (0.5, 1.0)
-    ((answer, X, values, targets, donors, shares, window, draws, *rest),) = seen
+    ((answer, X, values, targets, donors, draws, *rest),) = seen
     assert answer == trial.decoder.logits
     np.testing.assert_array_equal(X, drawn.X[FIT:EXPLAINED])
     np.testing.assert_array_equal(values, maps if signed else -maps)
     np.testing.assert_array_equal(targets, drawn.y[FIT:EXPLAINED])
     np.testing.assert_array_equal(donors, drawn.X[:TRAIN])
-    assert (shares, window, draws, rest) == ((0.5,), 2, 6, [slopes, 7])
+    assert (draws, rest) == (12, [slopes, 7])
 
 
 def test_curves_follow_the_label_that_was_explained(trial: Trial, drawn: Drawn) -> None:
