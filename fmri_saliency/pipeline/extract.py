@@ -148,7 +148,7 @@ def _read_card(stem: Path) -> dict[str, Any] | None:
     """Read the card of a series; None where there is none, or another process is just replacing it."""
     try:
         return read_json(card_path(stem))
-    except InputError:
+    except (InputError, OSError):
         return None
 
 

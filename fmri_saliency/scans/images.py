@@ -101,4 +101,4 @@ def sidecar_conflict(run: Run) -> str:
     if abs(t_r - run.t_r) <= 1e-3 * run.t_r:
         return ""
     return (f"The repetition time of {run.bold} is {run.t_r:g} s here (header: {run.header_t_r:g} s); its sidecar says "
-            f"{t_r:g} s. {remedy}")
+            f"{t_r:g} s ({path}). {remedy}")

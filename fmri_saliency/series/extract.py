@@ -174,8 +174,9 @@ def extract_with_quality(
     coverage = weights.share(scan.covered)
     usable = (coverage > 0) & (coverage >= cleaning.min_coverage)
     if not usable.any():
-        raise InputError(f"No region of the atlas '{atlas.name}' is covered by {run.bold}. Are both in the same space "
-                         f"(atlas: {atlas.space or 'not stated'}, scan: {run.space or 'not stated'})?")
+        within = f" within its mask {run.mask}" if run.mask else ""
+        raise InputError(f"No region of the atlas '{atlas.name}' is covered by {run.bold}{within}. Are both in the "
+                         f"same space (atlas: {atlas.space or 'not stated'}, scan: {run.space or 'not stated'})?")
     fitted = usable if atlas.maps is None else _told_apart(coverage > 0, scan.covered, atlas, run)
     if whole is None:
         signals = region_signals(scan.products, weights, scan.covered, fitted)
