@@ -114,6 +114,9 @@ class Atlas:
     licence, source : str
     seg : str
         Which realisation of the atlas, where there are several (``7n``: seven networks).
+    grayordinates : nibabel.cifti2.BrainModelAxis or None
+        For regions of a CIFTI file: what `labels`, of shape (n_grayordinates, 1, 1), are labels of. The
+        affine has no meaning then.
     maps : ndarray of float32, shape (x, y, z, n_regions), or None
         Weight of every voxel in every region of a probabilistic atlas, in the order of `regions`.
     """
@@ -128,6 +131,7 @@ class Atlas:
     source: str = ""
     seg: str = ""
     maps: np.ndarray | None = None
+    grayordinates: Any = None
 
     def __post_init__(self) -> None:
         _check_shape("The label image of an atlas", self.labels, (None, None, None))

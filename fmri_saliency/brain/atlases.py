@@ -12,6 +12,7 @@ import pandas as pd
 from nilearn.image import resample_img
 
 from fmri_saliency.brain.cards import AtlasChoice, find_card, settle
+from fmri_saliency.brain.cifti import load_grayordinate_atlas
 from fmri_saliency.brain.fetch import fetch, find_files
 from fmri_saliency.brain.maps import load_maps_atlas, make_maps_atlas, resample_maps, strongest
 from fmri_saliency.brain.tables import complete_regions, read_region_table
@@ -142,6 +143,9 @@ def load_chosen_atlas(choice: AtlasChoice) -> Atlas:
 
 
 def _load_own(choice: AtlasChoice) -> Atlas:
+    if choice.labels is not None and choice.labels.name.endswith(".dlabel.nii"):
+        name = "Custom" if choice.name.lower() == "compact" else choice.name
+        return load_grayordinate_atlas(choice.labels, name, choice.space)
     if choice.table is None:
         raise AtlasError(f"The image {choice.image} needs a table of its regions: set [atlas] table to a TSV with "
                          "the columns index and name, an FSL XML, or a look-up table.")
@@ -206,7 +210,8 @@ def resample_atlas(atlas: Atlas, affine: np.ndarray, shape: tuple[int, int, int]
     CoverageWarning
         If regions are lost, with their names.
     """
-    if atlas.labels.shape == tuple(shape) and np.allclose(atlas.affine, affine, atol=1e-4):
+    same = atlas.labels.shape == tuple(shape) and np.allclose(atlas.affine, affine, atol=1e-4)
+    if same or atlas.grayordinates is not None:  # which cannot be moved; whether they fit is seen run by run
         return atlas
     affine = np.asarray(affine, dtype=float)
     if atlas.maps is not None:

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import build_name, clean_label
-from fmri_saliency.brain import project_labels, project_regions, save_map
+from fmri_saliency.brain import project_labels, project_regions, save_grayordinates, save_map
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
 from fmri_saliency.errors import StepError
 from fmri_saliency.files import read_json, write_json, write_rows, write_tsv
@@ -130,14 +130,29 @@ def _write_maps(config: Config, classes: Saliency, samples: Samples) -> list[Pat
         }  # fmt: skip
         for stat, (values, unit, what) in maps.items():
             entities = {**class_entities(config, label, atlas, runs[0], tasks), "stat": stat, "desc": method}
-            path = config.output.path / "group" / build_name(entities, "boldmap", ".nii.gz")
+            stem = config.output.path / "group" / build_name(entities, "boldmap")
             words = f"fmri_saliency {stat} {classes.method}: {label}"
-            # a time cannot be summed over maps: a voxel has that of the region it belongs to most
-            project = project_labels if stat == "peaktime" else project_regions
-            image = project(values, atlas, classes.t_r, words, classes.start)
-            save_map(image, path, _sidecar(config, classes, position, unit, what, note, samples))
-            written += [path, Path(str(path).removesuffix(".nii.gz") + ".json")]
+            card = _sidecar(config, classes, position, unit, what, note, samples)
+            written += _write_map(stem, values, atlas, classes, words, card)
     return written
+
+
+def _write_map(
+    stem: Path, values: np.ndarray, atlas: Atlas, classes: Saliency, words: str, card: dict[str, Any]
+) -> list[Path]:
+    """Write a map as an image, or as CIFTI where the atlas is of grayordinates; return the files."""
+    if atlas.grayordinates is not None:
+        endings = (".ptseries.nii", ".dtseries.nii") if values.ndim == 2 else (".pscalar.nii", ".dscalar.nii")
+        paths = [stem.with_name(stem.name + ending) for ending in endings]
+        for path in paths:
+            save_grayordinates(values, atlas, path, classes.t_r, classes.start, words)
+        write_json(stem.with_name(stem.name + ".json"), card)
+        return [*paths, stem.with_name(stem.name + ".json")]
+    # a time cannot be summed over maps: a voxel has that of the region it belongs to most
+    project = project_labels if "_stat-peaktime" in stem.name else project_regions
+    path = stem.with_name(stem.name + ".nii.gz")
+    save_map(project(values, atlas, classes.t_r, words, classes.start), path, card)
+    return [path, stem.with_name(stem.name + ".json")]
 
 
 def _sidecar(

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 
@@ -59,7 +58,7 @@ def find(config: Config) -> Finding:
 def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
     """Load the configured atlas and say how its space fits the scans'."""
     atlas = load_chosen_atlas(config.atlas)
-    grids = [nib.load(run.bold) for run in runs[:1]]
+    grids = [open_image(run.bold, "a BOLD image") for run in runs[:1]]
     same = all(g.shape[:3] == atlas.labels.shape and np.allclose(g.affine, atlas.affine, atol=1e-3) for g in grids)
     notes = [check_space(atlas, space, same) for space in sorted({run.space for run in runs})]
     return atlas, " ".join(notes)
@@ -67,7 +66,7 @@ def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
 
 def grid_atlas(atlas: Atlas, run: Run) -> Atlas:
     """Resample the atlas to the grid of a run."""
-    image = nib.load(run.bold)
+    image = open_image(run.bold, "a BOLD image")
     return resample_atlas(atlas, image.affine, image.shape[:3])
 
 

@@ -144,8 +144,9 @@ def _class_part(
 
 def _extraction(atlas: Atlas) -> str:
     if atlas.maps is None:
-        return "averaged with nilearn's NiftiLabelsMasker"
-    return "estimated by least squares on the atlas's maps with nilearn's NiftiMapsMasker"
+        where = "voxels" if atlas.grayordinates is None else "grayordinates"
+        return f"averaged over their {where}, and cleaned with nilearn"
+    return "estimated by least squares on the atlas's maps, and cleaned with nilearn"
 
 
 def _methods(config: Config, card: dict[str, Any], classes: Saliency, atlas: Atlas, note: str) -> str:

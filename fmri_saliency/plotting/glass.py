@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import nibabel as nib
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -17,6 +18,7 @@ from fmri_saliency.records import Atlas
 __all__ = ["plot_glass", "plot_glass_strip"]
 
 SIGNED = "RdBu_r"
+LEADING = 15  # regions shown where there is no brain to show them on
 
 
 def _project(values: np.ndarray, atlas: Atlas) -> nib.Nifti1Image:
@@ -35,8 +37,25 @@ def _draw(image: nib.Nifti1Image, figure: Figure, axes: object, limit: float, mo
     )  # fmt: skip
 
 
+def _draw_leading(values: np.ndarray, atlas: Atlas, columns: Sequence[str], title: str) -> Figure:
+    """Draw the regions with the largest values, (n_moments, n_regions), as bars: grayordinates have no glass brain."""
+    size = np.abs(np.nan_to_num(values)).max(axis=0)
+    leading = np.argsort(-size, kind="stable")[:LEADING][::-1]
+    limit = float(size.max()) or 1.0
+    figure = Figure(figsize=(max(6.0, 1.6 * len(columns) + 2.4), 4.2), layout="constrained")
+    for number, (axes, column) in enumerate(zip(np.ravel(figure.subplots(1, len(columns), sharey=True)), columns,
+                                                strict=True)):  # fmt: skip
+        shown = np.nan_to_num(values[number, leading])
+        axes.barh(range(len(leading)), shown, color=colormaps[SIGNED](Normalize(-limit, limit)(shown)), edgecolor="0.4")
+        axes.axvline(0, color="0.4", linewidth=0.8)
+        axes.set(xlim=(-1.05 * limit, 1.05 * limit), yticks=range(len(leading)), title=column)
+        axes.set_yticklabels([atlas.names[region] for region in leading], fontsize=8)
+    figure.suptitle(f"{title}; the {len(leading)} regions with the largest values", fontsize=10)
+    return figure
+
+
 def plot_glass(values: np.ndarray, atlas: Atlas, title: str = "", unit: str = "") -> Figure:
-    """Draw one signed value per region on a glass brain.
+    """Draw one signed value per region on a glass brain (regions of grayordinates: the leading ones as bars).
 
     Parameters
     ----------
@@ -49,6 +68,8 @@ def plot_glass(values: np.ndarray, atlas: Atlas, title: str = "", unit: str = ""
     -------
     Figure
     """
+    if atlas.grayordinates is not None:
+        return _draw_leading(values[None], atlas, [""], f"{title}{f' ({unit})' if unit else ''}")
     figure = Figure(figsize=(8.6, 3.0))
     axes = figure.add_axes((0.0, 0.0, 0.89, 0.88))
     image = _project(values, atlas)
@@ -82,6 +103,8 @@ def plot_glass_strip(
     Figure
     """
     frames = [min(len(values) - 1, max(0, round((time - start) / t_r))) for time in times]
+    if atlas.grayordinates is not None:
+        return _draw_leading(values[frames], atlas, [f"{start + frame * t_r:.1f} s" for frame in frames], title)
     images = [_project(values[frame], atlas) for frame in frames]
     limit = _limit(*images)
     figure = Figure(figsize=(2.1 * len(frames), 2.5))

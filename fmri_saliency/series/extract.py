@@ -10,6 +10,7 @@ import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
 from fmri_saliency.errors import ConfigError, InputError, one_of
+from fmri_saliency.grayordinates import describe_models, grayordinates_of
 from fmri_saliency.images import check_header, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RegionSeries, Run
 from fmri_saliency.series.confounds import Denoise, gather_confounds, read_table
@@ -106,6 +107,15 @@ def _open_scan(run: Run, atlas: Atlas) -> SpatialImage:
     if len(image.shape) != 4 or image.shape[3] != run.n_times:
         raise InputError(f"Expected a 4D image of {run.n_times} frames at {run.bold}; its shape is {image.shape}. Has "
                          "the file changed?")
+    models = grayordinates_of(image)
+    if (models is None) != (atlas.grayordinates is None):
+        kind = "voxels, the atlas grayordinates" if models is None else "grayordinates, the atlas voxels"
+        raise InputError(f"{run.bold} holds {kind} ('{atlas.name}'). A dense series (.dtseries.nii) needs labels in "
+                         "CIFTI (.dlabel.nii), an image in voxels an image of labels: set labels in [atlas].")
+    if models is not None and models != atlas.grayordinates:
+        raise InputError(f"{run.bold} holds {describe_models(models)}, the atlas '{atlas.name}' "
+                         f"{describe_models(atlas.grayordinates)}, not one for one the same. Resample the labels: "
+                         "wb_command -cifti-create-dense-from-template.")
     if atlas.labels.shape != image.shape[:3] or not np.allclose(atlas.affine, image.affine, atol=1e-3):
         raise InputError(f"The atlas '{atlas.name}' {atlas.labels.shape} is not on the grid of {run.bold} "
                          f"{image.shape[:3]}; resample it first.")
@@ -164,6 +174,9 @@ def extract_with_quality(
         raise InputError(f"The filters in [cleaning] must lie below {0.5 / run.t_r:g} Hz, half the sampling rate of "
                          f"{run.bold}; {max(cleaning.high_pass, cleaning.low_pass):g} Hz came.")
     image = _open_scan(run, atlas)
+    if cleaning.smoothing_fwhm and atlas.grayordinates is not None:
+        raise InputError(f"{run.bold} holds grayordinates, which smoothing_fwhm in [cleaning] cannot smooth: they lie "
+                         "on a surface. Set it to 0, and smooth with wb_command -cifti-smoothing if needed.")
     nuisance = gather_confounds(run, cleaning.confounds, cleaning.denoise)
     motion, table = _movement(run)
     weights = region_weights(atlas)

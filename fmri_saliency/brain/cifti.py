@@ -1,0 +1,139 @@
+"""Parcels of grayordinates: read from a CIFTI label file, and maps written as CIFTI that Workbench opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ParcelsAxis, ScalarAxis, SeriesAxis
+
+from fmri_saliency.errors import AtlasError, InputError
+from fmri_saliency.files import atomic_path
+from fmri_saliency.grayordinates import grayordinates_of
+from fmri_saliency.images import open_image, read_voxels
+from fmri_saliency.records import Atlas
+
+__all__ = ["load_grayordinate_atlas", "parcels_of", "save_grayordinates"]
+
+LEFT, RIGHT = "_LEFT", "_RIGHT"
+
+
+def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -> Atlas:
+    """Read an atlas of grayordinates from a ``.dlabel.nii`` file; its first map is taken.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        BIDS atlas label for file names.
+    space : str
+        BIDS name of the space, ``fsLR`` for the HCP's; empty if unknown.
+
+    Returns
+    -------
+    Atlas
+        With `grayordinates`, and labels of shape (n_grayordinates, 1, 1). Regions have the names and colours of the
+        file, and the hemisphere where all their grayordinates lie in structures of one. Key 0 is the background,
+        and so are keys without a name.
+
+    Raises
+    ------
+    AtlasError
+        If it is not a dense label file, two regions share a name, or a label has no entry in the file's table.
+    """
+    image = open_image(path, "a CIFTI label file (.dlabel.nii)")
+    models, rows = grayordinates_of(image), image.extra.get("rows")
+    if models is None or not hasattr(rows, "label"):
+        raise AtlasError(f"Expected CIFTI labels (.dlabel.nii) at {path}; it holds "
+                         f"{'voxels' if models is None else type(rows).__name__}.")
+    labels = read_voxels(image, path)[..., 0].astype(np.int32)
+    table = {int(key): entry for key, entry in rows.label[0].items()}
+    present = [int(key) for key in np.unique(labels) if key != 0]
+    unnamed = [key for key in present if key not in table]
+    if unnamed:
+        raise AtlasError(f"{path} holds label {unnamed[0]}, which its own table does not name ({len(unnamed)} such "
+                         "labels). Write it again with wb_command -cifti-label-import.")
+    regions = pd.DataFrame(
+        {
+            "index": present,
+            "name": [table[key][0] for key in present],
+            "hemisphere": [_hemisphere(models, labels[:, 0, 0] == key) for key in present],
+            "color": ["#" + "".join(f"{round(255 * part):02x}" for part in table[key][1][:3]) for key in present],
+        }
+    )
+    twice = regions.loc[regions["name"].duplicated(), "name"]
+    if len(twice):
+        raise AtlasError(f"Every region must have a name of its own; '{twice.iloc[0]}' occurs twice in {path}.")
+    if regions.empty:
+        raise AtlasError(f"{path} holds no label but the background.")
+    return Atlas(name, labels, np.eye(4), regions, space, "", "the user's own", Path(path).as_posix(),
+                 grayordinates=models)  # fmt: skip
+
+
+def _hemisphere(models: BrainModelAxis, inside: np.ndarray) -> str:
+    names = set(models.name[inside].tolist())
+    for ending, letter in ((LEFT, "L"), (RIGHT, "R")):
+        if all(name.endswith(ending) for name in names):
+            return letter
+    return ""
+
+
+def parcels_of(atlas: Atlas) -> ParcelsAxis:
+    """Return the regions of an atlas of grayordinates as a CIFTI axis of parcels, in the order of its table."""
+    flat = atlas.labels[:, 0, 0]
+    regions = zip(atlas.names, atlas.regions["index"], strict=True)
+    return ParcelsAxis.from_brain_models([(name, atlas.grayordinates[flat == index]) for name, index in regions])
+
+
+def save_grayordinates(
+    values: np.ndarray, atlas: Atlas, path: Path, t_r: float | None = None, start: float = 0.0, title: str = "saliency"
+) -> None:
+    """Write a value per region as CIFTI; the ending of the name says how.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_regions,) or (n_times, n_regions)
+        In the order of ``atlas.regions``.
+    atlas : Atlas
+        Of grayordinates.
+    path : Path
+        ``.pscalar.nii`` and ``.ptseries.nii`` hold a value per parcel; ``.dscalar.nii`` and ``.dtseries.nii``
+        give every grayordinate that of its region, and 0 outside. Series are for values over time.
+    t_r : float, optional
+        Seconds per frame, for series.
+    start : float
+        Seconds of the first frame.
+    title : str
+        Name of the map, for scalars.
+
+    Raises
+    ------
+    InputError
+        If the width of `values` is not the atlas's number of regions, values over time are to become a scalar or the
+        reverse, a series has no `t_r`, or the ending is another.
+    """
+    values = np.asarray(values, dtype=np.float32)
+    kind = "".join(Path(path).suffixes[-2:])
+    over_time = values.ndim == 2
+    if values.ndim not in (1, 2) or values.shape[-1] != atlas.n_regions:
+        raise InputError(f"A CIFTI map needs (n_regions,) or (n_times, n_regions) with {atlas.n_regions} regions of "
+                         f"atlas '{atlas.name}'; {values.shape} came.")
+    endings = (".ptseries.nii", ".dtseries.nii") if over_time else (".pscalar.nii", ".dscalar.nii")
+    if kind not in endings:
+        what = "Values over time" if over_time else "A value per region"
+        raise InputError(f"{what} cannot be written as {path}: the name must end in {' or '.join(endings)}.")
+    if over_time and not t_r:
+        raise InputError("A map over time needs t_r, the seconds per frame.")
+    rows = SeriesAxis(start, t_r, len(values), "SECOND") if over_time else ScalarAxis([title])
+    columns = parcels_of(atlas) if kind.startswith(".p") else atlas.grayordinates
+    data = np.atleast_2d(values)
+    if kind.startswith(".d"):
+        place = np.zeros(int(atlas.labels.max()) + 1, dtype=np.intp)
+        place[atlas.regions["index"].to_numpy()] = np.arange(1, atlas.n_regions + 1)
+        data = np.pad(data, ((0, 0), (1, 0)))[:, place[atlas.labels[:, 0, 0]]]
+    image = Cifti2Image(data, header=(rows, columns))
+    image.update_headers()
+    with atomic_path(path) as temporary:
+        nib.save(image, temporary)
