@@ -101,7 +101,7 @@ def test_the_page_stands_alone(results: Path) -> None:
     assert not re.search(r"<(script|link)", page)
     assert set(re.findall(r'src="(.{11})', page)) == {"data:image/"}
     images = re.findall(r'<img [^>]*alt="([^"]+)"', page)
-    assert len(images) == 4 * 3 + 2
+    assert len(images) == 4 * 3 + 3
     for words in ("95 % interval", "chance", "recovery of regions", "logistic-regression", "held-out subjects"):
         assert words in page
 

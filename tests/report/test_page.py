@@ -14,7 +14,7 @@ def content() -> dict[str, object]:
     return {
         "title": "T <script>alert(1)</script>", "summary": "s", "notes": ["n"], "methods": "m", "scores": [score],
         "confusion": picture, "reading": "r", "columns": "k", "interval": "i", "classes": [], "profile": picture,
-        "evidence": [], "caution": "c",
+        "vanishing": picture, "evidence": [], "caution": "c",
         "scans": "x", "problems": [{"run": "sub-1", "status": "missing", "message": "gone"}], "files": [],
         "configuration": "a = 1", "versions": "v",
     }  # fmt: skip
