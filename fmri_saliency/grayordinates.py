@@ -27,6 +27,7 @@ class _Turned:
         self._rows = rows
         self.shape = (rows.shape[1], 1, 1, rows.shape[0])
         self.dtype = np.dtype(np.float32)
+        self.offset = getattr(rows, "offset", 0)
 
     def __getitem__(self, index: Any) -> np.ndarray:
         index = index if isinstance(index, tuple) else (index,)
@@ -68,8 +69,9 @@ def view_as_image(image: Cifti2Image, path: Path) -> nib.Nifti2Image:
     if not isinstance(models, BrainModelAxis) or type(rows) not in KINDS:
         raise InputError(f"Expected a dense CIFTI file (.dtseries.nii, .dlabel.nii) at {path}; its axes are "
                          f"{type(rows).__name__} and {type(models).__name__}.")
-    view = nib.Nifti2Image(_Turned(image.dataobj), np.eye(4))
-    view.header.set_data_dtype(np.float32)
+    header = nib.Nifti2Header()
+    header.set_data_dtype(np.float32)  # or nibabel would look at a value
+    view = nib.Nifti2Image(_Turned(image.dataobj), np.eye(4), header)
     if isinstance(rows, SeriesAxis):
         if rows.unit not in SECONDS:
             raise InputError(f"Expected a series in seconds at {path}; its unit is {rows.unit}.")

@@ -1,0 +1,100 @@
+"""Atlases of grayordinates, and maps written back, by hand and as Connectome Workbench reads them."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from making_cifti import LABELS, NAMES, models, write_labels, write_series
+
+from fmri_saliency.brain import load_grayordinate_atlas, save_grayordinates
+from fmri_saliency.errors import AtlasError, InputError
+from fmri_saliency.records import Atlas
+
+
+@pytest.fixture
+def atlas(tmp_path: Path) -> Atlas:
+    return load_grayordinate_atlas(write_labels(tmp_path / "a.dlabel.nii"), "Small", "fsLR")
+
+
+def test_an_atlas_has_the_names_colours_and_hemispheres_of_its_file(atlas: Atlas) -> None:
+    assert atlas.names == tuple(NAMES.values())
+    assert atlas.regions["hemisphere"].tolist() == ["L", "L", ""]  # the third lies on both sides
+    assert atlas.regions["color"].tolist() == ["#ff0000", "#00ff00", "#0000ff"]
+    assert atlas.labels.shape == (10, 1, 1)
+    assert atlas.grayordinates == models()
+    assert atlas.entities == {"space": "fsLR", "atlas": "Small"}
+
+
+def test_maps_over_time_by_hand(atlas: Atlas, tmp_path: Path) -> None:
+    values = np.array([[1.0, -2.0, 3.0], [4.0, 5.0, np.nan]])
+    save_grayordinates(values, atlas, tmp_path / "m.ptseries.nii", 0.72, 1.5)
+    parcels = nib.load(tmp_path / "m.ptseries.nii")
+    np.testing.assert_array_equal(parcels.get_fdata(), values)
+    rows, columns = (parcels.header.get_axis(number) for number in range(2))
+    assert (rows.start, rows.step, rows.unit) == (1.5, 0.72, "SECOND")
+    assert columns.name.tolist() == list(NAMES.values())
+    assert columns.vertices[0]["CIFTI_STRUCTURE_CORTEX_LEFT"].tolist() == [0, 2]
+    assert len(columns.voxels[2]) == 2
+    save_grayordinates(values, atlas, tmp_path / "m.dtseries.nii", 0.72, 1.5)
+    dense = nib.load(tmp_path / "m.dtseries.nii")
+    assert dense.header.get_axis(1) == models()
+    np.testing.assert_array_equal(dense.get_fdata()[0], [1, 1, -2, -2, -2, 0, 3, 3, 3, 3])
+    assert np.isnan(dense.get_fdata()[1, 6:]).all()
+
+
+def test_one_value_per_region(atlas: Atlas, tmp_path: Path) -> None:
+    save_grayordinates(np.array([1.0, 2.0, 3.0]), atlas, tmp_path / "m.dscalar.nii", title="mean")
+    dense = nib.load(tmp_path / "m.dscalar.nii")
+    assert dense.get_fdata()[0].tolist() == [1, 1, 2, 2, 2, 0, 3, 3, 3, 3]
+    assert dense.header.get_axis(0).name.tolist() == ["mean"]
+    save_grayordinates(np.array([1.0, 2.0, 3.0]), atlas, tmp_path / "m.pscalar.nii")
+    assert nib.load(tmp_path / "m.pscalar.nii").get_fdata().tolist() == [[1, 2, 3]]
+
+
+@pytest.mark.skipif(shutil.which("wb_command") is None, reason="Connectome Workbench (wb_command) is not installed")
+def test_workbench_reads_the_time_and_the_parcels(atlas: Atlas, tmp_path: Path) -> None:
+    values = np.arange(12.0).reshape(4, 3)
+    for ending in ("ptseries", "dtseries"):
+        path = tmp_path / f"m.{ending}.nii"
+        save_grayordinates(values, atlas, path, 0.72, 1.5)
+        done = subprocess.run(["wb_command", "-file-information", path], capture_output=True, text=True, check=True)
+        lines = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in done.stdout.splitlines())}
+        assert lines["Number of Maps"] == "4"
+        assert float(lines["Map Interval Step"]) == pytest.approx(0.72)
+        assert "SECOND" in lines["Map Interval Units"].upper() or lines["Map Interval Units"].endswith("SEC")
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "words"),
+    [
+        (np.ones(2), "m.pscalar.nii", r"with 3 regions of atlas 'Small'; \(2,\) came"),
+        (np.ones((2, 3)), "m.pscalar.nii", "Values over time cannot be written as"),
+        (np.ones(3), "m.ptseries.nii", r"must end in \.pscalar\.nii or \.dscalar\.nii"),
+        (np.ones((2, 3)), "m.ptseries.nii", "needs t_r"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(
+    atlas: Atlas, tmp_path: Path, values: np.ndarray, name: str, words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        save_grayordinates(values, atlas, tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_what_is_no_atlas_is_refused(tmp_path: Path) -> None:
+    series = write_series(tmp_path / "x.dtseries.nii", np.ones((3, 10)))
+    with pytest.raises(AtlasError, match="it holds SeriesAxis"):
+        load_grayordinate_atlas(series)
+    twice = write_labels(tmp_path / "b.dlabel.nii", names={1: "same", 2: "same", 3: "other"})
+    with pytest.raises(AtlasError, match="'same' occurs twice"):
+        load_grayordinate_atlas(twice)
+    with pytest.raises(AtlasError, match="holds label 3, which its own table does not name"):
+        load_grayordinate_atlas(write_labels(tmp_path / "c.dlabel.nii", names={1: "one", 2: "two"}))
+    with pytest.raises(AtlasError, match="holds no label but the background"):
+        load_grayordinate_atlas(write_labels(tmp_path / "d.dlabel.nii", 0 * LABELS))
+    nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.int16), np.eye(4)), tmp_path / "e.nii")
+    with pytest.raises(AtlasError, match="it holds voxels"):
+        load_grayordinate_atlas(tmp_path / "e.nii")
