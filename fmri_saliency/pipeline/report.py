@@ -245,6 +245,7 @@ def _files(config: Config) -> list[dict[str, str]]:
         "saliency/": "saliency per sample and per class",
         "evidence/evidence.json": "the checks above as numbers",
         "runs.tsv": "every expected run and what became of it",
+        "quality.tsv": "movement, coverage and voxels without data of every run",
         "config.toml": "the resolved configuration; it can be run again",
     }
     return [{"path": path, "what": what} for path, what in rows.items()]

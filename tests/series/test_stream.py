@@ -1,5 +1,7 @@
 """One pass through a scan gives what brute force and nilearn's masker give, whatever the file's format."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -256,3 +258,12 @@ def test_tables_of_regions_in_any_order(noisy_run: Run, atlas: Atlas) -> None:
         found = extract_run(noisy_run, turned, replace(RAW, reader=reader)).values
         np.testing.assert_allclose(found[:, ::-1], extract_run(noisy_run, atlas, RAW).values, rtol=1e-6)
     assert isinstance(turned.regions, pd.DataFrame)
+
+
+def test_a_process_that_reads_scans_loads_no_network_and_no_figure() -> None:
+    code = (
+        "import sys\nimport fmri_saliency.series.work\n"
+        "heavy = {'torch', 'captum', 'matplotlib', 'numba'} & set(sys.modules)\nassert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
