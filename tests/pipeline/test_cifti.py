@@ -1,0 +1,89 @@
+"""From dense CIFTI series to CIFTI maps and a page, as a user runs it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from making_cifti import LABELS, NAMES, write_labels, write_series
+
+CONFIG = """
+[scans]
+layout = "table"
+path = "runs.tsv"
+space = "fsLR"
+[atlas]
+name = "Small"
+labels = "small.dlabel.nii"
+space = "fsLR"
+[samples]
+unit = "event"
+length = 8.0
+[decoder]
+folds = 3
+compare = []
+[decoder.architecture]
+hidden_size = 4
+hops = 2
+attention_size = 4
+[decoder.training]
+max_epochs = 4
+[output]
+path = "results"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Six people, one run each: the first parcel answers to "see", the second to "move"."""
+    rng = np.random.default_rng(0)
+    write_labels(tmp_path / "small.dlabel.nii")
+    rows = ["subject\ttask\tbold\tevents"]
+    for subject in range(1, 7):
+        values = rng.standard_normal((120, 10))
+        events = ["onset\tduration\ttrial_type"]
+        for number in range(8):
+            begin, kind = 10 + 13 * number, number % 2
+            events.append(f"{begin * 1.0}\t8.0\t{('see', 'move')[kind]}")
+            values[begin : begin + 8, kind + 1 == LABELS] += 3
+        write_series(tmp_path / f"{subject}.dtseries.nii", values, 1.0)
+        (tmp_path / f"{subject}.tsv").write_text("\n".join(events) + "\n")
+        rows.append(f"{subject:02d}\tboth\t{subject}.dtseries.nii\t{subject}.tsv")
+    (tmp_path / "runs.tsv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "c.toml").write_text(CONFIG)
+    return tmp_path / "c.toml"
+
+
+def test_from_dense_series_to_parcel_maps(cli: Callable, config: Path) -> None:
+    done = cli("run", config)
+    assert done.code == 0, done.err
+    group = config.parent / "results" / "group"
+    table = pd.read_csv(next(group.glob("*_regions.tsv")), sep="\t")
+    assert set(table["region"]) == set(NAMES.values())
+    for label in ("see", "move"):
+        (path,) = group.glob(f"*{label}*_stat-saliency_*boldmap.ptseries.nii")
+        image = nib.load(path)
+        assert image.shape == (8, 3)
+        assert image.header.get_axis(0).step == 1.0
+        assert image.header.get_axis(1).name.tolist() == list(NAMES.values())
+        means = nib.load(next(group.glob(f"*{label}*_stat-saliencymean_*boldmap.pscalar.nii"))).get_fdata()[0]
+        wanted = table[table["class"] == label].set_index("region")["mean"][list(NAMES.values())]
+        np.testing.assert_allclose(means, wanted, atol=1e-6)
+        dense = nib.load(next(group.glob(f"*{label}*_stat-saliencymean_*boldmap.dscalar.nii"))).get_fdata()[0]
+        np.testing.assert_allclose(dense, np.append(0, means)[LABELS], atol=1e-7)
+        assert path.with_name(path.name.replace(".ptseries.nii", ".json")).is_file()
+    assert not list(group.glob("*.nii.gz"))
+    assert "averaged over their grayordinates" in (config.parent / "results" / "report.html").read_text()
+    assert "0 extracted, 6 up to date" in cli("extract", config).err
+
+
+def test_labels_of_other_grayordinates_are_one_message(cli: Callable, config: Path) -> None:
+    write_series(config.parent / "1.dtseries.nii", np.ones((120, 4)),
+                 axis=nib.cifti2.BrainModelAxis.from_surface(range(4), 9, "CIFTI_STRUCTURE_CORTEX_LEFT"))  # fmt: skip
+    done = cli("extract", config)
+    assert done.code == 1
+    log = pd.read_csv(config.parent / "results" / "runs.tsv", sep="\t")
+    assert log["status"].tolist() == ["failed"] + ["done"] * 5
+    assert "holds 4 grayordinates in 1 structures (cortex_left), the atlas 'Small' 10" in log["message"][0]
