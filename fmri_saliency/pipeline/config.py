@@ -57,7 +57,7 @@ class Scans:
         Instead of `subjects`: a text file, one subject a line.
     exclude : tuple of str
         Runs to leave out, by entities: ``sub-100307``, ``task-wm_dir-RL``.
-    variant : {"minimal", "hp0_clean_rclean_tclean"}
+    variant : {"minimal", "hp0_clean_rclean_tclean", "Atlas_MSMAll", "Atlas_MSMAll_hp0_clean_rclean_tclean"}
         For HCP: which scans of a run's folder.
     events : {"ev", "conditions", "states", "states-23", "states-24"}
         For HCP: which event files.

@@ -23,9 +23,16 @@ DIRECTIONS = ("LR", "RL")
 HCP_SPACE = "MNI152NLin6Asym"
 MASKS = ("brainmask_fs.2.nii.gz", "brainmask_fs.2.0.nii.gz")
 RESULTS = Path("MNINonLinear", "Results")
-VARIANTS = {"minimal": "", "hp0_clean_rclean_tclean": "_hp0_clean_rclean_tclean"}
+SURFACE_SPACE = "fsLR"
+VARIANTS = {
+    "minimal": ".nii.gz",
+    "hp0_clean_rclean_tclean": "_hp0_clean_rclean_tclean.nii.gz",
+    "Atlas_MSMAll": "_Atlas_MSMAll.dtseries.nii",
+    "Atlas_MSMAll_hp0_clean_rclean_tclean": "_Atlas_MSMAll_hp0_clean_rclean_tclean.dtseries.nii",
+}
 """What follows ``tfMRI_<TASK>_<LR|RL>`` in the name of a scan: nothing after minimal preprocessing; the 2025
-re-release of the young adults' data has cleaned scans (multi-run and temporal ICA) in the same folders."""
+re-release of the young adults' data has cleaned scans (multi-run and temporal ICA) in the same folders. Those that
+begin with Atlas are series of grayordinates (CIFTI)."""
 _FOLDER = re.compile(r"tfMRI_([A-Z0-9]+)_(LR|RL)")
 
 
@@ -35,7 +42,7 @@ class HcpOptions:
 
     Attributes
     ----------
-    variant : {"minimal", "hp0_clean_rclean_tclean"}
+    variant : {"minimal", "hp0_clean_rclean_tclean", "Atlas_MSMAll", "Atlas_MSMAll_hp0_clean_rclean_tclean"}
         Which of the scans in a run's folder; one for the whole data set.
     events : {"ev", "conditions", "states", "states-23", "states-24"}
         Which event files, see :data:`~fmri_saliency.scans.hcp_events.HCP_TASKS`.
@@ -50,6 +57,10 @@ class HcpOptions:
     def __post_init__(self) -> None:
         one_of(self.variant, VARIANTS, "variant in [scans]")
         one_of(self.events, EVENT_LABELS, "events in [scans]")
+
+
+def _space_of(options: HcpOptions) -> str:
+    return SURFACE_SPACE if options.variant.startswith("Atlas") else HCP_SPACE
 
 
 def _list(folder: Path) -> list[str]:
@@ -67,13 +78,13 @@ def _find_bold(folder: Path, names: Sequence[str], variant: str) -> Path:
     ------
     InputError
     """
-    bold = folder / f"{folder.name}{VARIANTS[variant]}.nii.gz"
+    bold = folder / f"{folder.name}{VARIANTS[variant]}"
     if bold.name in names:
         if bold.is_symlink() and not bold.exists():
             raise InputError(f"Expected a BOLD image at {bold}; it is a link to a file that is not here. Fetch it "
                              "(`datalad get`), or mend the link.")
         return bold
-    others = [name for name, suffix in VARIANTS.items() if f"{folder.name}{suffix}.nii.gz" in names]
+    others = [name for name, suffix in VARIANTS.items() if f"{folder.name}{suffix}" in names]
     hint = (f" The folder has the variant '{others[0]}': set variant = \"{others[0]}\" in [scans] to take it for all "
             "runs; variants are never mixed.") if others else ""
     raise InputError(f"Expected a BOLD image at {bold}; there is no such file.{hint}")
@@ -90,6 +101,8 @@ def _read_run(
     files = _list(events_folder) if "EVs" in names else ()
     events = read_hcp_events(events_folder, files, entities["task"], options.events)
     mask = next((folder / name for name in MASKS if name in names), None)
+    if bold.name.endswith(".dtseries.nii"):
+        mask = None  # that of the volume
     run = Run(
         subject=entities["sub"],
         task=entities["task"],
@@ -206,10 +219,10 @@ def find_hcp(
         row = {"run": "_".join(f"{key}-{label}" for key, label in entities.items()), "status": "found", "message": ""}
         try:
             kin = family.get(entities["sub"], "")
-            run, row["message"] = _read_run(folder, entities, kin, t_r, space or HCP_SPACE, options)
+            run, row["message"] = _read_run(folder, entities, kin, t_r, space or _space_of(options), options)
             runs.append(run)
         except (InputError, OSError) as error:
-            missing = not (folder / f"{folder.name}{VARIANTS[options.variant]}.nii.gz").exists()
+            missing = not (folder / f"{folder.name}{VARIANTS[options.variant]}").exists()
             row.update(status="missing" if missing else "unusable", message=str(error))
         log.append(row)
     return runs, log

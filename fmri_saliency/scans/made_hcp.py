@@ -64,6 +64,8 @@ class MadeTree:
                                    (self.directions, DIRECTIONS, "A direction")):
             for name in names:
                 one_of(name, known, what)
+        if any(VARIANTS[name].endswith(".dtseries.nii") for name in self.variants):
+            raise InputError(f"Made scans are images of voxels; the variants {', '.join(self.variants)} came.")
         if min(self.shape) < 2:
             raise InputError(f"Volumes need at least 2 voxels along every axis; {self.shape} came.")
 
@@ -134,7 +136,7 @@ def _write_run(folder: Path, name: str, tree: MadeTree, task: str, direction: st
     _save(brain.astype(np.uint8), tree.affine, folder / tree.mask)
     _save((10000 * brain).astype(np.float32), tree.affine, folder / f"{name}_SBRef.nii.gz")
     for number, variant in enumerate(tree.variants):
-        _write_scan(folder / f"{name}{VARIANTS[variant]}.nii.gz", tree, n_times, [2, number, *place])
+        _write_scan(folder / f"{name}{VARIANTS[variant]}", tree, n_times, [2, number, *place])
 
 
 def _link(source: Path, target: Path) -> None:
@@ -203,7 +205,7 @@ def make_hcp_tree(out: Path, tree: MadeTree, progress: bool = False) -> Path:
         _link(source, target)
         if not tree.share:
             for variant in tree.variants:
-                path = target / f"{source.name}{VARIANTS[variant]}.nii.gz"
+                path = target / f"{source.name}{VARIANTS[variant]}"
                 _write_scan(path, tree, HCP_TASKS[task].n_times, [3, number, list(VARIANTS).index(variant)])
     for subject in tree.subjects:
         (out / subject / RESULTS).mkdir(parents=True, exist_ok=True)

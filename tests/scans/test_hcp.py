@@ -1,12 +1,14 @@
 """The HCP layout: real file names, missing runs, events, and the simulated tree."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from making_cifti import write_series
 
 from fmri_saliency.cli import main
 from fmri_saliency.errors import InputError, TimingWarning
@@ -116,7 +118,7 @@ def test_one_variant_is_taken_and_never_mixed(tmp_path: Path) -> None:
     (row,) = [row for row in log if row["status"] == "missing"]
     assert row["run"] == "sub-2_task-emotion_dir-LR_run-1"
     assert "The folder has the variant 'minimal': set variant = \"minimal\" in [scans]" in row["message"]
-    with pytest.raises(InputError, match=r"variant in .scans. must be one of minimal, hp0_clean_rclean_tclean; '"):
+    with pytest.raises(InputError, match=r"variant in .scans. must be one of minimal, hp0_clean_rclean_tclean, Atlas"):
         find_runs("hcp", tree, variant="clean")
 
 
@@ -213,3 +215,18 @@ def test_simulation_can_be_repeated_and_finished_but_not_mixed(small_scans: Path
     assert main(["simulate", str(tmp_path / "full")]) == 2
     assert main(["simulate", str(tmp_path / "none"), "--subjects", "0"]) == 2
     assert not (tmp_path / "none").exists()
+
+
+def test_grayordinates_of_a_run(tmp_path: Path) -> None:
+    """The dense series beside the volume, in its own space and without the volume's mask."""
+    tree = make_hcp_tree(tmp_path / "HCP", replace(BOTH, subjects=("1",), variants=("minimal",)))
+    for direction in ("LR", "RL"):
+        folder = tree / "1" / "MNINonLinear" / "Results" / f"tfMRI_EMOTION_{direction}"
+        write_series(folder / f"{folder.name}_Atlas_MSMAll.dtseries.nii", np.zeros((176, 10)))
+    volumes, dense = (find_runs("hcp", tree, variant=name).runs for name in ("minimal", "Atlas_MSMAll"))
+    assert [run.key for run in dense] == [run.key for run in volumes]
+    assert {run.bold.name for run in dense} == {f"tfMRI_EMOTION_{d}_Atlas_MSMAll.dtseries.nii" for d in ("LR", "RL")}
+    assert {(run.space, run.mask, run.n_times, run.t_r) for run in dense} == {("fsLR", None, 176, 0.72)}
+    assert dense[0].events == volumes[0].events
+    assert dense[0].confounds == volumes[0].confounds
+    assert volumes[0].space == "MNI152NLin6Asym"
