@@ -172,9 +172,9 @@ def iterate_frames(path: Path) -> Iterator[np.ndarray]:
     image = open_image(path, "a BOLD image")
     n_times, frame = image.shape[3], 0
     try:
-        if grayordinates_of(image) is not None:  # on disk uncompressed: a frame is read where it lies
-            for frame in range(n_times):
-                yield image.dataobj[..., frame].reshape(-1)
+        if grayordinates_of(image) is not None:  # a frame lies scattered over the whole file
+            values = np.asarray(image.dataobj)[:, 0, 0]
+            yield from values.T
             return
         with ExitStack() as stack:
             image, stream = _forward(image, Path(path), stack)
