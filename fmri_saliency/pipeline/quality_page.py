@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -38,16 +37,17 @@ COLUMNS = {
     "nan_voxels": ("NaN voxels", "d"),
 }
 RULE = (
-    "The worst run is the one with the largest sum of four shares: frames with a displacement above 0.5 mm, frames "
-    "before the signal is steady, what the regions lack in coverage (on average), and regions of zero variance. Equal "
-    "sums: the larger mean displacement, then more NaN voxels. Unknown displacement counts as 0."
+    "The worst run is the one with the largest sum of three shares: frames with a displacement above 0.5 mm, frames "
+    "before the signal is steady, and voxels that the regions lack in coverage (mean over regions). Equal sums: the "
+    "larger mean displacement, then more NaN voxels. Unknown displacement counts as 0."
 )
 GLOSSARY = (
     "FD: framewise displacement (Power et al. 2012, doi:10.1016/j.neuroimage.2011.10.018), from the run's confounds; "
     "unknown where they do not tell it. Non-steady frames lie at the start; they are counted, not removed. Coverage: "
-    "share of a region's voxels that hold data, mean over regions. Absent regions have no value; zero-variance regions "
-    "have one that never changes. NaN voxels are not finite in some frame. The same numbers, with more digits, are in "
-    "quality.tsv; those of each frame and each region in sub-*/func/*_desc-quality_*.tsv."
+    "share of a region's voxels that hold data (inside the mask, finite, and changing), mean over regions. Absent "
+    "regions have no such voxel; zero-variance regions have values that never change. NaN voxels are not finite in "
+    "some frame. The same numbers, with more digits, are in quality.tsv; those of each frame and each region in "
+    "sub-*/func/*_desc-quality_*.tsv."
 )
 READING = (
     "Carpet: each region's cleaned series as z-scores over time, black below -2, white above 2, blue where there is no "
@@ -57,22 +57,13 @@ READING = (
 )
 
 
-def rank_runs(quality: pd.DataFrame, n_regions: int) -> pd.DataFrame:
-    """Return the table of quality with the worst run first.
-
-    Parameters
-    ----------
-    quality : DataFrame
-        ``quality.tsv``.
-    n_regions : int
-        Of the atlas.
-    """
+def rank_runs(quality: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of quality (``quality.tsv``) with the worst run first, by the rule that the page states."""
     table = quality.apply(lambda column: column if column.name == "run" else pd.to_numeric(column))
     doubt = (
         table["fd_share_high"].fillna(0)
         + table["non_steady_frames"].fillna(0) / table["frames"]
         + (1 - table["mean_coverage"].fillna(0))
-        + table["zero_variance_regions"] / n_regions
     )
     keys = pd.DataFrame({"doubt": doubt.round(9), "moved": table["fd_mean"].fillna(0), "gaps": table["nan_voxels"]})
     order = keys.sort_values(["doubt", "moved", "gaps"], ascending=False, kind="stable").index
@@ -126,20 +117,20 @@ def _run_part(run: Run, stem: Path, atlas: Atlas, folder: Path) -> dict[str, Any
         early = card["Quality"]["non_steady_frames"]
         return plot_run_quality(read_series(stem), motion, run.events, early, marked, **sides, title=run.key)
 
-    made_of = stamp(card["inputs"], [asdict(event) for event in run.events], sides)
-    seen = stamp(digest(coverage), atlas.fingerprint, atlas.is_mni)  # runs of one coverage share a picture
+    frames = f"{stem.name}_{stamp(card['inputs'], [asdict(event) for event in run.events], sides)}.png"
+    seen = f"coverage_{stamp(digest(coverage), atlas.fingerprint, atlas.is_mni)}.png"  # runs of one coverage share it
     partly, absent = int(((coverage > 0) & (coverage < 1)).sum()), int((coverage == 0).sum())
     return {
         "run": run.key,
         "words": _words(card, 0 if marked is None else int(marked.sum())),
-        "frames": keep_picture(draw_frames, folder / f"{run.key}_{made_of}.png",
+        "frames": keep_picture(draw_frames, folder / frames,
                                f"{run.key}: carpet, events and framewise displacement over "
                                f"{run.n_times * run.t_r:.1f} s."),
         "coverage": keep_picture(lambda: plot_coverage(coverage, atlas, "Share of each region without data"),
-                                 folder / f"coverage_{seen}.png",
-                                 f"{run.key}: {len(coverage)} regions, {np.nanmean(coverage):.4f} covered on average; "
-                                 f"{partly} in part, {absent} not at all."),
-        "used": (f"{run.key}_{made_of}.png", f"coverage_{seen}.png"),
+                                 folder / seen,
+                                 f"{run.key}: {len(coverage)} regions, of which {partly} are covered in part and "
+                                 f"{absent} not at all; mean coverage {card['Quality']['mean_coverage']:.4f}."),
+        "used": (frames, seen),
     }  # fmt: skip
 
 
@@ -194,7 +185,7 @@ def write_quality_page(config: Config, atlas: Atlas, runs: Sequence[Run], log: p
         If the runs have not been extracted.
     """
     space = Workspace(config.output.path)
-    table = rank_runs(read_tsv(require(space.root / "quality.tsv", "extract"), "the quality of runs"), atlas.n_regions)
+    table = rank_runs(read_tsv(require(space.root / "quality.tsv", "extract"), "the quality of runs"))
     problems = log.loc[log["status"] != "done", ["run", "status", "message"]].fillna("").astype(str)
     parts = _draw_runs(space, table["run"].tolist(), runs, atlas)
     drawn = {part["run"] for part in parts}
