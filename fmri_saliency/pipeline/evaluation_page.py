@@ -12,8 +12,9 @@ from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
 from fmri_saliency.evidence import NAIVE, Judgement, Spread, over_seeds, say_verdict
 from fmri_saliency.files import write_text
+from fmri_saliency.pipeline.pictures import draw_picture
 from fmri_saliency.pipeline.protocol import SUPPRESSORS, Evaluation
-from fmri_saliency.pipeline.report import draw_picture, versions_in_words
+from fmri_saliency.pipeline.report import versions_in_words
 from fmri_saliency.plotting import plot_faithfulness, plot_null, plot_recovery
 from fmri_saliency.report import make_page
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import io
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +10,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import StepError
-from fmri_saliency.files import atomic_path, read_json, read_tsv, write_text
+from fmri_saliency.files import read_json, read_tsv, write_text
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.config import Config, write_config
 from fmri_saliency.pipeline.explain import check_explained, class_atlas
 from fmri_saliency.pipeline.extract import find
+from fmri_saliency.pipeline.pictures import draw_picture
+from fmri_saliency.pipeline.quality_page import write_quality_page
 from fmri_saliency.pipeline.train import LINEAR
 from fmri_saliency.pipeline.workspace import Workspace, require
 from fmri_saliency.plotting import (
@@ -38,7 +38,7 @@ from fmri_saliency.report import Picture, make_page
 from fmri_saliency.saliency import read_saliency
 from fmri_saliency.series import REST
 
-__all__ = ["draw_picture", "report", "versions_in_words"]
+__all__ = ["report", "versions_in_words"]
 
 N_LEADING = 8
 NOT_MNI = (
@@ -48,15 +48,6 @@ NOT_MNI = (
 N_MOMENTS = 5
 FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
 LIBRARIES = ("torch", "captum", "nilearn", "nibabel", "scikit-learn", "skorch", "numpy", "pandas")
-
-
-def draw_picture(figure: Figure, path: Path, caption: str) -> Picture:
-    """Write a figure as PNG, and return it with the words that stand for it."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(stream.getvalue())
-    return Picture(stream.getvalue(), caption)
 
 
 def _class_events(config: Config, runs: Sequence[Run], label: str, start: float, stop: float) -> list[Event]:
@@ -245,7 +236,7 @@ def _files(config: Config) -> list[dict[str, str]]:
         "saliency/": "saliency per sample and per class",
         "evidence/evidence.json": "the checks above as numbers",
         "runs.tsv": "every expected run and what became of it",
-        "quality.tsv": "movement, coverage and voxels without data of every run",
+        "quality.html, quality.tsv": "movement, coverage and gaps of every run, as a page and as numbers",
         "config.toml": "the resolved configuration; it can be run again",
     }
     return [{"path": path, "what": what} for path, what in rows.items()]
@@ -268,12 +259,12 @@ def _scans_part(log: pd.DataFrame, notes: Sequence[str], runs: Sequence[Run]) ->
 
 
 def report(config: Config) -> Path:
-    """Draw the figures and write ``report.html`` and ``config.toml``.
+    """Draw the figures and write ``report.html``, ``quality.html`` and ``config.toml``.
 
     Returns
     -------
     Path
-        The page.
+        The page ``report.html``.
 
     Raises
     ------
@@ -302,6 +293,7 @@ def report(config: Config) -> Path:
         _clock(config),
     )
     write_config(config, space.root / "config.toml")
+    write_quality_page(config, atlas, runs, log)
     content = {
         "title": config.output.title or f"Which regions, when: {', '.join(scores[0]['classes'])}",
         "summary": _summary(config, scores[0], {card["name"]: card for card in scores[1:]}),

@@ -12,12 +12,13 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from nilearn.plotting import plot_glass_brain
 
-from fmri_saliency.brain import project_regions
+from fmri_saliency.brain import project_labels, project_regions
 from fmri_saliency.records import Atlas
 
-__all__ = ["plot_glass", "plot_glass_strip"]
+__all__ = ["plot_glass", "plot_glass_share", "plot_glass_strip"]
 
 SIGNED = "RdBu_r"
+SHARES = "YlOrRd"
 LEADING = 15  # regions shown where there is no brain to show them on
 
 
@@ -113,4 +114,35 @@ def plot_glass_strip(
         _draw(images[position], figure, axes, limit, "z")
         figure.text((position + 0.5) / len(frames), 0.8, f"{start + frame * t_r:.1f} s", ha="center", fontsize=9)
     figure.suptitle(f"{title}, from -{limit:.2g} (blue) to {limit:.2g} (red)", fontsize=10)
+    return figure
+
+
+def plot_glass_share(values: np.ndarray, atlas: Atlas, title: str = "", label: str = "") -> Figure:
+    """Draw a share of 0 to 1 per region; along a line of sight the largest is seen.
+
+    Regions of share 0 are pale, so that they differ from where there is no region. Of an
+    atlas of maps, a voxel shows the region that weighs most in it.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_regions,)
+    atlas : Atlas
+    title, label : str
+        `label` is that of the scale.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = Figure(figsize=(8.6, 2.6))
+    # the background is 0 and hidden by the threshold, so that shares are drawn from 1 to 2
+    image = project_labels(1 + values, atlas)
+    plot_glass_brain(
+        image, display_mode="lyrz", figure=figure, axes=figure.add_axes((0.0, 0.0, 0.87, 0.86)), plot_abs=True,
+        cmap=SHARES, vmin=1, vmax=2, colorbar=False, threshold=0.5,
+    )  # fmt: skip
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), SHARES), cax=figure.add_axes((0.885, 0.1, 0.015, 0.68)))
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label(label, fontsize=8)
+    figure.suptitle(title, fontsize=10)
     return figure

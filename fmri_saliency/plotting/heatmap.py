@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 
 from fmri_saliency.records import Event
 
-__all__ = ["plot_region_time"]
+__all__ = ["group_rows", "mark_events", "mark_groups", "plot_region_time"]
 
 
-def _mark_events(axes: object, events: Sequence[Event], length: float) -> None:
+def mark_events(axes: object, events: Sequence[Event], length: float) -> None:
+    """Draw events as bars, one row per trial type; `length` is that of the axis in seconds."""
     kinds = list(dict.fromkeys(event.trial_type for event in events))
     colours = colormaps["tab10"]
     for row, kind in enumerate(kinds):
@@ -26,15 +27,15 @@ def _mark_events(axes: object, events: Sequence[Event], length: float) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _group_rows(networks: Sequence[str]) -> tuple[list[int], dict[str, int]]:
-    """Return the rows network by network, and how many each network has."""
+def group_rows(networks: Sequence[str]) -> tuple[list[int], dict[str, int]]:
+    """Return the rows network by network (or another group), and how many each has."""
     kinds = list(dict.fromkeys(networks))
     order = sorted(range(len(networks)), key=lambda row: kinds.index(networks[row]))
     return order, {kind: list(networks).count(kind) for kind in kinds}
 
 
-def _mark_networks(axes: object, groups: dict[str, int]) -> None:
-    """Part the networks by lines and write their names on the right."""
+def mark_groups(axes: object, groups: dict[str, int]) -> None:
+    """Part groups of rows by lines and write their names on the right."""
     ends = np.cumsum(list(groups.values()))
     for end in ends[:-1]:
         axes.axhline(end - 0.5, color="0.3", linewidth=0.5)
@@ -88,7 +89,7 @@ def plot_region_time(
     Figure
     """
     values = np.nan_to_num(values)
-    order, groups = _group_rows(networks or [""] * len(names))
+    order, groups = group_rows(networks or [""] * len(names))
     values, names = values[:, order], [names[row] for row in order]
     length = len(values) * t_r
     limit = float(np.abs(values).max()) or 1.0
@@ -96,7 +97,7 @@ def plot_region_time(
     figure = Figure(figsize=(8.6, 4.6), layout="constrained")
     if n_kinds:
         top, main = figure.subplots(2, 1, sharex=True, height_ratios=(0.3 + 0.15 * n_kinds, 4))
-        _mark_events(top, events, length)
+        mark_events(top, events, length)
     else:
         main = figure.subplots()
     image = main.imshow(
@@ -106,7 +107,7 @@ def plot_region_time(
     shown = _spread(np.argsort(-np.abs(values).mean(axis=0)), len(names))
     main.set_yticks(shown, [names[i] for i in shown], fontsize=6)
     if networks:
-        _mark_networks(main, groups)
+        mark_groups(main, groups)
     main.set_xlim(start, start + length)
     main.set_xlabel(clock)
     main.set_ylabel("Region")

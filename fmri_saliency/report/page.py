@@ -40,7 +40,7 @@ def make_page(content: Mapping[str, Any], template: str = "report.html.j2") -> s
     content : mapping
         What the template shows; a name that is missing is an error.
     template : str
-        A file in ``templates/``: the report of a workflow, or ``evaluation.html.j2``.
+        A file in ``templates/``: the report of a workflow, ``quality.html.j2``, or ``evaluation.html.j2``.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("fmri_saliency.report"),
