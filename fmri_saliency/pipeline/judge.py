@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from tqdm.auto import tqdm
 from fmri_saliency.decoding import load_decoder
 from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import compare_untrained, edge_shares, recover
-from fmri_saliency.files import read_json, read_tsv, write_json
+from fmri_saliency.files import read_json, read_tsv, scratch_folder, write_json
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import check_explained
 from fmri_saliency.pipeline.train import load_samples
@@ -62,8 +61,8 @@ def _without_training(config: Config, network: str, samples: Samples) -> Evidenc
     test = Rows(samples.X, chosen), samples.y[chosen], samples.t_r, samples.names
     settings = replace(config.saliency, target="true")
     others = Rows(samples.X, np.setdiff1d(np.arange(len(samples.y)), chosen))
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=space.root) as folder:
-        place = Path(folder) / "maps.npy"  # of one draw after the other
+    with scratch_folder(space.root) as folder:
+        place = folder / "maps.npy"  # of one draw after the other
         fresh = (decoder.untrained(config.decoder.seed + 1000 + draw) for draw in range(DRAWS))
         drawn = (explain_samples(one, *test, settings, others, to=place) for one in fresh)
         return compare_untrained(read_saliency(stem), drawn, network)
