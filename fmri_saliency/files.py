@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import socket
 import tempfile
 import warnings
@@ -26,6 +27,7 @@ __all__ = [
     "fingerprint",
     "read_json",
     "read_tsv",
+    "scratch_folder",
     "write_array",
     "write_json",
     "write_rows",
@@ -43,8 +45,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
-    prefix = f".unfinished-{_host()}-{os.getpid()}-"
-    handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_prefix(), suffix=suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -55,17 +56,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Yield a new folder below `parent` for what is needed for a while; it is removed when the block ends."""
+    with tempfile.TemporaryDirectory(prefix=_prefix(), dir=parent) as name:
+        yield Path(name)
+
+
+def _prefix() -> str:
+    """Return how the names of this process's temporary files begin."""
+    return f".unfinished-{_host()}-{os.getpid()}-"
+
+
 def _host() -> str:
     return socket.gethostname().replace("-", "_")
 
 
 def clear_unfinished(folder: Path) -> int:
-    """Remove the temporary files of processes of this machine that died; return how many."""
+    """Remove the temporary files and folders of processes of this machine that died; return how many."""
     removed = 0
-    for path in Path(folder).rglob(f".unfinished-{_host()}-*"):
+    for path in sorted(Path(folder).rglob(f".unfinished-{_host()}-*")):
         process = path.name.split("-")[2]
-        if process.isdigit() and not _is_alive(int(process)):
-            path.unlink(missing_ok=True)
+        if process.isdigit() and not _is_alive(int(process)) and path.exists():
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             removed += 1
     return removed
 

@@ -110,3 +110,32 @@ def test_package_data_are_found() -> None:
     assert {"Name", "License"} <= set(json.loads(card.read_text()))
     with pytest.raises(FmriSaliencyError, match="'nothing' is missing"):
         places.data_folder("nothing")
+
+
+def test_a_scratch_folder_goes_with_its_block_or_when_its_process_died(tmp_path: Path) -> None:
+    with files.scratch_folder(tmp_path) as folder:
+        files.write_text(folder / "a.txt", "a")
+        assert files.clear_unfinished(tmp_path) == 0
+        assert folder.is_dir()
+    assert not list(tmp_path.iterdir())
+    code = (
+        "import os, sys, pathlib; from fmri_saliency import files\n"
+        "with files.scratch_folder(pathlib.Path(sys.argv[1])) as folder:\n"
+        "    files.write_text(folder / 'a.txt', 'a')\n"
+        "    os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert files.clear_unfinished(tmp_path) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_written_part_by_part_are_the_array(tmp_path: Path) -> None:
+    array = np.arange(42, dtype=np.float32).reshape(7, 3, 2)
+    files.write_array(tmp_path / "whole.npy", array)
+    files.write_rows(tmp_path / "parts.npy", array.shape, (array[k : k + 3].astype(float) for k in (0, 3, 6)))
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    for shape, words in (((8, 3, 2), "8 rows were announced; 7 came"), ((7, 2, 3), r"\(2, 3\) were announced")):
+        with pytest.raises(ValueError, match=words):
+            files.write_rows(tmp_path / "other.npy", shape, [array])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["parts.npy", "whole.npy"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from tqdm.auto import tqdm
 from fmri_saliency.decoding import TaskDecoder, limited_threads, load_decoder
 from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import compare_untrained, edge_shares, recover
-from fmri_saliency.files import read_json, read_tsv, write_json
+from fmri_saliency.files import read_json, read_tsv, scratch_folder, write_json
 from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import check_explained
@@ -75,8 +74,8 @@ def _without_training(config: Config, network: str, samples: Samples) -> tuple[E
     settings = replace(config.saliency, target="true")
     others = Rows(samples.X, np.setdiff1d(np.arange(len(samples.y)), chosen))
     fresh = [decoder.untrained(config.decoder.seed + 1000 + draw) for draw in range(DRAWS)]
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=space.root) as folder:
-        place = Path(folder) / "maps.npy"  # of one draw after the other
+    with scratch_folder(space.root) as folder:
+        place = folder / "maps.npy"  # of one draw after the other
         drawn = (explain_samples(one, *test, settings, others, to=place) for one in fresh)
         compared = compare_untrained(read_saliency(stem), drawn, network)
     return compared, _vanishing(network, decoder, fresh, *test[:2])

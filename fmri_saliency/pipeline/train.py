@@ -86,7 +86,8 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, An
                             "CONFIG.toml` again.")
         runs.append(run)
         stems.append(stem)
-        cards.append({key: content.get(key) for key in ("inputs", "MarkedFrames")})
+        marked = content["Cleaning"].get("marked_frames")
+        cards.append({"inputs": content["inputs"], "Cleaning": {"marked_frames": marked}})
     if not runs:
         raise StepError(f"There are no series in {config.output.path}: run `fmri-saliency extract CONFIG.toml` first, "
                         "or `fmri-saliency run`.")

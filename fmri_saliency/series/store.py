@@ -84,7 +84,6 @@ def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any], qualit
         "RepetitionTime": series.t_r,
         "SamplingFrequency": 1.0 / series.t_r,
         "Cleaning": series.history,
-        **({"MarkedFrames": marked} if (marked := series.history.get("marked_frames")) else {}),
         "AbsentRegions": absent,
         **({} if quality is None else {"Quality": quality.summary()}),
         **extra,
@@ -121,7 +120,7 @@ def read_marked(card: dict[str, Any], n_times: int, where: Path) -> np.ndarray |
     Parameters
     ----------
     card : dict
-        The content of a series' JSON; `MarkedFrames` lists numbers of frames, the first is 0.
+        The content of a series' JSON; `marked_frames` in its `Cleaning` lists numbers of frames, the first is 0.
     n_times : int
         Frames of the run.
     where : Path
@@ -132,14 +131,15 @@ def read_marked(card: dict[str, Any], n_times: int, where: Path) -> np.ndarray |
     InputError
         If a number is not one of the run's frames.
     """
-    if card.get("MarkedFrames") is None:
+    given = card.get("Cleaning", {}).get("marked_frames")
+    if given is None:
         return None
-    frames = np.asarray(card["MarkedFrames"], dtype=float)
+    frames = np.asarray(given, dtype=float)
     wrong = (frames != np.floor(frames)) | (frames < 0) | (frames >= n_times)
     if frames.ndim != 1 or wrong.any():
-        raise InputError(f"MarkedFrames in {where} must list numbers of frames from 0 to {n_times - 1}; "
-                         f"{card['MarkedFrames'][int(wrong.argmax())] if frames.ndim == 1 else 'other things'} came. "
-                         "Extract the run again.")
+        raise InputError(f"marked_frames in {where} must list numbers of frames from 0 to {n_times - 1}; "
+                         f"{given[int(wrong.argmax())] if frames.ndim == 1 else 'other things'} came. Extract the run "
+                         "again.")
     marked = np.zeros(n_times, dtype=bool)
     marked[frames.astype(int)] = True
     return marked

@@ -22,6 +22,10 @@ def with_samples(config: Path, text: str) -> Path:
     return config
 
 
+def marking(card: dict, *frames: int) -> dict:
+    return {**card, "Cleaning": {**card["Cleaning"], "marked_frames": frames}}
+
+
 def test_blocks_and_rest_go_all_the_way(cli: Callable, small_config: Path) -> None:
     seen = cli("runs", with_samples(small_config, BLOCKS))
     assert seen.code == 0
@@ -54,14 +58,14 @@ def test_frames_that_a_run_marks_are_counted_and_may_be_left_out(cli: Callable, 
     out = small_config.parent / "results"
     series = sorted(out.glob("sub-*/func/*_timeseries.json"))
     card = json.loads(series[0].read_text())
-    series[0].write_text(json.dumps({**card, "MarkedFrames": list(range(100))}))
+    series[0].write_text(json.dumps(marking(card, *range(100))))
     assert cli("train", small_config).code == 0
     table = pd.read_csv(out / "samples" / "samples.tsv", sep="\t")
     assert sorted(table["marked"]) == [0] * 11 + [100]
     left = cli("train", with_samples(small_config, "[samples]\nmax_marked = 0.5\n"))
     assert (left.code, "100 of its frames are marked" in left.err) == (0, True)
     assert len(read_samples(out / "samples").X) == 11
-    series[0].write_text(json.dumps({**card, "MarkedFrames": [1, 999]}))
+    series[0].write_text(json.dumps(marking(card, 1, 999)))
     wrong = cli("train", small_config)
     assert (wrong.code, "must list numbers of frames from 0 to 175; 999 came" in wrong.err) == (2, True)
 

@@ -106,9 +106,12 @@ def test_a_damaged_array_is_named(tmp_path: Path, samples: Samples) -> None:
 
 
 def test_marked_frames_are_read_from_the_series_card() -> None:
-    assert read_marked({}, 5, Path("x.json")) is None
-    assert read_marked({"MarkedFrames": [0, 3]}, 5, Path("x.json")).tolist() == [True, False, False, True, False]
-    assert read_marked({"MarkedFrames": []}, 3, Path("x.json")).tolist() == [False] * 3
-    for wrong, words in (([5], "from 0 to 4; 5 came"), ([-1], "-1 came"), ([1.5], "1.5 came"), ([[1]], "other things")):
+    def read(*frames: object) -> np.ndarray:
+        return read_marked({"Cleaning": {"marked_frames": list(frames)}}, 5, Path("x.json"))
+
+    assert read_marked({"Cleaning": {"detrend": True}}, 5, Path("x.json")) is None
+    assert read(0, 3).tolist() == [True, False, False, True, False]
+    assert read().tolist() == [False] * 5
+    for wrong, words in ((5, "from 0 to 4; 5 came"), (-1, "-1 came"), (1.5, "1.5 came"), ([1], "other things")):
         with pytest.raises(InputError, match=words):
-            read_marked({"MarkedFrames": wrong}, 5, Path("x.json"))
+            read(wrong)
