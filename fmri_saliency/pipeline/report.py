@@ -136,7 +136,7 @@ def _class_part(
 def _extraction(atlas: Atlas) -> str:
     if atlas.maps is None:
         where = "voxels" if atlas.grayordinates is None else "grayordinates"
-        return f"averaged over their {where}, and cleaned with nilearn"
+        return f"averaged over those of their {where} that hold data, and cleaned with nilearn"
     return "estimated by least squares on the atlas's maps, and cleaned with nilearn"
 
 

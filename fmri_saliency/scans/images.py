@@ -34,7 +34,8 @@ def _peek(path: Path) -> nib.Nifti1Image | None:
         if len(start) < _HEADER + 4 or start[344:348] != b"n+1\0" or start[_HEADER]:
             return None
         header = nib.Nifti1Header(start[:_HEADER])
-        return nib.Nifti1Image(ArrayProxy(str(path), header), header.get_best_affine(), header)
+        affine = header.get_best_affine()
+        return nib.Nifti1Image(ArrayProxy(str(path), header), affine, header) if np.isfinite(affine).all() else None
     except (OSError, zlib.error, HeaderDataError, ValueError):
         return None
 

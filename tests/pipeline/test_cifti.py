@@ -75,7 +75,7 @@ def test_from_dense_series_to_parcel_maps(cli: Callable, config: Path) -> None:
         np.testing.assert_allclose(dense, np.append(0, means)[LABELS], atol=1e-7)
         assert path.with_name(path.name.replace(".ptseries.nii", ".json")).is_file()
     assert not list(group.glob("*.nii.gz"))
-    assert "averaged over their grayordinates" in (config.parent / "results" / "report.html").read_text()
+    assert "averaged over those of their grayordinates" in (config.parent / "results" / "report.html").read_text()
     assert "0 extracted, 6 up to date" in cli("extract", config).err
 
 
