@@ -174,4 +174,5 @@ def test_a_single_run_without_confounds(cli: Callable, study: Path) -> None:
     assert "1 run has series; head movement is unknown, as no confounds tell it; mean coverage is 1.0000" in page
     assert cells(page)["sub-02_task-x"][:4] == ["30", "unknown", "unknown", "unknown"]
     assert "Displacement: unknown" in page
+    assert "0 events and framewise displacement over 21.6 s; mean displacement (mm): unknown." in page
     assert "Runs without series" not in page
