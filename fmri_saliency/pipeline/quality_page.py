@@ -124,8 +124,9 @@ def _run_part(run: Run, stem: Path, atlas: Atlas, folder: Path) -> dict[str, Any
         "run": run.key,
         "words": _words(card, 0 if marked is None else int(marked.sum())),
         "frames": keep_picture(draw_frames, folder / frames,
-                               f"{run.key}: carpet, events and framewise displacement over "
-                               f"{run.n_times * run.t_r:.1f} s."),
+                               f"{run.key}: carpet, {len(run.events)} events and framewise displacement over "
+                               f"{run.n_times * run.t_r:.1f} s; mean displacement (mm): "
+                               f"{_cell(card['Quality']['fd_mean'], '.3f')}."),
         "coverage": keep_picture(lambda: plot_coverage(coverage, atlas, "Share of each region without data"),
                                  folder / seen,
                                  f"{run.key}: {len(coverage)} regions, of which {partly} are covered in part and "

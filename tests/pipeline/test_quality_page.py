@@ -164,3 +164,15 @@ def test_both_pages_link_to_each_other(cli: Callable, small_config: Path) -> Non
     assert '<a href="report.html">' in page
     assert len(cells(page)) == 12
     assert "quality.html" in (out / ".bidsignore").read_text()
+
+
+@pytest.mark.filterwarnings("ignore::fmri_saliency.errors.SpaceMismatchWarning")
+def test_a_single_run_without_confounds(cli: Callable, study: Path) -> None:
+    (study.parent / "runs.tsv").write_text("subject\ttask\tbold\n02\tx\t02.nii.gz\n")
+    assert cli("extract", study).code == 0
+    page = write_page(study)
+    assert "1 run has series; head movement is unknown, as no confounds tell it; mean coverage is 1.0000" in page
+    assert cells(page)["sub-02_task-x"][:4] == ["30", "unknown", "unknown", "unknown"]
+    assert "Displacement: unknown" in page
+    assert "0 events and framewise displacement over 21.6 s; mean displacement (mm): unknown." in page
+    assert "Runs without series" not in page
