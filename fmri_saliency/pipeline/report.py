@@ -124,7 +124,8 @@ def _methods(config: Config, card: dict[str, Any], classes: Saliency, atlas: Atl
     smooth = f", smoothed over time ({config.saliency.smoothing:g} s FWHM)" if config.saliency.smoothing else ""
     return (
         f"Region time series of {atlas.n_regions} regions (atlas {atlas.name}) were averaged over the voxels "
-        f"that hold data (reader: {cleaning.reader}) and cleaned with nilearn (detrending: {'yes' if cleaning.detrend else 'no'}, high-pass {cleaning.high_pass:g} Hz, "
+        f"that hold data (reader: {cleaning.reader}) and cleaned with nilearn "
+        f"(detrending: {'yes' if cleaning.detrend else 'no'}, high-pass {cleaning.high_pass:g} Hz, "
         f"{cleaning.standardize}, confounds: {', '.join(cleaning.confounds) or 'none'}). {note} Samples were {unit} "
         f"({classes.values.shape[1]} frames of {classes.t_r:g} s). The network '{config.decoder.network}' "
         f"(input-cell attention: Ismail et al. 2019, arXiv:1910.12370) was trained and tested in {card['folds']} folds "
