@@ -70,7 +70,7 @@ def view_as_image(image: Cifti2Image, path: Path) -> nib.Nifti2Image:
         raise InputError(f"Expected a dense CIFTI file (.dtseries.nii, .dlabel.nii) at {path}; its axes are "
                          f"{type(rows).__name__} and {type(models).__name__}.")
     header = nib.Nifti2Header()
-    header.set_data_dtype(np.float32)  # or nibabel would look at a value
+    header.set_data_dtype(image.nifti_header.get_data_dtype())  # what lies on disk, for the check of its size
     view = nib.Nifti2Image(_Turned(image.dataobj), np.eye(4), header)
     if isinstance(rows, SeriesAxis):
         if rows.unit not in SECONDS:

@@ -154,6 +154,9 @@ def _load_own(choice: AtlasChoice) -> Atlas:
     return load(choice.image, choice.table, name, choice.space)
 
 
+ADULT = ("MNI152", "MNI305", "MNIColin27")  # templates of adults, which differ by a few millimetres
+
+
 def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
     """Compare the atlas's template space with the scans'.
 
@@ -189,7 +192,7 @@ def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
             return note + " They share one grid of voxels."
     elif atlas.space == space:
         return f"Atlas and scans are both in {space}."
-    elif atlas.space.startswith("MNI") and space.startswith("MNI"):
+    elif atlas.space.startswith(ADULT) and space.startswith(ADULT):
         which = " (which version is not stated)" if atlas.space == "MNI152" else ""
         note = (f"The atlas is in {atlas.space}{which}, the scans are in {space}: versions of the MNI template that "
                 "differ by a few millimetres. Parcels may be shifted by about a voxel.")

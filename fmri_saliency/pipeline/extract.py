@@ -19,6 +19,7 @@ from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.scans import find_runs, read_subjects
+from fmri_saliency.scans.bids_spaces import INDIVIDUAL
 from fmri_saliency.scans.find import Finding
 from fmri_saliency.series import (
     Cleaning,
@@ -60,8 +61,17 @@ def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
     atlas = load_chosen_atlas(config.atlas)
     grids = [open_image(run.bold, "a BOLD image") for run in runs[:1]]
     same = all(g.shape[:3] == atlas.labels.shape and np.allclose(g.affine, atlas.affine, atol=1e-3) for g in grids)
+    _check_individual(runs)
     notes = [check_space(atlas, space, same) for space in sorted({run.space for run in runs})]
     return atlas, " ".join(notes)
+
+
+def _check_individual(runs: Sequence[Run]) -> None:
+    """Refuse several people in spaces of their own: one atlas cannot fit them all."""
+    own = [run for run in runs if run.space in INDIVIDUAL]
+    if len({run.subject for run in own}) > 1:
+        raise InputError(f"The scans of several people are each in a space of their own ({own[0].space}): one atlas "
+                         "does not fit them all. Choose scans in a template space, or one subject.")
 
 
 def grid_atlas(atlas: Atlas, run: Run) -> Atlas:

@@ -113,7 +113,8 @@ def _explain_absence(path: Path, files: Sequence[BidsFile], description: str) ->
                 "by fMRIPrep with --level minimal (or resampling), which leaves the resampling to others. Run fMRIPrep "
                 "again with --level full and --output-spaces MNI152NLin6Asym:res-2; it goes on from what it has.")
     if any(file.suffix == "bold" for file in files):
-        return f"The BOLD below {path} is on surfaces or in CIFTI only. {MNI_ADVICE}"
+        return (f"The BOLD below {path} is on surfaces or in CIFTI only. Dense series (.dtseries.nii) can be listed in "
+                f"a table of runs (layout = \"table\"), with labels in CIFTI. {MNI_ADVICE}")
     if (path / "fmriprep").is_dir():
         return f"No sub-*/func below {path}, but a folder fmriprep. Set path in [scans] to {path / 'fmriprep'}."
     return (f"No functional file in sub-*/func or sub-*/ses-*/func below {path}. Set path in [scans] to the folder "

@@ -37,6 +37,9 @@ def read_bids_events(path: Path) -> tuple[Event, ...]:
         row = int(np.flatnonzero(~np.isfinite(times[:, 0]))[0]) + 2
         raise InputError(f"The onset in line {row} of {path} is not a number.")
     lasting = np.nan_to_num(times[:, 1])
+    if (lasting < 0).any():
+        row = int(np.flatnonzero(lasting < 0)[0])
+        raise InputError(f"The duration in line {row + 2} of {path} is {lasting[row]:g} s; it must be at least 0.")
     rows = zip(times[:, 0], lasting, table["trial_type"], table["trial_type"].notna(), strict=True)
     return tuple(sorted((Event(float(o), float(d), t) for o, d, t, named in rows if named), key=lambda e: e.onset))
 
@@ -61,11 +64,12 @@ def read_fsl_events(paths: Sequence[Path | str]) -> tuple[Event, ...]:
             if not fields:
                 continue
             try:
-                onset, duration = float(fields[0]), float(fields[1])
+                onset, duration, amplitude = (float(field) for field in fields[:3])
             except (ValueError, IndexError):
                 raise InputError(f"Expected 'onset duration amplitude' in line {number} of {path}; '{line.strip()}' "
                                  "came.") from None
-            events.append(Event(onset, duration, kind))
+            if amplitude:  # FSL writes a condition that did not occur as a line of zeros
+                events.append(Event(onset, duration, kind))
     return tuple(sorted(events, key=lambda e: (e.onset, e.trial_type)))
 
 

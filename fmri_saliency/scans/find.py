@@ -46,12 +46,19 @@ def _select(
     runs: list[Run], rows: list[dict[str, str]], selection: Selection
 ) -> tuple[list[Run], list[dict[str, str]]]:
     """Keep the chosen runs, and the rows that are not about others."""
-    idle = selection.idle([run.entities for run in runs])
+    known = [run.entities for run in runs] + [_entities(row["run"]) for row in rows]
+    idle = selection.idle(known)  # of runs that cannot be used, too: those are the ones to leave out
     if idle:
         raise InputError(f"exclude in [scans] names '{idle[0]}', which no run is.")
     chosen = [run for run in runs if selection.takes(run.entities)]
     others = {run.key for run in runs} - {run.key for run in chosen}
-    return chosen, [row for row in rows if row["run"] not in others]
+    rows = [row for row in rows if row["run"] not in others]
+    return chosen, [row for row in rows if "sub" not in _entities(row["run"]) or selection.takes(_entities(row["run"]))]
+
+
+def _entities(name: str) -> dict[str, str]:
+    """Return the entities in a run's name; none for a row that is not about one run."""
+    return dict(part.split("-", 1) for part in name.split("_") if "-" in part)
 
 
 def _clipped(rows: Sequence[dict[str, str]], n_runs: int) -> list[str]:

@@ -18,6 +18,7 @@ from fmri_saliency.scans.patterns import DESCRIBING, fill_cell, is_pattern, matc
 
 __all__ = ["COLUMNS", "find_table"]
 
+PREFIXES = {"subject": "sub-", "task": "task-", "session": "ses-", "run": "run-"}
 REQUIRED = ("subject", "task", "bold")
 OPTIONAL = ("mask", "events", "confounds", "t_r", "direction", "session", "run", "family")
 COLUMNS = REQUIRED + OPTIONAL
@@ -41,8 +42,8 @@ def _read_rows(path: Path) -> pd.DataFrame:
     for column in (*COLUMNS, "acquisition"):
         if column not in table:
             table[column] = ""
-    for column, prefix in (("subject", "sub-"), ("task", "task-"), ("session", "ses-"), ("run", "run-")):
-        table[column] = table[column].str.removeprefix(prefix)
+    for column in PREFIXES:
+        table[column] = table[column].str.removeprefix(PREFIXES[column])
     return table
 
 
@@ -77,7 +78,9 @@ def _expand(table: pd.DataFrame, folder: Path) -> list[_Listed]:
             continue
         try:
             found = match_cell(row["bold"], folder, {key: row[key] for key in DESCRIBING})
-            listed += [_Listed(number, row | one, matched=True) for one in found]
+            for one in found:  # a pattern may have caught a whole folder's name, sub-01
+                cells = {key: value.removeprefix(PREFIXES.get(key, "-")) for key, value in (row | one).items()}
+                listed.append(_Listed(number, cells, matched=True))
         except InputError as error:
             listed.append(_Listed(number, row, problem=str(error), status="missing"))
     return listed

@@ -13,7 +13,7 @@ from fmri_saliency.errors import ConfigError, InputError, one_of
 from fmri_saliency.grayordinates import describe_models, grayordinates_of
 from fmri_saliency.images import check_header, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RegionSeries, Run
-from fmri_saliency.series.confounds import Denoise, gather_confounds, read_table
+from fmri_saliency.series.confounds import Denoise, Nuisance, gather_confounds, read_table
 from fmri_saliency.series.masker import clean_signals, load_scan, mask_and_clean, split_frames
 from fmri_saliency.series.quality import Motion, Quality, measure_motion, measure_quality
 from fmri_saliency.series.stream import stream_regions
@@ -21,6 +21,7 @@ from fmri_saliency.series.weights import RegionWeights, region_signals, region_w
 
 __all__ = ["READERS", "Cleaning", "extract_run", "extract_with_quality"]
 
+LEAST_FREEDOM = 5  # frames' worth of signal that must be left by the confounds
 READERS = ("streaming", "nilearn")
 
 
@@ -122,6 +123,17 @@ def _open_scan(run: Run, atlas: Atlas) -> SpatialImage:
     return image
 
 
+def _check_freedom(run: Run, nuisance: Nuisance) -> None:
+    """Refuse confounds that explain every series, whatever it is: what would be left is rounding, scaled up."""
+    if nuisance.table is None:
+        return
+    rank = int(np.linalg.matrix_rank(nuisance.table - nuisance.table.mean())) + 1
+    if run.n_times - rank < LEAST_FREEDOM:
+        raise InputError(f"{run.bold} has {run.n_times} frames, and its {nuisance.table.shape[1]} confounds explain "
+                         f"all but {run.n_times - rank} of them: nothing of the signal would be left. Choose fewer in "
+                         "[cleaning].")
+
+
 def _movement(run: Run) -> tuple[Motion, pd.DataFrame | None]:
     """Measure movement; confounds that nobody asked for and that cannot be read do not stop a run."""
     if run.confounds is None:
@@ -178,6 +190,7 @@ def extract_with_quality(
         raise InputError(f"{run.bold} holds grayordinates, which smoothing_fwhm in [cleaning] cannot smooth: they lie "
                          "on a surface. Set it to 0, and smooth with wb_command -cifti-smoothing if needed.")
     nuisance = gather_confounds(run, cleaning.confounds, cleaning.denoise)
+    _check_freedom(run, nuisance)
     motion, table = _movement(run)
     weights = region_weights(atlas)
     inside = _voxels_in_mask(run, image, weights)

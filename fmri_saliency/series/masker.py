@@ -63,11 +63,12 @@ def split_frames(image: nib.Nifti1Image) -> Iterator[np.ndarray]:
 
 
 def _without_gaps(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Replace NaN by 0: voxels that hold one are in no region, but smoothing would spread it."""
+    """Set voxels that hold NaN to 0 in all frames: they are in no region, but smoothing would spread NaN, or a jump."""
     values = image.get_fdata(dtype=np.float32)
-    if np.isfinite(values).all():
+    whole = np.isfinite(values).all(axis=3)
+    if whole.all():
         return image
-    return nib.Nifti1Image(np.nan_to_num(values, posinf=0.0, neginf=0.0), image.affine)
+    return nib.Nifti1Image(np.where(whole[..., None], values, np.float32(0)), image.affine)
 
 
 def mask_and_clean(

@@ -189,3 +189,22 @@ def test_settings_that_exclude_each_other() -> None:
         Cleaning(denoise=Denoise(("high_pass",)))
     assert Cleaning(high_pass=0.0, denoise=Denoise(("high_pass",))).denoise.words == ("high_pass",)
     assert Denoise(("motion", "wm_csf"), motion="basic").words == ("motion (basic)", "wm_csf (basic)")
+
+
+def test_confounds_that_explain_everything_are_refused(noisy_run: Run, atlas: Atlas, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    columns = {f"c{k}": rng.standard_normal(noisy_run.n_times) for k in range(noisy_run.n_times - 5)}
+    pd.DataFrame(columns).to_csv(tmp_path / "many.tsv", sep="\t", index=False)
+    run = replace(noisy_run, confounds=tmp_path / "many.tsv")
+    with pytest.raises(InputError, match=r"explain all but 4 of them: nothing of the signal would be left"):
+        extract_run(run, atlas, Cleaning(confounds=("all",)))
+    extract_run(run, atlas, Cleaning(confounds=tuple(columns)[:-1]))
+
+
+def test_a_gap_in_one_frame_is_no_jump_after_smoothing(noisy_run: Run, atlas: Atlas) -> None:
+    image = nib.load(noisy_run.bold)
+    values = image.get_fdata(dtype=np.float32)
+    values[1, 1, 1, 7] = np.nan
+    nib.save(nib.Nifti1Image(values, image.affine, image.header), noisy_run.bold)
+    series = extract_run(noisy_run, atlas, Cleaning(high_pass=0.0, smoothing_fwhm=20.0))
+    assert np.nanmax(np.abs(series.values[7])) < 3.5

@@ -1,0 +1,72 @@
+"""What would be wrong without a word: one person under two names, events that did not occur, scans in own spaces."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from fmri_saliency.errors import InputError
+from fmri_saliency.scans import find_runs
+from fmri_saliency.scans.events import read_bids_events, read_fsl_events
+
+
+def write_scan(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(np.zeros((2, 2, 2, 9), np.float32), np.eye(4))
+    image.header.set_zooms((1, 1, 1, 2.0))
+    image.header.set_xyzt_units("mm", "sec")
+    nib.save(image, path)
+
+
+def test_a_folder_caught_by_a_pattern_is_the_person_of_that_name(tmp_path: Path) -> None:
+    write_scan(tmp_path / "sub-01" / "bold_look.nii.gz")
+    write_scan(tmp_path / "more.nii.gz")
+    (tmp_path / "runs.tsv").write_text(
+        "subject\ttask\tbold\n\t\t{subject}/bold_{task}.nii.gz\nsub-01\tmove\tmore.nii.gz\n"
+    )
+    assert {(run.subject, run.group) for run in find_runs("table", tmp_path / "runs.tsv").runs} == {("01", "sub-01")}
+
+
+def test_a_line_of_zeros_is_no_event(tmp_path: Path) -> None:
+    (tmp_path / "lf.txt").write_text("0 0 0\n")
+    (tmp_path / "rf.txt").write_text("3.5 2 1\n")
+    found = read_fsl_events([tmp_path / "lf.txt", tmp_path / "rf.txt"])
+    assert [(event.onset, event.trial_type) for event in found] == [(3.5, "rf")]
+    (tmp_path / "rf.txt").write_text("3.5 2\n")
+    with pytest.raises(InputError, match="Expected 'onset duration amplitude' in line 1"):
+        read_fsl_events([tmp_path / "rf.txt"])
+
+
+def test_a_negative_duration_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n1\t2\ta\n4\t-1\tb\n")
+    with pytest.raises(InputError, match=r"duration in line 3 .* is -1 s; it must be at least 0"):
+        read_bids_events(tmp_path / "events.tsv")
+
+
+def test_a_run_that_cannot_be_used_can_be_excluded(tmp_path: Path) -> None:
+    write_scan(tmp_path / "a.nii.gz")
+    (tmp_path / "b.nii.gz").write_text("no image")
+    (tmp_path / "runs.tsv").write_text("subject\ttask\tbold\n01\tx\ta.nii.gz\n02\tx\tb.nii.gz\n")
+    log = find_runs("table", tmp_path / "runs.tsv", exclude=["sub-02_task-x"]).log
+    assert log["run"].tolist() == ["sub-01_task-x"]
+    with pytest.raises(InputError, match="'sub-03', which no run is"):
+        find_runs("table", tmp_path / "runs.tsv", exclude=["sub-03"])
+
+
+def test_spaces_of_single_people_take_one_person(cli: Callable, tmp_path: Path) -> None:
+    rows = ["subject\ttask\tbold"]
+    for subject in ("01", "02"):
+        write_scan(tmp_path / f"{subject}.nii.gz")
+        rows.append(f"{subject}\tx\t{subject}.nii.gz")
+    (tmp_path / "runs.tsv").write_text("\n".join(rows) + "\n")
+    nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.int16), np.eye(4)), tmp_path / "labels.nii")
+    (tmp_path / "labels.tsv").write_text("index\tname\n1\tall\n")
+    (tmp_path / "c.toml").write_text(
+        '[scans]\nlayout = "table"\npath = "runs.tsv"\nspace = "T1w"\n[atlas]\nlabels = "labels.nii"\n'
+        'table = "labels.tsv"\nspace = "T1w"\n[output]\npath = "out"\n'
+    )
+    done = cli("extract", tmp_path / "c.toml")
+    assert done.code == 2
+    assert "The scans of several people are each in a space of their own (T1w)" in done.err
