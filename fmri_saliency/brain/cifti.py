@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ParcelsAxis, ScalarAxis, SeriesAxis
 
+from fmri_saliency.brain.tables import name_side
 from fmri_saliency.errors import AtlasError, InputError
 from fmri_saliency.files import atomic_path
 from fmri_saliency.grayordinates import grayordinates_of
@@ -48,7 +49,10 @@ def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -
     if models is None or not hasattr(rows, "label"):
         raise AtlasError(f"Expected CIFTI labels (.dlabel.nii) at {path}; it holds "
                          f"{'voxels' if models is None else type(rows).__name__}.")
-    labels = read_voxels(image, path)[..., 0].astype(np.int32)
+    values = read_voxels(image, path)[..., 0]
+    if not np.isfinite(values).all() or (values != np.round(values)).any():
+        raise AtlasError(f"Labels must be whole numbers; {path} holds others. Is it a map (.dscalar.nii)?")
+    labels = values.astype(np.int32)
     table = {int(key): entry for key, entry in rows.label[0].items()}
     present = [int(key) for key in np.unique(labels) if key != 0]
     unnamed = [key for key in present if key not in table]
@@ -63,6 +67,11 @@ def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -
             "color": ["#" + "".join(f"{round(255 * part):02x}" for part in table[key][1][:3]) for key in present],
         }
     )
+    sides = [(name, name_side(name), side) for name, side in zip(regions["name"], regions["hemisphere"], strict=True)]
+    wrong = [(name, side) for name, said, side in sides if said and side and said != side]
+    if wrong:
+        raise AtlasError(f"Left and right do not agree in {path}: {len(wrong)} regions lie in the other hemisphere "
+                         f"than their names say ('{wrong[0][0]}' in {wrong[0][1]}).")
     twice = regions.loc[regions["name"].duplicated(), "name"]
     if len(twice):
         raise AtlasError(f"Every region must have a name of its own; '{twice.iloc[0]}' occurs twice in {path}.")

@@ -62,7 +62,7 @@ class Scans:
     events : {"ev", "conditions", "states", "states-23", "states-24"}
         For HCP: which event files.
     families : Path, optional
-        For HCP: the restricted table with Subject and Family_ID.
+        For HCP and fMRIPrep: a table with Subject and Family_ID, such as the HCP's restricted one.
     truth : Path, optional
         For simulated scans: the folder that holds ``truth.json``.
     bids : BidsChoice
@@ -92,8 +92,9 @@ class Scans:
         one_of(self.t_r_conflict, T_R_CONFLICTS, "t_r_conflict in [scans]", ConfigError)
         if self.t_r is not None and not self.t_r > 0:
             raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
-        if self.families is not None and self.layout != "hcp":
-            raise ConfigError("families in [scans] is for the hcp layout; a table of runs has the column family.")
+        if self.families is not None and self.layout == "table":
+            raise ConfigError("families in [scans] is for the layouts hcp and fmriprep; a table of runs has the column "
+                              "family.")
         one_of(self.variant, VARIANTS, "variant in [scans]", ConfigError)
         one_of(self.events, EVENT_LABELS, "events in [scans]", ConfigError)
         for name, standard in (("variant", "minimal"), ("events", "ev")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ from fmri_saliency.errors import InputError, TimingWarning, one_of
 from fmri_saliency.records import Run
 from fmri_saliency.scans.fmriprep import BidsChoice, find_fmriprep
 from fmri_saliency.scans.hcp import HcpOptions, find_hcp
+from fmri_saliency.scans.hcp_families import read_families
 from fmri_saliency.scans.images import sidecar_conflict
 from fmri_saliency.scans.selection import Selection
 from fmri_saliency.scans.table import find_table
@@ -62,9 +63,10 @@ def _entities(name: str) -> dict[str, str]:
 
 
 def _clipped(rows: Sequence[dict[str, str]], n_runs: int) -> list[str]:
-    """Say once how many runs have events that end after the scan."""
+    """Say once how many runs have events that end after the scan, and once how many have other remarks."""
     said = [row for row in rows if row["status"] == "found" and row["message"]]
-    return [f"{len(said)} of {n_runs} runs: {said[0]['run']}: {said[0]['message']}"] if said else []
+    kinds = ([row for row in said if ("clipped" in row["message"]) == clipped] for clipped in (True, False))
+    return [f"{len(kind)} of {n_runs} runs: {kind[0]['run']}: {kind[0]['message']}" for kind in kinds if kind]
 
 
 def _unrelated(runs: Sequence[Run], families: Path | None) -> list[str]:
@@ -75,6 +77,14 @@ def _unrelated(runs: Sequence[Run], families: Path | None) -> list[str]:
     return [f"{len(alone)} of {len({run.subject for run in runs})} subjects (first: {alone[0]}) have no family in "
             f"{families.name}: each counts as a family of its own, and relatives among them could be trained and "
             "tested on."]
+
+
+def _join_families(runs: list[Run], families: Path | None) -> list[Run]:
+    """Give each run the family of its subject, as the table has it."""
+    if families is None:
+        return runs
+    known = {subject.removeprefix("sub-"): family for subject, family in read_families(families).items()}
+    return [replace(run, family=known.get(run.subject, "")) for run in runs]
 
 
 def _overridden(runs: Sequence[Run]) -> list[str]:
@@ -123,7 +133,9 @@ def find_runs(
         As in the section [scans] of a configuration.
     tasks, subjects, directions, exclude : sequences of str
         See :class:`Selection`.
-    families, variant, events
+    families
+        For HCP and fMRIPrep: a table of Subject and Family_ID.
+    variant, events
         For HCP: see :class:`HcpOptions`.
     bids
         For fMRIPrep's derivatives: see :class:`BidsChoice`.
@@ -144,6 +156,7 @@ def find_runs(
             runs, rows = find_hcp(path, t_r, space, selection, HcpOptions(variant, events, families))
         elif layout == "fmriprep":
             runs, rows = _select(*find_fmriprep(path, t_r, space, tasks, subjects, bids), selection)
+            runs = _join_families(runs, families)
         else:
             runs, rows = _select(*find_table(path, t_r, space), selection)
         runs = _check_sidecars(runs, rows, one_of(t_r_conflict, T_R_CONFLICTS, "t_r_conflict in [scans]"))

@@ -95,6 +95,11 @@ def test_what_is_no_atlas_is_refused(tmp_path: Path) -> None:
         load_grayordinate_atlas(write_labels(tmp_path / "c.dlabel.nii", names={1: "one", 2: "two"}))
     with pytest.raises(AtlasError, match="holds no label but the background"):
         load_grayordinate_atlas(write_labels(tmp_path / "d.dlabel.nii", 0 * LABELS))
+    turned = write_labels(tmp_path / "f.dlabel.nii", names={1: "R_visual", 2: "L_motor", 3: "other"})
+    with pytest.raises(AtlasError, match=r"1 regions lie in the other hemisphere .*'R_visual' in L"):
+        load_grayordinate_atlas(turned)
+    with pytest.raises(AtlasError, match="Labels must be whole numbers"):
+        load_grayordinate_atlas(write_labels(tmp_path / "g.dlabel.nii", LABELS + 0.5))
     nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.int16), np.eye(4)), tmp_path / "e.nii")
     with pytest.raises(AtlasError, match="it holds voxels"):
         load_grayordinate_atlas(tmp_path / "e.nii")

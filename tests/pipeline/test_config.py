@@ -109,7 +109,7 @@ def documented(kind: type, prefix: str = "") -> set[str]:
 
 OF_FMRIPREP = ("scans.bids.", "cleaning.denoise.")  # documented in fmriprep.toml only
 # and in hcp.toml only:
-IN_HCP = ("recipe", "decoder.", "saliency.", "scans.families", "scans.truth", "scans.variant", "scans.events")
+IN_HCP = ("recipe", "decoder.", "saliency.", "scans.truth", "scans.variant", "scans.events")
 
 
 @pytest.mark.parametrize(("name", "elsewhere"), [("hcp", OF_FMRIPREP), ("fmriprep", IN_HCP)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.scans import find_runs
+from fmri_saliency.scans import BidsSimulation, find_runs, simulate_bids
 from fmri_saliency.scans.events import read_bids_events, read_fsl_events
 
 
@@ -70,3 +70,22 @@ def test_spaces_of_single_people_take_one_person(cli: Callable, tmp_path: Path) 
     done = cli("extract", tmp_path / "c.toml")
     assert done.code == 2
     assert "The scans of several people are each in a space of their own (T1w)" in done.err
+
+
+def test_families_of_people_that_fmriprep_preprocessed_are_kept_together(tmp_path: Path) -> None:
+    settings = BidsSimulation(("01", "02", "03"), ("look",), shape=(4, 4, 4), n_times=20)
+    made = simulate_bids(tmp_path / "raw", None, settings)
+    (tmp_path / "kin.csv").write_text("Subject,Family_ID\nsub-01,f1\n02,f1\n03,f2\n")
+    runs = find_runs("fmriprep", made, families=tmp_path / "kin.csv").runs
+    assert {run.subject: run.group for run in runs} == {"01": "family-f1", "02": "family-f1", "03": "family-f2"}
+
+
+def test_remarks_of_two_kinds_are_two_notes(tmp_path: Path) -> None:
+    made = simulate_bids(tmp_path / "raw", None, BidsSimulation(("01", "02"), ("look",), shape=(4, 4, 4), n_times=20))
+    for path in made.glob("sub-01/**/*desc-brain_mask.nii.gz"):
+        path.unlink()
+    for path in made.glob("sub-02/**/*desc-confounds*"):
+        path.unlink()
+    notes = find_runs("fmriprep", made).notes
+    assert [note for note in notes if note.startswith("2 of 2 runs: sub-01_task-look: no brain mask")]
+    assert not [note for note in notes if "clipped" in note]
