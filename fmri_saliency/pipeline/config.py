@@ -180,11 +180,6 @@ class Config:
     saliency: SaliencySettings = field(default_factory=SaliencySettings)
     recipe: str = "standard"
 
-    def __post_init__(self) -> None:
-        if self.samples.max_marked < 1 and not self.cleaning.denoise.strategy:
-            raise ConfigError("max_marked in [samples] is below 1, but nothing marks frames: that is done by the "
-                              "strategies in [cleaning.denoise], for scans that fMRIPrep preprocessed.")
-
 
 def _wrong(section: str, key: str, expected: str, value: Any) -> ConfigError:
     return ConfigError(f"{key} in [{section}] must be {expected}; {value!r} came.")

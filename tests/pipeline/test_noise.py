@@ -51,7 +51,7 @@ def test_noise_with_the_true_run_lengths_scores_at_chance(cli: Callable, tmp_pat
         assert score["interval"][0] < 1 / 7
 
     # the trap is real: the same noise, padded to the longest run instead of cut to the shortest
-    runs, stems = _extracted(load_config(path))
+    runs, stems, *_ = _extracted(load_config(path))
     assert len({run.n_times for run in runs}) == 7
     padded = np.zeros((84, max(run.n_times for run in runs), 100), dtype=np.float32)
     for row, stem in zip(padded, stems, strict=True):
