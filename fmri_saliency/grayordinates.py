@@ -13,8 +13,7 @@ from fmri_saliency.errors import InputError
 
 __all__ = ["describe_models", "grayordinates_of", "view_as_image"]
 
-SECONDS = {"SECOND": 1.0}
-KINDS = {LabelAxis: "labels (.dlabel.nii)", ScalarAxis: "maps (.dscalar.nii)", SeriesAxis: "a series (.dtseries.nii)"}
+ROWS = (LabelAxis, ScalarAxis, SeriesAxis)  # what the rows of a dense file can be
 
 
 class _Turned:
@@ -66,17 +65,17 @@ def view_as_image(image: Cifti2Image, path: Path) -> nib.Nifti2Image:
         If the file has no axis of brain models, or the unit of a series is not the second.
     """
     rows, models = (image.header.get_axis(number) for number in range(2))
-    if not isinstance(models, BrainModelAxis) or type(rows) not in KINDS:
+    if not isinstance(models, BrainModelAxis) or not isinstance(rows, ROWS):
         raise InputError(f"Expected a dense CIFTI file (.dtseries.nii, .dlabel.nii) at {path}; its axes are "
                          f"{type(rows).__name__} and {type(models).__name__}.")
     header = nib.Nifti2Header()
     header.set_data_dtype(image.nifti_header.get_data_dtype())  # what lies on disk, for the check of its size
     view = nib.Nifti2Image(_Turned(image.dataobj), np.eye(4), header)
     if isinstance(rows, SeriesAxis):
-        if rows.unit not in SECONDS:
+        if rows.unit != "SECOND":
             raise InputError(f"Expected a series in seconds at {path}; its unit is {rows.unit}.")
         view.header.set_xyzt_units("mm", "sec")
-        view.header.set_zooms((1.0, 1.0, 1.0, float(rows.step) * SECONDS[rows.unit]))
+        view.header.set_zooms((1.0, 1.0, 1.0, float(rows.step)))
     view.extra["grayordinates"] = models
     view.extra["rows"] = rows
     return view

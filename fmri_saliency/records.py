@@ -164,7 +164,9 @@ class Atlas:
     def fingerprint(self) -> str:
         """A hash of voxels, grid and region names: the same for atlases that give the same series."""
         maps = () if self.maps is None else (self.maps,)
-        return digest(self.labels, self.affine, list(self.names), *maps)
+        dense = self.grayordinates
+        models = () if dense is None else (dense.vertex, dense.voxel, dense.name.tolist())
+        return digest(self.labels, self.affine, list(self.names), *maps, *models)
 
 
 @dataclass(frozen=True)

@@ -36,13 +36,13 @@ def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -
     -------
     Atlas
         With `grayordinates`, and labels of shape (n_grayordinates, 1, 1). Regions have the names and colours of the
-        file, and the hemisphere where all their grayordinates lie in structures of one. Key 0 is the background,
-        and so are keys without a name.
+        file, and the hemisphere where all their grayordinates lie in structures of one. Key 0 is the background.
 
     Raises
     ------
     AtlasError
-        If it is not a dense label file, two regions share a name, or a label has no entry in the file's table.
+        If it is not a dense label file, labels are not whole numbers or have no entry in the file's table, two regions
+        share a name, or one lies in the other hemisphere than its name says.
     """
     image = open_image(path, "a CIFTI label file (.dlabel.nii)")
     models, rows = grayordinates_of(image), image.extra.get("rows")

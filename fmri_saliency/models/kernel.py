@@ -78,7 +78,7 @@ class _ReadPast(torch.autograd.Function):
         values, inputs = scores.contiguous(), x.contiguous()
         hops, shape = scores.shape[2], (*x.shape[:2], x.shape[-1])
         work = float(shape[0] * shape[1] * shape[2]) * (hops if window is None else window)
-        ctx.back, ctx.window, ctx.plain, ctx.work = passes.read_rows_back, window, plain, 2 * work
+        ctx.back, ctx.plain, ctx.work = passes.read_rows_back, plain, 2 * work
         if window is not None:
             found, saved = inputs.new_empty(shape), (values, values.new_empty(*shape[:2], window))
             ctx.back = passes.read_recent_back

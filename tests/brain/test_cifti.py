@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -26,6 +27,12 @@ def test_an_atlas_has_the_names_colours_and_hemispheres_of_its_file(atlas: Atlas
     assert atlas.labels.shape == (10, 1, 1)
     assert atlas.grayordinates == models()
     assert atlas.entities == {"space": "fsLR", "atlas": "Small"}
+
+
+def test_the_same_labels_of_other_grayordinates_are_another_atlas(atlas: Atlas) -> None:
+    turned = models()[np.array([1, 0, *range(2, 10)])]
+    assert replace(atlas).fingerprint == atlas.fingerprint
+    assert replace(atlas, grayordinates=turned).fingerprint != atlas.fingerprint
 
 
 def test_maps_over_time_by_hand(atlas: Atlas, tmp_path: Path) -> None:
