@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError, one_of
 from fmri_saliency.models.kernel import can_compile, read_past
-from fmri_saliency.models.linear import linear
+from fmri_saliency.models.linear import linear, linear_beside
 from fmri_saliency.models.prefix import chunk_size_for, factored_average, is_mild
 
 __all__ = ["FORMS", "InputCellAttention", "causal_softmax_average"]
@@ -242,17 +242,22 @@ class InputCellAttention(nn.Module):
 
     def scores(self, x: Tensor) -> Tensor:
         """Return the score of every input (batch, time, features) for every hop, shape (batch, time, hops)."""
+        return self._scores_beside(x)[0]
+
+    def _scores_beside(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores, and the inputs for others to use (see :func:`..linear.linear_beside`)."""
         # tanh(z) = 2 sigmoid(2 z) - 1, several times faster on a processor; the constants go into the weights
         first, second = self.first, self.second
-        hidden = torch.sigmoid(linear(x, 2 * first.weight, 2 * first.bias))
-        return linear(hidden, 2 * second.weight, second.bias - second.weight.sum(dim=1))
+        hidden, x = linear_beside(x, 2 * first.weight, 2 * first.bias)
+        return linear(torch.sigmoid(hidden), 2 * second.weight, second.bias - second.weight.sum(dim=1)), x
 
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs (batch, time, features) to what was read of the past, (batch, time, output_size)."""
         if x.ndim != 3 or x.shape[2] != self.first.in_features:
             raise DecoderError(f"InputCellAttention reads (batch, time, {self.first.in_features}); {tuple(x.shape)} "
                                "came.")
-        read = causal_softmax_average(self.scores(x), x, self.form, window=self.window, chunk_size=self.chunk_size)
+        scores, x = self._scores_beside(x)
+        read = causal_softmax_average(scores, x, self.form, window=self.window, chunk_size=self.chunk_size)
         return torch.cat([read, x], dim=2) if self.current_input else read
 
     def projects_first(self, x: Tensor, rows: int) -> bool:
@@ -281,7 +286,8 @@ class InputCellAttention(nn.Module):
             return linear(self(x), weight)
         parts = weight.split(x.shape[2], dim=1)  # a part per hop of the flatten form, and one for the current input
         of_past = parts[:-1] if self.current_input else parts
-        read = self._read_projected(self.scores(x), linear(x, torch.cat(of_past)), len(of_past))
+        scores, x = self._scores_beside(x)
+        read = self._read_projected(scores, linear(x, torch.cat(of_past)), len(of_past))
         return read + linear(x, parts[-1]) if self.current_input else read
 
     def _read_projected(self, scores: Tensor, projected: Tensor, parts: int) -> Tensor:

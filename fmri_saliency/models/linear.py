@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["has_values", "linear"]
+__all__ = ["has_values", "linear", "linear_beside"]
 
 try:
     # what torch.compile takes for linear layers
-    PRODUCT = torch.ops.mkldnn._linear_pointwise.default if torch.backends.mkldnn.is_available() else None
+    PRODUCT = torch.ops.mkldnn._linear_pointwise if torch.backends.mkldnn.is_available() else None
 except (AttributeError, RuntimeError):  # a build without it
     PRODUCT = None
 
@@ -25,24 +25,33 @@ def has_values(*tensors: Tensor) -> bool:
         return False
 
 
-def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    return PRODUCT(x.contiguous(), weight.contiguous(), bias, "none", [], "")
+def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None, besides: Tensor | None = None) -> Tensor:
+    if besides is not None:
+        return PRODUCT.binary(x.contiguous(), besides.contiguous(), weight.contiguous(), bias, "add")
+    return PRODUCT.default(x.contiguous(), weight.contiguous(), bias, "none", [], "")
 
 
 class _OfInput(torch.autograd.Function):
-    """The product with its slope at the input only. What lies in a list takes part in second derivatives only."""
+    """The product, and the input itself for others to use, with the slope at the input only.
+
+    What lies in a list takes part in second derivatives only. The slope that comes back from the other users is added
+    in the same pass over memory.
+    """
 
     @staticmethod
-    def forward(ctx, x: Tensor, fixed: list[Tensor | None]) -> Tensor:
+    def forward(ctx, x: Tensor, fixed: list[Tensor | None]) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(fixed[0])
-        return _multiply(x.detach(), *(one if one is None else one.detach() for one in fixed))
+        ctx.set_materialize_grads(False)
+        return _multiply(x.detach(), *(one if one is None else one.detach() for one in fixed)), x.view_as(x)
 
     @staticmethod
-    def backward(ctx, slope: Tensor) -> tuple[Tensor | None, None]:
+    def backward(ctx, slope: Tensor | None, besides: Tensor | None) -> tuple[Tensor | None, None]:
         (weight,) = ctx.saved_tensors
-        if torch.is_grad_enabled() or not has_values(slope):
-            return slope @ weight, None
-        return _multiply(slope, weight.detach().T), None
+        if slope is None:
+            return besides, None
+        if torch.is_grad_enabled() or not has_values(*(slope, besides) if besides is not None else (slope,)):
+            return slope @ weight + (0 if besides is None else besides), None
+        return _multiply(slope, weight.detach().T, besides=besides), None
 
 
 class _OfWeight(torch.autograd.Function):
@@ -77,6 +86,22 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     -------
     Tensor, shape (batch, time, rows)
     """
+    return linear_beside(x, weight, bias)[0]
+
+
+def linear_beside(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return :func:`linear` of `x`, and `x` for others to use: both slopes are then added in the product itself.
+
+    Parameters
+    ----------
+    x, weight, bias : Tensor
+        See :func:`linear`.
+
+    Returns
+    -------
+    product : Tensor, shape (batch, time, rows)
+    x : Tensor, shape (batch, time, features)
+    """
     given = (x, weight) if bias is None else (x, weight, bias)
     if (
         torch.compiler.is_compiling()
@@ -85,9 +110,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         or torch.is_autocast_enabled("cpu")
         or not has_values(*given)
     ):
-        return torch.nn.functional.linear(x, weight, bias)
+        return torch.nn.functional.linear(x, weight, bias), x
     # two functions, since autograd computes all slopes of one, even those that nobody asked for
-    found = _OfInput.apply(x, [weight, bias])
+    found, passed = _OfInput.apply(x, [weight, bias])
     if torch.is_grad_enabled() and any(one.requires_grad for one in given[1:]):
         found = found + _OfWeight.apply(weight, bias, [x])
-    return found
+    return found, passed

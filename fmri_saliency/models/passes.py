@@ -51,27 +51,31 @@ def rank(scores, above, fall):
     batch, n_times, hops = scores.shape
     above[:, :, hops:] = -np.inf
     fall[:, :, hops:] = 0
+    peak = np.empty(hops, scores.dtype)
     for b in range(batch):
-        for k in range(hops):
-            peak = scores[b, 0, k]
-            for t in range(n_times):
-                score = scores[b, t, k]
-                last = peak
-                peak = max(peak, score)
-                above[b, t, k] = score - peak
-                fall[b, t, k] = last - peak
+        peak[:] = scores[b, 0]
+        for t in range(n_times):
+            score, up, down = scores[b, t], above[b, t], fall[b, t]
+            for k in range(hops):
+                new = max(peak[k], score[k])
+                up[k] = score[k] - new
+                down[k] = peak[k] - new
+                peak[k] = new
 
 
 @compile_loops
 def share_out(enter, keep, hops, split, share):
     """Fill c from e and f, all (batch, time, hops and more); `split` hops share one row of M."""
     share[:, :, hops:] = 0
+    part = enter.dtype.type(1) / enter.dtype.type(split)  # else numba computes in double precision
+    mass = np.empty(hops, enter.dtype)
     for b in range(len(enter)):
-        for k in range(hops):
-            mass = enter.dtype.type(0)
-            for t in range(enter.shape[1]):
-                mass = keep[b, t, k] * mass + enter[b, t, k]
-                share[b, t, k] = 1 / (split * mass)
+        mass[:] = 0
+        for t in range(enter.shape[1]):
+            e, f, c = enter[b, t], keep[b, t], share[b, t]
+            for k in range(hops):
+                mass[k] = f[k] * mass[k] + e[k]
+                c[k] = part / mass[k]
 
 
 @compile_loops
@@ -173,12 +177,13 @@ def read_back(enter, keep, share, x, slope, slope_x, slope_scores):
 @compile_loops
 def _reach_scores(enter, keep, share, split, of_share, of_enter, slope_scores):
     """Fill the slopes at one sample's scores, (time, hops), from those at c and at e."""
-    for k in range(slope_scores.shape[1]):
-        of_mass = enter.dtype.type(0)
-        for t in range(len(enter) - 1, -1, -1):
-            of_mass -= of_share[t, k] * share[t, k] * share[t, k] * split
-            slope_scores[t, k] = enter[t, k] * (of_enter[t, k] + of_mass)
-            of_mass *= keep[t, k]
+    of_mass, parts = np.zeros(slope_scores.shape[1], enter.dtype), enter.dtype.type(split)
+    for t in range(len(enter) - 1, -1, -1):
+        e, f, c, at_c, at_e, found = enter[t], keep[t], share[t], of_share[t], of_enter[t], slope_scores[t]
+        for k in range(len(of_mass)):
+            total = of_mass[k] - at_c[k] * c[k] * c[k] * parts
+            found[k] = e[k] * (at_e[k] + total)
+            of_mass[k] = total * f[k]
 
 
 @compile_loops

@@ -1,6 +1,7 @@
 """oneDNN's matrix product against torch's own: values, slopes, slopes of slopes, and who takes which."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fmri_saliency.models import linear as module
-from fmri_saliency.models.linear import linear
+from fmri_saliency.models.linear import linear, linear_beside
 
 plain = torch.nn.functional.linear
 close = partial(torch.testing.assert_close, rtol=1e-4, atol=1e-4)
@@ -40,6 +41,22 @@ def test_slopes_and_their_slopes_are_torchs(kind: torch.dtype, has_bias: bool) -
         slopes = torch.autograd.grad((values * values.detach().exp()).sum(), given, create_graph=True)
         found[name] = [values, *slopes, *torch.autograd.grad(sum((one**3).sum() for one in slopes), given)]
     for ours, torchs in zip(found["ours"], found["torchs"], strict=True):
+        close(ours, torchs)
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_an_input_used_twice_has_the_sum_of_both_slopes(has_bias: bool) -> None:
+    x, weight, bias = draw(0, 3, 4, 5), draw(1, 6, 5), draw(2, 6)
+    given = (x, weight, bias)[: 2 + has_bias]
+    found: list[list[Tensor]] = []
+    for function in (linear_beside, lambda *given: (plain(*given), given[0])):
+        product, passed = function(*given)
+        value = (product.tanh().sum(dim=2) * passed.sum(dim=2) ** 2).sum()
+        slopes = torch.autograd.grad(value, given, create_graph=True)
+        found.append([passed, *slopes, *torch.autograd.grad(sum((one**3).sum() for one in slopes), given)])
+        found[-1] += torch.autograd.grad(function(*given)[0].sum(), x)  # what is passed on may stay unused
+        found[-1] += torch.autograd.grad((function(*given)[1] ** 2).sum(), x)  # and so may the product
+    for ours, torchs in zip(*found, strict=True):
         close(ours, torchs)
 
 
@@ -77,7 +94,7 @@ def test_slopes_that_nobody_asked_for_are_not_computed(monkeypatch: pytest.Monke
 def test_torchs_own_serves_where_ours_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     x, weight = draw(0, 2, 3, 4), draw(1, 5, 4)
     wanted = plain(x, weight)
-    monkeypatch.setattr(module, "PRODUCT", refuse)
+    monkeypatch.setattr(module, "PRODUCT", SimpleNamespace(default=refuse, binary=refuse))
     with pytest.raises(AssertionError, match="not asked for"):
         linear(x, weight)
     close(torch.func.vmap(lambda one: linear(one, weight))(x), wanted)
