@@ -70,6 +70,18 @@ class _OfWeight(torch.autograd.Function):
         return rows.T @ x.flatten(0, -2), rows.sum(dim=0) if ctx.has_bias else None, None
 
 
+class _Sum(torch.autograd.Function):
+    """The first tensor, where the second is known to hold zeros, with the slopes of their sum."""
+
+    @staticmethod
+    def forward(ctx, found: Tensor, zeros: Tensor) -> Tensor:
+        return found.view_as(found)
+
+    @staticmethod
+    def backward(ctx, slope: Tensor) -> tuple[Tensor, Tensor]:
+        return slope, slope
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``x @ weight.T + bias`` as :func:`torch.nn.functional.linear` does.
 
@@ -114,5 +126,5 @@ def linear_beside(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tupl
     # two functions, since autograd computes all slopes of one, even those that nobody asked for
     found, passed = _OfInput.apply(x, [weight, bias])
     if torch.is_grad_enabled() and any(one.requires_grad for one in given[1:]):
-        found = found + _OfWeight.apply(weight, bias, [x])
+        found = _Sum.apply(found, _OfWeight.apply(weight, bias, [x]))
     return found, passed
