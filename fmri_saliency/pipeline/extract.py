@@ -18,7 +18,7 @@ from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Atlas, Run
-from fmri_saliency.scans import find_runs, read_subjects
+from fmri_saliency.scans import find_runs
 from fmri_saliency.scans.bids_spaces import INDIVIDUAL
 from fmri_saliency.scans.find import Finding
 from fmri_saliency.series import (
@@ -38,22 +38,7 @@ Grid = tuple[tuple[int, ...], bytes]
 
 def find(config: Config) -> Finding:
     """Find the configured runs."""
-    scans = config.scans
-    return find_runs(
-        scans.layout,
-        scans.path,
-        t_r=scans.t_r,
-        space=scans.space,
-        tasks=scans.tasks,
-        subjects=read_subjects(scans.subject_list) if scans.subject_list else scans.subjects,
-        directions=scans.directions,
-        exclude=scans.exclude,
-        families=scans.families,
-        variant=scans.variant,
-        events=scans.events,
-        bids=scans.bids,
-        t_r_conflict=scans.t_r_conflict,
-    )
+    return find_runs(config.scans)
 
 
 def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:

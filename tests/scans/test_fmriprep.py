@@ -11,7 +11,7 @@ import pytest
 
 from fmri_saliency.errors import ConfigError, InputError, TimingWarning
 from fmri_saliency.records import Event
-from fmri_saliency.scans import BidsChoice, BidsSimulation, find_fmriprep, find_runs, simulate_bids
+from fmri_saliency.scans import BidsChoice, BidsSimulation, Scans, find_fmriprep, find_runs, simulate_bids
 
 SMALL = BidsSimulation(subjects=("01", "02"), tasks=("look", "move"), shape=(2, 2, 2), n_times=20)
 SPACE = "MNI152NLin2009cAsym"
@@ -66,7 +66,7 @@ def test_all_that_belongs_to_a_run_arrives(make: Make) -> None:
     assert run.confounds == folder / f"{stem}_desc-confounds_timeseries.tsv"
     assert (run.t_r, run.header_t_r, run.n_times, run.space) == (2.0, 2.0, 20, SPACE)
     assert run.events == (Event(4.0, 8.0, "left"), Event(16.0, 8.0, "right"), Event(28.0, 8.0, "left"))
-    assert [r.bold for r in find_runs("fmriprep", out).runs] == [r.bold for r in runs]
+    assert [r.bold for r in find_runs(Scans("fmriprep", out)).runs] == [r.bold for r in runs]
 
 
 def test_folders_of_any_script_and_names_with_spaces(make: Make) -> None:
@@ -178,7 +178,7 @@ def test_without_a_sidecar_the_raw_data_set_is_asked_and_then_the_header(make: M
     assert "repetition time of 2.5 s, its header 2 s" in rows(find_fmriprep(out)[1])["sub-01_task-look"][1]
     card.unlink()
     with pytest.warns(TimingWarning, match="No sidecar states the repetition time of .*; its header's 2 s is used"):
-        finding = find_runs("fmriprep", out)
+        finding = find_runs(Scans("fmriprep", out))
     assert len(finding.runs) == 4
     sidecar(bold(out)).write_text("{}")
     with pytest.warns(TimingWarning, match="No sidecar states"):
@@ -264,7 +264,7 @@ def test_tasks_people_and_entities_can_be_chosen(make: Make) -> None:
     with pytest.raises(InputError, match=r"None of the subjects 1 is in .*; it has 01, 02. Did you mean '01'"):
         find_fmriprep(out, subjects=["1"])
     with pytest.raises(InputError, match=r"None fits \[scans\] tasks"):
-        find_runs("fmriprep", out, tasks=["rest"])
+        find_runs(Scans("fmriprep", out, tasks=["rest"]))
     with pytest.raises(ConfigError, match=r"must be one of ses, acq, .*; 'session' came"):
         BidsChoice(entities={"session": ("1",)})
     with pytest.raises(ConfigError, match="names no label"):
