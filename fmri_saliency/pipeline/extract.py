@@ -68,7 +68,7 @@ def grid_atlas(atlas: Atlas, run: Run) -> Atlas:
 def series_inputs(run: Run, atlas: Atlas, cleaning: Cleaning) -> str:
     """Return what identifies the series of a run: its files, the atlas and the cleaning."""
     files = [fingerprint(path) for path in (run.bold, run.mask, run.confounds)]
-    return stamp(files, run.t_r, atlas.fingerprint, to_plain(cleaning))
+    return stamp(files, run.t_r, run.start_time, atlas.fingerprint, to_plain(cleaning))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, 
             if is_done(card_path(stem), inputs, series_outputs(stem)):
                 continue
             sources = [path.as_posix() for path in (run.bold, run.mask, run.confounds) if path]
-            about = {"Sources": sources, "HeaderRepetitionTime": run.header_t_r, "Atlas": atlas.name}
+            about = {"Sources": sources, "HeaderRepetitionTime": run.header_t_r, "StartTime": run.start_time,
+                     "Atlas": atlas.name}  # fmt: skip
             _add_job(plan, SeriesJob(run, stem, {**about, "SpaceNote": note, "inputs": inputs}))
         except OSError as error:
             plan.failures[run.key] = (f"{error.filename or run.bold} was found and cannot be reached now: "

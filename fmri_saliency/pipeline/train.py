@@ -107,7 +107,8 @@ def load_samples(config: Config) -> tuple[Samples, str]:
     runs, stems, cards = _extracted(config)
     events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
     people = [(stem.name, run.group) for stem, run in zip(stems, runs, strict=True)]
-    inputs = stamp(cards, events, people, to_plain(config.samples))
+    busy = [run.busy for run in runs] if config.samples.rest else []
+    inputs = stamp(cards, events, busy, people, to_plain(config.samples))
     if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
         marks = [read_marked(card, run.n_times, stem.with_name(stem.name + ".json"))
                  for card, run, stem in zip(cards, runs, stems, strict=True)]

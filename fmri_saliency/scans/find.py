@@ -94,6 +94,16 @@ def _overridden(runs: Sequence[Run]) -> list[str]:
             f"{len(runs)} runs say otherwise ({other[0].bold.name}: {other[0].header_t_r:g} s)."]
 
 
+def _shifted(runs: Sequence[Run]) -> list[str]:
+    """Say where onsets are not counted from the beginning of the scan."""
+    moved = [run for run in runs if run.start_time]
+    if not moved:
+        return []
+    return [f"The frames of {len(moved)} of {len(runs)} runs stand for a later moment than their beginning, after a "
+            f"correction of slice timing ({moved[0].bold.name}: {moved[0].start_time:g} s); onsets are counted from "
+            'there (slice_timing = "ignore" in [scans.bids] takes them as they are).']
+
+
 def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) -> list[Run]:
     """Warn where a scan's sidecar has another repetition time; with conflict = "error", leave such runs out."""
     said = {run.key: sidecar_conflict(run) for run in runs}
@@ -147,5 +157,5 @@ def find_runs(scans: Scans) -> Finding:
         problems = log.loc[log["status"] != "found", "message"] if len(log) else []
         reason = f" The first problem: {problems.iloc[0]}" if len(problems) else " None fits [scans] tasks or subjects."
         raise InputError(f"No usable run of {len(log)} in {scans.path}.{reason}")
-    more = (*_clipped(rows, len(runs)), *_overridden(runs), *_unrelated(runs, scans.families))
+    more = (*_clipped(rows, len(runs)), *_overridden(runs), *_shifted(runs), *_unrelated(runs, scans.families))
     return Finding(tuple(runs), log, (*notes, *more))

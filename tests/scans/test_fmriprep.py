@@ -10,7 +10,7 @@ import nibabel as nib
 import pytest
 
 from fmri_saliency.errors import ConfigError, InputError, TimingWarning
-from fmri_saliency.records import Event
+from fmri_saliency.records import Event, Run
 from fmri_saliency.scans import BidsChoice, BidsSimulation, Scans, find_fmriprep, find_runs, simulate_bids
 
 SMALL = BidsSimulation(subjects=("01", "02"), tasks=("look", "move"), shape=(2, 2, 2), n_times=20)
@@ -331,3 +331,34 @@ def test_damaged_and_dangling_scans_are_rows(make: Make) -> None:
     assert "`datalad get` it" in log["sub-01_task-look"][1]
     assert log["sub-02_task-look"][0] == "unusable"
     assert "is not an image" in log["sub-02_task-look"][1]
+
+
+def test_onsets_are_counted_from_what_the_first_frame_stands_for(make: Make) -> None:
+    _, out = make()
+    plain = find_runs(Scans("fmriprep", out)).runs[0]
+    assert (plain.start_time, plain.busy) == (0.0, ((4.0, 12.0), (16.0, 24.0), (28.0, 36.0)))
+    card = sidecar(bold(out))
+    stated = json.loads(card.read_text())
+
+    def first(slice_timing: str = "apply", **more: object) -> Run:
+        card.write_text(json.dumps(stated | more))
+        return find_runs(Scans("fmriprep", out, bids=BidsChoice(slice_timing=slice_timing))).runs[0]
+
+    moved = first(SliceTimingCorrected=True, StartTime=0.95)
+    assert moved.start_time == 0.95
+    assert moved.events == (Event(3.05, 8.0, "left"), Event(15.05, 8.0, "right"), Event(27.05, 8.0, "left"))
+    assert moved.busy == ((3.05, 11.05), (15.05, 23.05), (27.05, 35.05))
+    half = first(SliceTimingCorrected=True)  # the middle of a frame of 2 s
+    assert (half.start_time, half.events[0].onset) == (1.0, 3.0)
+    assert first(SliceTimingCorrected=False).start_time == 0.0
+    assert first("ignore", SliceTimingCorrected=True, StartTime=0.95) == plain
+    first(SliceTimingCorrected=True, StartTime=0.95)
+    (note,) = [note for note in find_runs(Scans("fmriprep", out)).notes if "slice timing" in note]
+    assert note.startswith("The frames of 1 of 4 runs stand for a later moment")
+    assert "0.95 s); onsets are counted from there" in note
+    card.write_text(json.dumps(stated | {"StartTime": "soon"}))
+    log = find_runs(Scans("fmriprep", out)).log
+    assert 'StartTime in' in log["message"][0]
+    assert 'must be seconds; "soon" came' in log["message"][0]
+    with pytest.raises(ConfigError, match="slice_timing in"):
+        BidsChoice(slice_timing="middle")
