@@ -57,6 +57,8 @@ class Run:
         Onset and end, in seconds as those of events, of whatever happened, be it an event of `events` or not (cues,
         responses, rows without a name); the same for what lasted no time, or nobody knows how long. Rest keeps clear
         of it.
+    sources : tuple of Path
+        What else was read to know the run: events, sidecars; a folder stands for all files in it.
     start_time : float
         Seconds from the beginning of the scan to what the first frame stands for (BIDS: StartTime); above 0 after a
         correction of slice timing. Events are counted from there.
@@ -81,6 +83,7 @@ class Run:
     acquisition: str = ""
     busy: tuple[tuple[float, float], ...] = ()
     start_time: float = 0.0
+    sources: tuple[Path, ...] = ()
 
     @property
     def entities(self) -> dict[str, str]:

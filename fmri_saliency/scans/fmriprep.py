@@ -130,11 +130,14 @@ def _sidecars(bold: BidsFile, group: _Group) -> list[Path]:
     return [Path(bold.folder, file.name) for file in group.files if file.name == name]
 
 
+def _cards(bold: BidsFile, group: _Group, source: _Source) -> list[Path]:
+    """Return the JSON files that tell of a run: that beside the BOLD, then those of the raw data set."""
+    return _sidecars(bold, group) + (source.raw.applicable(group.entities, "bold", ".json") if source.raw else [])
+
+
 def _repetition_time(bold: BidsFile, group: _Group, source: _Source) -> float | None:
     """Return the repetition time that the sidecars state, if any does: that beside the BOLD, then the raw ones."""
-    cards = _sidecars(bold, group)
-    cards += source.raw.applicable(group.entities, "bold", ".json") if source.raw else []
-    for card in cards:
+    for card in _cards(bold, group, source):
         content = read_json(card)
         value = content.get("RepetitionTime") if isinstance(content, dict) else None
         if value is None:
@@ -229,6 +232,7 @@ def _read_run(bold: BidsFile, group: _Group, source: _Source) -> Run:
         acquisition=entities.get("acq", ""),
         busy=busy_spans(shift_events(every, start_time), n_times * used),
         start_time=start_time,
+        sources=(*([path] if path else []), *_cards(bold, group, source)),
     )
 
 

@@ -118,6 +118,7 @@ def _read_run(
         space=space,
         header_t_r=header_t_r,
         busy=busy_spans(every, n_times * used),
+        sources=(events_folder,) if files else (),
     )
     return run, overhanging(events, n_times * used)
 

@@ -13,7 +13,7 @@ from fmri_saliency.errors import InputError, nearest
 from fmri_saliency.files import read_tsv
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import busy_spans, check_timing, read_bids_events
-from fmri_saliency.scans.images import read_bold_header
+from fmri_saliency.scans.images import read_bold_header, sidecar_of
 from fmri_saliency.scans.patterns import DESCRIBING, fill_cell, is_pattern, match_cell
 
 __all__ = ["COLUMNS", "find_table"]
@@ -140,6 +140,7 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) ->
         header_t_r=header_t_r,
         acquisition=row["acquisition"],
         busy=busy_spans(every, n_times * used),
+        sources=tuple(path for path in (events_path, sidecar_of(bold)) if path and path.is_file()),
     )
 
 
