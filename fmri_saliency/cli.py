@@ -79,7 +79,7 @@ def _report(options: argparse.Namespace) -> None:
 
 def _runs(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.extract import find
+    from fmri_saliency.pipeline.index import find
     from fmri_saliency.pipeline.train import foresee
 
     config = load_config(options.config)

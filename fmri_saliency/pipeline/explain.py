@@ -20,7 +20,8 @@ from fmri_saliency.errors import StepError
 from fmri_saliency.files import read_json, write_json, write_rows, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain
-from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
+from fmri_saliency.pipeline.extract import choose_atlas, grid_atlas
+from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.train import SPLIT_WORDS, fold_inputs, load_samples, score_inputs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
@@ -86,7 +87,7 @@ def _join_folds(config: Config, network: str, folds: Sequence[Fold], inputs: str
 
 def class_atlas(config: Config) -> tuple[Atlas, str, list[Run]]:
     """Return the atlas on the grid of the first run, the note on spaces, and the runs."""
-    finding = find(config)
+    finding = known_runs(config)
     atlas, note = choose_atlas(config, finding.runs)
     run = finding.runs[0]
     return replace(grid_atlas(atlas, run), space=run.space or atlas.space), note, list(finding.runs)

@@ -16,44 +16,25 @@ from fmri_saliency.files import fingerprint, read_json, write_tsv
 from fmri_saliency.images import open_image
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
+from fmri_saliency.pipeline.index import find, write_index
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Atlas, Run
-from fmri_saliency.scans import find_runs, read_subjects
 from fmri_saliency.scans.bids_spaces import INDIVIDUAL
 from fmri_saliency.scans.find import Finding
 from fmri_saliency.series import (
     Cleaning,
     SeriesJob,
     card_path,
+    described_by,
     extract_to_files,
     forget_series,
     series_name,
     series_outputs,
 )
 
-__all__ = ["extract", "find", "grid_atlas", "series_inputs"]
+__all__ = ["extract", "grid_atlas", "series_inputs"]
 
 Grid = tuple[tuple[int, ...], bytes]
-
-
-def find(config: Config) -> Finding:
-    """Find the configured runs."""
-    scans = config.scans
-    return find_runs(
-        scans.layout,
-        scans.path,
-        t_r=scans.t_r,
-        space=scans.space,
-        tasks=scans.tasks,
-        subjects=read_subjects(scans.subject_list) if scans.subject_list else scans.subjects,
-        directions=scans.directions,
-        exclude=scans.exclude,
-        families=scans.families,
-        variant=scans.variant,
-        events=scans.events,
-        bids=scans.bids,
-        t_r_conflict=scans.t_r_conflict,
-    )
 
 
 def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
@@ -82,8 +63,9 @@ def grid_atlas(atlas: Atlas, run: Run) -> Atlas:
 
 def series_inputs(run: Run, atlas: Atlas, cleaning: Cleaning) -> str:
     """Return what identifies the series of a run: its files, the atlas and the cleaning."""
-    files = [fingerprint(path) for path in (run.bold, run.mask, run.confounds)]
-    return stamp(files, run.t_r, atlas.fingerprint, to_plain(cleaning))
+    about = described_by(run, cleaning.denoise)
+    files = [fingerprint(path) for path in (run.bold, run.mask, run.confounds, about)]
+    return stamp(files, run.t_r, run.start_time, atlas.fingerprint, to_plain(cleaning))
 
 
 @dataclass(frozen=True)
@@ -113,7 +95,8 @@ def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, 
             if is_done(card_path(stem), inputs, series_outputs(stem)):
                 continue
             sources = [path.as_posix() for path in (run.bold, run.mask, run.confounds) if path]
-            about = {"Sources": sources, "HeaderRepetitionTime": run.header_t_r, "Atlas": atlas.name}
+            about = {"Sources": sources, "HeaderRepetitionTime": run.header_t_r, "StartTime": run.start_time,
+                     "Atlas": atlas.name}  # fmt: skip
             _add_job(plan, SeriesJob(run, stem, {**about, "SpaceNote": note, "inputs": inputs}))
         except OSError as error:
             plan.failures[run.key] = (f"{error.filename or run.bold} was found and cannot be reached now: "
@@ -136,7 +119,7 @@ def _choose_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
 
 QUALITY = (
     "fd_mean", "fd_max", "fd_share_high", "non_steady_frames", "mean_coverage", "partly_covered_regions",
-    "nan_voxels", "constant_voxels",
+    "nan_voxels", "constant_voxels", "marked_frames", "degrees_of_freedom",
 )  # fmt: skip
 
 
@@ -190,8 +173,11 @@ def _write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failu
     return log
 
 
-def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
+def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = None) -> pd.DataFrame:
     """Extract the series of all runs, or of those named by `keys`.
+
+    Runs are looked for on the disk, unless a `finding` of just now is given, and kept in an index for the steps that
+    follow (:func:`~fmri_saliency.pipeline.index.read_index`).
 
     Runs whose recorded inputs have not changed are skipped. A run that cannot be used is a
     row in ``runs.tsv``; the others go on. ``quality.tsv`` has a row per run with series:
@@ -209,9 +195,10 @@ def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
         If no run can be used at all, or the tables cannot be written.
     """
     space = Workspace(config.output.path)
-    finding = find(config)
+    finding = finding or find(config)
     atlas, note = choose_atlas(config, finding.runs)
     space.begin()
+    write_index(config, finding)
     write_config(config, space.root / "config.toml")
     chosen = _choose_runs(finding.runs, keys)
     stems = {run.key: space.root / series_name(run, atlas) for run in finding.runs}

@@ -8,7 +8,8 @@ from fmri_saliency.errors import StepError
 from fmri_saliency.files import clear_unfinished
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import explain
-from fmri_saliency.pipeline.extract import extract, find
+from fmri_saliency.pipeline.extract import extract
+from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import report
 from fmri_saliency.pipeline.train import foresee, train
@@ -47,8 +48,9 @@ def run_all(config: Config) -> Path:
     """
     if config.output.path.is_dir():
         clear_unfinished(config.output.path)
-    say(foresee(config, find(config).runs))
-    log = extract(config)
+    finding = find(config)
+    say(foresee(config, finding.runs))
+    log = extract(config, finding=finding)
     train(config)
     explain(config)
     judge(config)

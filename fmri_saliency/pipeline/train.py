@@ -16,7 +16,8 @@ from fmri_saliency.errors import ConfigError, DecoderError, StepError
 from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
-from fmri_saliency.pipeline.extract import choose_atlas, find, series_inputs
+from fmri_saliency.pipeline.extract import choose_atlas, series_inputs
+from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Run, Samples
 from fmri_saliency.rows import Rows
@@ -43,7 +44,7 @@ SPLIT_WORDS = {
 
 
 def foresee(config: Config, runs: Sequence[Run]) -> str:
-    """Say what will be decoded, before anything is extracted.
+    """Say what will be decoded, before anything is extracted: the most there can be where frames may be marked.
 
     Raises
     ------
@@ -58,8 +59,13 @@ def foresee(config: Config, runs: Sequence[Run]) -> str:
         raise ConfigError(str(error)) from None
     counts = class_balance(outline.table)["samples"]
     classes = ", ".join(f"{label} {count}" for label, count in counts.items())
-    words = [f"{len(outline.table)} samples of {outline.X.shape[1]} frames ({outline.t_r:g} s each) in {len(counts)} "
-             f"classes ({classes}), {len(folds)} folds: {SPLIT_WORDS[config.decoder.split]}."]
+    may_shrink = config.samples.max_marked < 1
+    words = [f"{'At most ' if may_shrink else ''}{len(outline.table)} samples of {outline.X.shape[1]} frames "
+             f"({outline.t_r:g} s each) in {len(counts)} classes ({classes}), {len(folds)} folds: "
+             f"{SPLIT_WORDS[config.decoder.split]}."]
+    if may_shrink:
+        words.append(f"Which windows have more than {config.samples.max_marked:.0%} of marked frames is known when the "
+                     "runs are extracted: samples.json has the numbers without them.")
     if counts.max() >= UNEVEN * counts.min():
         hint = "" if config.decoder.training.class_weights == "balanced" else \
             '; class_weights = "balanced" in [decoder.training] lets them weigh alike'
@@ -72,7 +78,7 @@ def foresee(config: Config, runs: Sequence[Run]) -> str:
 
 def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, Any]]]:
     """Return the runs that have series, where those are, and what is written beside them."""
-    finding = find(config)
+    finding = known_runs(config)
     atlas, _ = choose_atlas(config, finding.runs)
     runs, stems, cards = [], [], []
     for run in finding.runs:
@@ -107,7 +113,8 @@ def load_samples(config: Config) -> tuple[Samples, str]:
     runs, stems, cards = _extracted(config)
     events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
     people = [(stem.name, run.group) for stem, run in zip(stems, runs, strict=True)]
-    inputs = stamp(cards, events, people, to_plain(config.samples))
+    busy = [run.busy for run in runs] if config.samples.rest else []
+    inputs = stamp(cards, events, busy, people, to_plain(config.samples))
     if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
         marks = [read_marked(card, run.n_times, stem.with_name(stem.name + ".json"))
                  for card, run, stem in zip(cards, runs, stems, strict=True)]
