@@ -20,7 +20,7 @@ __all__ = ["HEMISPHERES", "Hemisphere", "load_hemisphere", "project_surface", "s
 HEMISPHERES = ("left", "right")
 MESH = "fsaverage5"
 N_SAMPLES = 10  # nilearn's number between two surfaces
-REACH = 3.0  # mm; nilearn's radius around a vertex, and about how well fsaverage fits the templates of volumes
+REACH = 4.0  # mm; about how well fsaverage fits the templates of volumes
 KEPT = 8  # atlases whose vertices are kept in memory, 0.16 MB each
 _SAMPLED: dict[str, dict[str, np.ndarray]] = {}
 
@@ -50,6 +50,12 @@ def _check_space(atlas: Atlas) -> None:
     if atlas.grayordinates is not None:
         raise AtlasError(f"Atlas '{atlas.name}' has labels of grayordinates, which are drawn in other programs "
                          "(wb_view); a view on fsaverage needs an atlas of voxels.")
+
+
+def _on_cortex(side: str) -> np.ndarray:
+    """Return whether each vertex is cortex: not cut out with the medial wall where the surface is flattened."""
+    half = load_hemisphere(side, "flat")
+    return np.isin(np.arange(len(half.coordinates)), half.faces)
 
 
 def _most_frequent(rows: np.ndarray) -> np.ndarray:
@@ -91,8 +97,8 @@ def sample_regions(atlas: Atlas) -> dict[str, np.ndarray]:
     """Say which region each vertex of fsaverage5 belongs to, so that regions do not blend.
 
     The region that holds most of ten voxels between white matter and pial surface, if any lies in a region, else that
-    of the nearest voxel within 3 mm. The surface's coordinates are taken for those of the atlas's template, as nilearn
-    takes them; they agree to a few mm.
+    of the nearest voxel within 4 mm; none on the medial wall, which the flattened surface leaves out. The surface's
+    coordinates are taken for those of the atlas's template, as nilearn takes them; they agree to a few mm.
     The answer is kept in memory for the next map of the atlas.
 
     Parameters
@@ -116,7 +122,8 @@ def sample_regions(atlas: Atlas) -> dict[str, np.ndarray]:
         place = np.zeros(max(int(index.max()), int(atlas.labels.max())) + 1, dtype=np.int32)
         place[index] = np.arange(1, len(index) + 1)
         places = place[atlas.labels]
-        found = {side: _sample_places(places, atlas.affine, side) - 1 for side in HEMISPHERES}
+        found = {side: np.where(_on_cortex(side), _sample_places(places, atlas.affine, side), 0) - 1
+                 for side in HEMISPHERES}  # fmt: skip
         while len(_SAMPLED) >= KEPT:
             del _SAMPLED[next(iter(_SAMPLED))]
         _SAMPLED[atlas.fingerprint] = found

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from fmri_saliency.brain import project_regions
 from fmri_saliency.errors import AtlasError
-from fmri_saliency.plotting.colours import scale_of
+from fmri_saliency.plotting.colours import draw_scale, scale_of
 from fmri_saliency.plotting.sight import BRAIN, draw_brain, look_through
 from fmri_saliency.records import Atlas
 
@@ -72,7 +72,7 @@ def animate_glass(
     canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(BRAIN), width_ratios=list(BRAIN.values()))
     images = {d: draw_brain(panel, d, seen[0][d], scale, threshold) for panel, d in zip(panels, BRAIN, strict=True)}
-    figure.colorbar(scale, ax=panels, label=unit, shrink=0.8, aspect=15, pad=0.01)
+    draw_scale(figure, scale, panels, unit)
     words = figure.suptitle("\n".join([title, " "]).strip("\n"), fontsize=11)
     pictures = []
     for frame, views in zip(frames, seen, strict=True):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from fmri_saliency.errors import InputError, one_of
 from fmri_saliency.plotting.canvas import open_axes
-from fmri_saliency.plotting.colours import scale_of
+from fmri_saliency.plotting.colours import draw_scale, scale_of
 
 __all__ = ["plot_attention"]
 
@@ -23,7 +23,7 @@ def plot_attention(
     reader: str = "time",
     axes: Axes | None = None,
 ) -> Figure:
-    """Draw how much each reader takes of every moment.
+    """Draw how much each reader takes of every moment, beside an even share of what it can see.
 
     Parameters
     ----------
@@ -59,16 +59,17 @@ def plot_attention(
         raise InputError(f"Attention weights must have shape (n_readers, n_times); {weights.shape} came. Average over "
                          "samples, and over hops or time steps.")
     n_readers, n_times = weights.shape
-    scale = scale_of(100 * weights, signed=False)
+    beside_even = weights * np.maximum((weights > 0).sum(axis=1, keepdims=True), 1)
+    scale = scale_of(beside_even, signed=False)
     stop = start + n_times * t_r
     square = reader == "time"
     axes = open_axes(axes, (5.8, 4.8) if square else (8.6, 1.2 + 0.22 * n_readers))
-    axes.imshow(np.ma.masked_equal(100 * weights, 0), aspect="auto", cmap=scale.cmap, norm=scale.norm,
+    axes.imshow(np.ma.masked_equal(beside_even, 0), aspect="auto", cmap=scale.cmap, norm=scale.norm,
                 interpolation="nearest",
                 extent=(start, stop, start + n_readers * t_r, start) if square else (start, stop, n_readers + 0.5, 0.5),
                 )  # fmt: skip
     axes.set(xlabel=clock, ylabel="Time step that reads (s)" if square else "Hop", title=title)
     if not square:
         axes.set_yticks(range(1, n_readers + 1, -(-n_readers // 10)))
-    axes.get_figure().colorbar(scale, ax=axes, label="Share of what is read (%)")
+    draw_scale(axes.get_figure(), scale, axes, "Weight (times an even share)")
     return axes.figure.figure

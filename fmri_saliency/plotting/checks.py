@@ -21,7 +21,7 @@ def plot_evidence(evidence: Sequence[Evidence], title: str = "", *, axes: Axes |
     Parameters
     ----------
     evidence : sequence of Evidence
-        Shares, or areas under a curve: all without a unit. Those whose figure is not known are left out.
+        Shares, correlations, or areas under a curve: all without a unit. Those whose figure is not known are left out.
     title : str
     axes : Axes, optional
         To draw in; those of a new figure when omitted.
@@ -46,7 +46,7 @@ def plot_evidence(evidence: Sequence[Evidence], title: str = "", *, axes: Axes |
             axes.axhline(row - 0.5, color="0.85", linewidth=0.8)
     axes.set_yticks(range(len(rows)), [f"{one.check}: {one.subject}" for one in rows], fontsize=7)
     axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
-    axes.set_xlabel("Figure of the check (share, or area under the curve)")
+    axes.set_xlabel("Figure of the check (share, correlation, or area under the curve)")
     axes.set_title(title, fontsize=10)
     known = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
     if known:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fmri_saliency.brain import project_labels, project_regions
 from fmri_saliency.plotting.canvas import Place, open_place
-from fmri_saliency.plotting.colours import scale_of
+from fmri_saliency.plotting.colours import draw_scale, scale_of
 from fmri_saliency.plotting.sight import BRAIN, draw_brain, look_through
 from fmri_saliency.records import Atlas
 
@@ -86,7 +86,7 @@ def plot_glass(
     panels = place.subplots(1, len(BRAIN), width_ratios=list(BRAIN.values()))
     for panel, (direction, seen) in zip(panels, look_through(image, BRAIN, atlas.maps is None).items(), strict=True):
         draw_brain(panel, direction, seen, scale, threshold)
-    place.colorbar(scale, ax=panels, label=unit, shrink=0.8, aspect=15, pad=0.01)
+    draw_scale(place, scale, panels, unit)
     place.suptitle(title, fontsize=11)
     return place.figure
 
@@ -139,7 +139,7 @@ def plot_glass_strip(
     for panel, image, moment in zip(panels, images, moments, strict=True):
         draw_brain(panel, "z", look_through(image, "z", atlas.maps is None)["z"], scale, threshold)
         panel.set_title(moment, fontsize=9)
-    place.colorbar(scale, ax=panels, label=unit, shrink=0.8, aspect=15, pad=0.01)
+    draw_scale(place, scale, panels, unit)
     place.suptitle(title, fontsize=10)
     return place.figure
 
@@ -172,6 +172,6 @@ def plot_glass_share(
     panels = place.subplots(1, len(BRAIN), width_ratios=list(BRAIN.values()))
     for panel, (direction, seen) in zip(panels, look_through(image, BRAIN, True).items(), strict=True):
         draw_brain(panel, direction, seen, scale, shift=1.0)
-    place.colorbar(scale, ax=panels, label=label, shrink=0.8, aspect=15, pad=0.01)
+    draw_scale(place, scale, panels, label)
     place.suptitle(title, fontsize=10)
     return place.figure

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fmri_saliency.plotting.canvas import open_place
-from fmri_saliency.plotting.colours import colour_of, scale_of
+from fmri_saliency.plotting.colours import colour_of, draw_scale, mark_negative, scale_of
 from fmri_saliency.records import Event
 from fmri_saliency.series import expected_responses
 
@@ -154,6 +154,8 @@ def plot_region_time(
         values.T, aspect="auto", cmap=scale.cmap, norm=scale.norm, interpolation="nearest",
         extent=(start, start + length, len(names) - 0.5, -0.5),
     )  # fmt: skip
+    if signed:
+        mark_negative(main, values.T, (start, start + length, -0.5, len(names) - 0.5), scale.norm.vmax)
     shown = _spread(np.argsort(-np.abs(values).mean(axis=0)), np.arange(len(names)), len(names))
     main.set_yticks(shown, [names[i] for i in shown], fontsize=6)
     if networks:
@@ -161,6 +163,6 @@ def plot_region_time(
     main.set_xlim(start, start + length)
     main.set_xlabel(clock)
     main.set_ylabel("Region")
-    place.colorbar(scale, ax=main, label=f"Saliency ({unit})" if unit else "Saliency", shrink=0.8)
+    draw_scale(place, scale, main, f"Saliency ({unit})" if unit else "Saliency")
     place.suptitle(title, fontsize=11)
     return place.figure

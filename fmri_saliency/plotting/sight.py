@@ -17,6 +17,8 @@ from matplotlib.path import Path
 from nilearn.image import reorder_img
 from nilearn.plotting import plot_glass_brain
 
+from fmri_saliency.plotting.colours import mark_negative
+
 __all__ = ["BRAIN", "Seen", "draw_brain", "look_through"]
 
 BRAIN = {"l": 1.0, "y": 0.83, "r": 1.0, "z": 0.81}
@@ -85,6 +87,7 @@ def draw_brain(
     shown = np.ma.masked_where(np.abs(seen.pixels) <= threshold, seen.pixels - shift)
     image = axes.imshow(shown, cmap=scale.cmap, norm=scale.norm, extent=seen.extent, origin="lower",
                         interpolation="nearest")  # fmt: skip
+    mark_negative(axes, shown, seen.extent, scale.norm.vmax)
     for path, colour, width in lines:
         axes.add_patch(PathPatch(path, edgecolor=colour, linewidth=width, facecolor="none"))
     axes.set(xlim=(right, left) if direction == "l" else (left, right), ylim=(bottom, top), aspect="equal")

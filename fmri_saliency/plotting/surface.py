@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from fmri_saliency.brain import HEMISPHERES, load_hemisphere, project_surface
 from fmri_saliency.errors import one_of
 from fmri_saliency.plotting.canvas import open_place
-from fmri_saliency.plotting.colours import scale_of
+from fmri_saliency.plotting.colours import draw_scale, scale_of
 from fmri_saliency.records import Atlas
 
 __all__ = ["plot_surface"]
@@ -162,6 +162,6 @@ def plot_surface(
     panels = np.ravel(place.subplots(1, len(pairs)))
     for panel, (side, view) in zip(panels, pairs, strict=True):
         _draw_half(panel, side, view, kind, vertices[side], scale, threshold)
-    place.colorbar(scale, ax=panels, label=unit, shrink=0.8, aspect=15, pad=0.01)
+    draw_scale(place, scale, panels, unit)
     place.suptitle(title, fontsize=11)
     return place.figure
