@@ -22,6 +22,7 @@ from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
 from fmri_saliency.pipeline.train import SPLIT_WORDS, fold_inputs, load_samples, score_inputs
+from fmri_saliency.pipeline.view import say_view, write_view
 from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
 from fmri_saliency.rows import Rows
@@ -321,6 +322,8 @@ def explain(config: Config) -> None:
         written += [path, path.with_suffix(".json")]
     _remove_others(space.root / "group", written)
     say(f"Maps: {len(main.labels)} classes in {space.root / 'group'}.")
+    write_view(space.root, main, atlas)
+    say_view(space.root)
 
 
 def _columns(config: Config, classes: Saliency) -> dict[str, Any]:

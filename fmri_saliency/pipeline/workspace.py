@@ -18,7 +18,7 @@ IGNORED = (
     "config.toml", "runs.tsv", "quality.tsv", "report.html", "quality.html", "samples/", "decoder/", "saliency/",
     "evidence/", "figures/", "group/",
     "**/*_timeseries.tsv", "**/*_timeseries.json", "**/*_stat-coverage_bold.tsv", "**/*_desc-quality_regions.tsv",
-    "**/.unfinished-*",
+    "**/.unfinished-*", "fsleyes/", "view.sh",
 )  # fmt: skip
 
 
