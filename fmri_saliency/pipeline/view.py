@@ -177,7 +177,8 @@ def _write_atlas(root: Path, atlas: Atlas) -> tuple[list[Path], list[Path]]:
     if not is_done(card, inputs, images):
         save_atlas(atlas, labels, maps)
         write_tsv(table, atlas.regions.assign(color=region_colours(atlas)))
-        about = {"Description": f"Regions of the atlas {atlas.name} on the grid of the scans", "Manual": False}
+        about = {"Description": f"Regions of the atlas {atlas.name} on the grid of the scans", "Manual": False,
+                 **({"SpatialReference": atlas.space} if atlas.space else {})}  # fmt: skip
         if atlas.maps is not None:
             words = f"Weights of the regions of the atlas {atlas.name} on the grid of the scans"
             write_json(stem.with_name(f"{stem.name}_probseg.json"), about | {"Description": words})
