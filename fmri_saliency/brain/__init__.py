@@ -2,6 +2,7 @@
 
 from fmri_saliency.brain.atlases import (
     check_space,
+    is_adult_template,
     load_atlas,
     load_chosen_atlas,
     load_label_atlas,
@@ -20,6 +21,7 @@ __all__ = [
     "atlas_cards",
     "check_space",
     "describe_atlas",
+    "is_adult_template",
     "list_atlases",
     "load_atlas",
     "load_chosen_atlas",

@@ -23,6 +23,7 @@ from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, grid_atlas
 from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.train import SPLIT_WORDS, fold_inputs, load_samples, score_inputs
+from fmri_saliency.pipeline.view import say_view, write_view
 from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
 from fmri_saliency.rows import Rows
@@ -322,6 +323,8 @@ def explain(config: Config) -> None:
         written += [path, path.with_suffix(".json")]
     _remove_others(space.root / "group", written)
     say(f"Maps: {len(main.labels)} classes in {space.root / 'group'}.")
+    write_view(space.root, main, atlas)
+    say_view(space.root)
 
 
 def _columns(config: Config, classes: Saliency) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import report
 from fmri_saliency.pipeline.train import foresee, train
+from fmri_saliency.pipeline.view import say_view
 from fmri_saliency.pipeline.workspace import say
 
 __all__ = ["check_log", "run_all"]
@@ -55,5 +56,6 @@ def run_all(config: Config) -> Path:
     explain(config)
     judge(config)
     page = report(config)
+    say_view(config.output.path)
     check_log(log, config.output.path)
     return page

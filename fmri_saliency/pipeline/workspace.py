@@ -15,8 +15,8 @@ from fmri_saliency.files import digest, read_json, write_json, write_text
 __all__ = ["Workspace", "say"]
 
 IGNORED = (
-    "config.toml", "runs.tsv", "runs.json", "quality.tsv", "report.html", "quality.html", "samples/", "decoder/",
-    "saliency/", "evidence/", "figures/", "group/",
+    "config.toml", "runs.tsv", "runs.json", "quality.tsv", "report.html", "quality.html", "view.sh",
+    "samples", "decoder", "saliency", "evidence", "figures", "group", "fsleyes",  # with a slash only their files match
     "**/*_timeseries.tsv", "**/*_timeseries.json", "**/*_stat-coverage_bold.tsv", "**/*_desc-quality_regions.tsv",
     "**/.unfinished-*",
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Atlases of grayordinates, and maps written back, by hand and as Connectome Workbench reads them."""
 
-import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,13 +61,13 @@ def test_one_value_per_region(atlas: Atlas, tmp_path: Path) -> None:
     assert nib.load(tmp_path / "m.pscalar.nii").get_fdata().tolist() == [[1, 2, 3]]
 
 
-@pytest.mark.skipif(shutil.which("wb_command") is None, reason="Connectome Workbench (wb_command) is not installed")
-def test_workbench_reads_the_time_and_the_parcels(atlas: Atlas, tmp_path: Path) -> None:
+def test_workbench_reads_the_time_and_the_parcels(atlas: Atlas, tmp_path: Path, need: Callable[[str], str]) -> None:
+    workbench = need("workbench")
     values = np.arange(12.0).reshape(4, 3)
     for ending in ("ptseries", "dtseries"):
         path = tmp_path / f"m.{ending}.nii"
         save_grayordinates(values, atlas, path, 0.72, 1.5)
-        done = subprocess.run(["wb_command", "-file-information", path], capture_output=True, text=True, check=True)
+        done = subprocess.run([workbench, "-file-information", path], capture_output=True, text=True, check=True)
         lines = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in done.stdout.splitlines())}
         assert lines["Number of Maps"] == "4"
         assert float(lines["Map Interval Step"]) == pytest.approx(0.72)

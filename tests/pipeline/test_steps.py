@@ -46,7 +46,8 @@ def test_the_steps_one_by_one(cli: Callable, small_config: Path) -> None:
     assert (early.code, "run `fmri-saliency train CONFIG.toml` first" in early.err) == (1, True)
     assert cli("train", small_config).code == 0
     assert "run `fmri-saliency explain CONFIG.toml` first" in cli("judge", small_config).err
-    assert cli("explain", small_config).code == 0
+    explained = cli("explain", small_config)
+    assert (explained.code, explained.err.splitlines()[-1]) == (0, f"To see them in FSLeyes: {out / 'view.sh'}")
     done = cli("report", small_config)
     assert done.code == 0
     assert done.out.strip() == str(out / "report.html")
