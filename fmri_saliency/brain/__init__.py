@@ -12,7 +12,7 @@ from fmri_saliency.brain.cards import AtlasChoice
 from fmri_saliency.brain.cifti import load_grayordinate_atlas, save_grayordinates
 from fmri_saliency.brain.listing import atlas_cards, describe_atlas, list_atlases
 from fmri_saliency.brain.maps import load_maps_atlas
-from fmri_saliency.brain.project import project_labels, project_maps, project_regions, save_map
+from fmri_saliency.brain.project import project_labels, project_maps, project_regions, save_map, stream_map
 from fmri_saliency.brain.surface import HEMISPHERES, load_hemisphere, project_surface, sample_regions
 
 __all__ = [
@@ -37,4 +37,5 @@ __all__ = [
     "sample_regions",
     "save_grayordinates",
     "save_map",
+    "stream_map",
 ]

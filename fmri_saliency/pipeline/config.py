@@ -86,11 +86,27 @@ class Decoder:
 
 @dataclass(frozen=True)
 class Output:
-    """Where results go, and how many processes work on the scans."""
+    """Where results go, and how many processes work on the scans.
+
+    Attributes
+    ----------
+    path : Path
+    n_jobs : int
+        Processes; -1 for all cores.
+    title : str
+        Of the report.
+    per_run : bool
+        Write a map over time for every run, too.
+    blocks : tuple of str
+        Trial types whose onsets block averages are locked to, where a sample is a run; when empty, of all events but
+        those that lie in a longer one.
+    """
 
     path: Path
     n_jobs: int = 1
     title: str = ""
+    per_run: bool = False
+    blocks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.n_jobs == 0:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fmri_saliency.bids import bids_uri
 from fmri_saliency.brain import check_space, load_chosen_atlas, resample_atlas
 from fmri_saliency.errors import ConfigError, InputError, StepError, nearest
 from fmri_saliency.files import fingerprint, read_json, write_tsv
@@ -32,9 +33,15 @@ from fmri_saliency.series import (
     series_outputs,
 )
 
-__all__ = ["extract", "grid_atlas", "series_inputs"]
+__all__ = ["choose_atlas", "extract", "grid_atlas", "series_inputs", "source_links"]
 
 Grid = tuple[tuple[int, ...], bytes]
+
+
+def source_links(config: Config) -> dict[str, Path]:
+    """Return the data sets that results are made from: the scans, and for derivatives the raw ones where known."""
+    scans, raw = config.scans.path, config.scans.bids.raw
+    return {"scans": scans if scans.is_dir() else scans.parent, **({} if raw is None else {"raw": raw})}
 
 
 def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
@@ -85,7 +92,9 @@ def _add_job(plan: _Plan, job: SeriesJob) -> None:
     plan.jobs.append((job, grid))
 
 
-def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, cleaning: Cleaning) -> _Plan:
+def _plan(
+    runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, cleaning: Cleaning, links: dict[str, Path]
+) -> _Plan:
     """Say which runs are not up to date; one whose files cannot be reached any more is a failure of its own."""
     plan = _Plan()
     for run in runs:
@@ -94,7 +103,7 @@ def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, 
             inputs = series_inputs(run, atlas, cleaning)
             if is_done(card_path(stem), inputs, series_outputs(stem)):
                 continue
-            sources = [path.as_posix() for path in (run.bold, run.mask, run.confounds) if path]
+            sources = [bids_uri(path, links) for path in (run.bold, run.mask, run.confounds) if path]
             about = {"Sources": sources, "HeaderRepetitionTime": run.header_t_r, "StartTime": run.start_time,
                      "Atlas": atlas.name}  # fmt: skip
             _add_job(plan, SeriesJob(run, stem, {**about, "SpaceNote": note, "inputs": inputs}))
@@ -197,7 +206,7 @@ def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = 
     space = Workspace(config.output.path)
     finding = finding or find(config)
     atlas, note = choose_atlas(config, finding.runs)
-    space.begin()
+    space.begin(source_links(config))
     write_index(config, finding)
     write_config(config, space.root / "config.toml")
     chosen = _choose_runs(finding.runs, keys)
@@ -205,7 +214,7 @@ def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = 
     if len(set(stems.values())) < len(finding.runs):
         raise InputError("Two runs would have the same file name; tell them apart by session, direction or run in "
                          f"{config.scans.path}.")
-    plan = _plan(chosen, stems, atlas, note, config.cleaning)
+    plan = _plan(chosen, stems, atlas, note, config.cleaning, source_links(config))
     atlases = {grid: resample_atlas(atlas, affine, grid[0]) for grid, affine in plan.grids.items()}
     work = [(job, atlases[grid], config.cleaning) for job, grid in plan.jobs]
     failures = {**plan.failures, **dict(run_jobs(extract_to_files, work, config.output.n_jobs, "Extracting", "run"))}

@@ -16,7 +16,7 @@ from fmri_saliency.errors import ConfigError, DecoderError, StepError
 from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
-from fmri_saliency.pipeline.extract import choose_atlas, series_inputs
+from fmri_saliency.pipeline.extract import choose_atlas, series_inputs, source_links
 from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Run, Samples
@@ -212,7 +212,7 @@ def train(config: Config) -> dict[str, Any]:
     """
     space = Workspace(config.output.path)
     samples, samples_inputs = load_samples(config)
-    space.begin()
+    space.begin(source_links(config))
     write_config(config, space.root / "config.toml")
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
     jobs, stamps = [], score_inputs(config, folds, samples_inputs)

@@ -92,7 +92,7 @@ def test_the_data_set_describes_itself(results: Path) -> None:
     card = json.loads((results / "dataset_description.json").read_text())
     assert card["DatasetType"] == "derivative"
     assert card["GeneratedBy"][0]["Name"] == "fmri_saliency"
-    assert "group/" in (results / ".bidsignore").read_text().splitlines()
+    assert "group" in (results / ".bidsignore").read_text().splitlines()
 
 
 def test_the_page_stands_alone(results: Path) -> None:
