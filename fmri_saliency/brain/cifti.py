@@ -19,6 +19,11 @@ from fmri_saliency.records import Atlas
 __all__ = ["load_grayordinate_atlas", "parcels_of", "save_grayordinates"]
 
 LEFT, RIGHT = "_LEFT", "_RIGHT"
+INTENTS = {
+    ".ptseries.nii": (3004, "ConnParcelSries"), ".dtseries.nii": (3002, "ConnDenseSeries"),
+    ".pscalar.nii": (3008, "ConnParcelScalr"), ".dscalar.nii": (3006, "ConnDenseScalar"),
+}  # fmt: skip
+"""What the header says of each kind of file: CIFTI-2, appendix B (https://www.nitrc.org/projects/cifti)."""
 
 
 def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -> Atlas:
@@ -144,5 +149,7 @@ def save_grayordinates(
         data = np.pad(data, ((0, 0), (1, 0)))[:, place[atlas.labels[:, 0, 0]]]
     image = Cifti2Image(data, header=(rows, columns))
     image.update_headers()
+    code, name = INTENTS[kind]
+    image.nifti_header.set_intent(code, name=name)
     with atomic_path(path) as temporary:
         nib.save(image, temporary)

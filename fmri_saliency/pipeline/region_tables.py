@@ -31,7 +31,7 @@ def region_table(classes: Saliency, atlas: Atlas, absent: Sequence[str] = ()) ->
             name = classes.names[region]
             about = {key: regions.at[name, key] for key in ("hemisphere", "network", "x", "y", "z") if key in regions}
             values = {"mean": float(mean[region]), "mean_abs": float(size[region]), "peak_s": float(peak[region])}
-            values = {key: round(value, 6) for key, value in values.items()}
+            values = {key: float(f"{value:.6g}") for key, value in values.items()}
             rows.append({"class": label, "rank": rank, "region": name, **about, **values, "absent": name in absent})
     return pd.DataFrame(rows)
 

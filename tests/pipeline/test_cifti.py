@@ -60,7 +60,7 @@ def test_from_dense_series_to_parcel_maps(cli: Callable, config: Path) -> None:
     done = cli("run", config)
     assert done.code == 0, done.err
     group = config.parent / "results" / "group"
-    table = pd.read_csv(next(group.glob("*_regions.tsv")), sep="\t")
+    table = pd.read_csv(next(group.glob("desc-*_regions.tsv")), sep="\t")
     assert set(table["region"]) == set(NAMES.values())
     for label in ("see", "move"):
         (path,) = group.glob(f"*{label}*_stat-saliency_*boldmap.ptseries.nii")
