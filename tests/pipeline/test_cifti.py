@@ -1,5 +1,7 @@
 """From dense CIFTI series to CIFTI maps and a page, as a user runs it."""
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from making_cifti import LABELS, NAMES, write_labels, write_series
+from scipy.stats import ttest_1samp
+from validating import bids_errors
 
 CONFIG = """
 [scans]
@@ -75,8 +79,44 @@ def test_from_dense_series_to_parcel_maps(cli: Callable, config: Path) -> None:
         np.testing.assert_allclose(dense, np.append(0, means)[LABELS], atol=1e-7)
         assert path.with_name(path.name.replace(".ptseries.nii", ".json")).is_file()
     assert not list(group.glob("*.nii.gz"))
+    check_people(config.parent / "results")
     assert "averaged over those of their grayordinates" in (config.parent / "results" / "report.html").read_text()
     assert "0 extracted, 6 up to date" in cli("extract", config).err
+    assert bids_errors(config.parent / "results") == []
+    check_with_workbench(config.parent / "results")
+
+
+def check_people(out: Path) -> None:
+    """Everybody has maps per parcel, those without time also per grayordinate; the group's mean is theirs."""
+    name = "sub-{0}/func/sub-{0}_task-both_contrast-see_*_stat-{1}_*boldmap{2}"
+    series = [next(out.glob(name.format(f"{k:02d}", "saliency", ".ptseries.nii"))) for k in range(1, 7)]
+    values = np.mean([nib.load(path).get_fdata() for path in series], axis=0)
+    (whole,) = (out / "group").glob("*contrast-see_*_stat-saliency_*.ptseries.nii")
+    np.testing.assert_allclose(nib.load(whole).get_fdata(), values, atol=1e-6)
+    assert nib.load(series[0]).header.get_axis(0).step == 1.0
+    for stat in ("saliencymean", "saliencyabs", "peaktime"):
+        for ending, size in ((".pscalar.nii", 3), (".dscalar.nii", 10)):
+            assert nib.load(next(out.glob(name.format("03", stat, ending)))).shape == (1, size)
+    assert not list(out.glob("sub-*/func/*_boldmap.dtseries.nii"))  # 0.1 GB each for the HCP's grayordinates
+    (t,) = (out / "group").glob("*contrast-see_*_stat-saliencyt_*.dtseries.nii")
+    people = np.array([nib.load(path).get_fdata() for path in series])
+    np.testing.assert_allclose(nib.load(t).get_fdata()[:, LABELS == 2], np.repeat(
+        ttest_1samp(people, 0).statistic[:, 1:2], 3, axis=1), rtol=1e-3)  # fmt: skip
+
+
+def check_with_workbench(out: Path) -> None:
+    """Workbench agrees on time, units and the number of maps."""
+    if shutil.which("wb_command") is None:
+        pytest.skip("wb_command is not there (apt-get install connectome-workbench); all else was found right")
+    for pattern, steps in (("sub-01/func/*see_*_stat-saliency_*.ptseries.nii", 8),
+                           ("group/*see_*_stat-saliencyt_*.dtseries.nii", 8),
+                           ("sub-03/func/*see_*_stat-peaktime_*.dscalar.nii", 1)):  # fmt: skip
+        said = subprocess.run(["wb_command", "-file-information", str(next(out.glob(pattern)))], capture_output=True,
+                              text=True, check=True).stdout  # fmt: skip
+        about = {key.strip(): value.strip() for key, value in (r.split(":", 1) for r in said.splitlines() if ":" in r)}
+        assert about["Number of Maps"] == str(steps)
+        if steps > 1:
+            assert (about["Map Interval Units"], about["Map Interval Step"]) == ("NIFTI_UNITS_SEC", "1.000")
 
 
 def test_labels_of_other_grayordinates_are_one_message(cli: Callable, config: Path) -> None:
