@@ -145,7 +145,7 @@ def test_voxels_are_matched_by_their_place(atlas: Atlas) -> None:
 
 
 def test_another_mesh_or_nothing_in_common_is_refused(atlas: Atlas) -> None:
-    with pytest.raises(AtlasError, match=r"'Small' and s do not fit: .*CORTEX_LEFT has 12 vertices in the series, 9 in"):
+    with pytest.raises(AtlasError, match=r"'Small' and s do not fit: .*CORTEX_LEFT has 12 vertices in the series, 9"):
         match_grayordinates(atlas, surface([1, 2], mesh=12), "s")
     with pytest.raises(AtlasError, match="no region in common: the series holds 2 grayordinates in 1 structures"):
         match_grayordinates(atlas, surface([1, 4]), "s")
