@@ -9,7 +9,7 @@ from fmri_saliency.brain.atlases import (
     resample_atlas,
 )
 from fmri_saliency.brain.cards import AtlasChoice
-from fmri_saliency.brain.cifti import load_grayordinate_atlas, save_grayordinates
+from fmri_saliency.brain.cifti import load_grayordinate_atlas, match_grayordinates, save_grayordinates
 from fmri_saliency.brain.listing import atlas_cards, describe_atlas, list_atlases
 from fmri_saliency.brain.maps import load_maps_atlas
 from fmri_saliency.brain.project import project_labels, project_maps, project_regions, save_map, stream_map
@@ -29,6 +29,7 @@ __all__ = [
     "load_hemisphere",
     "load_label_atlas",
     "load_maps_atlas",
+    "match_grayordinates",
     "project_labels",
     "project_maps",
     "project_regions",

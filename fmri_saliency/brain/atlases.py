@@ -219,7 +219,7 @@ def resample_atlas(atlas: Atlas, affine: np.ndarray, shape: tuple[int, int, int]
         If regions are lost, with their names.
     """
     same = atlas.labels.shape == tuple(shape) and np.allclose(atlas.affine, affine, atol=1e-4)
-    if same or atlas.grayordinates is not None:  # which cannot be moved; whether they fit is seen run by run
+    if same or atlas.grayordinates is not None:  # see match_grayordinates
         return atlas
     affine = np.asarray(affine, dtype=float)
     if atlas.maps is not None:

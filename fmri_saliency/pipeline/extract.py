@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from nibabel.spatialimages import SpatialImage
 
 from fmri_saliency.bids import bids_uri
-from fmri_saliency.brain import check_space, load_chosen_atlas, resample_atlas
+from fmri_saliency.brain import check_space, load_chosen_atlas, match_grayordinates, resample_atlas
+from fmri_saliency.brain.cifti import identify_models
 from fmri_saliency.errors import ConfigError, InputError, StepError, nearest
 from fmri_saliency.files import fingerprint, read_json, write_tsv
+from fmri_saliency.grayordinates import grayordinates_of
 from fmri_saliency.images import open_image
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
@@ -35,7 +38,7 @@ from fmri_saliency.series import (
 
 __all__ = ["choose_atlas", "extract", "grid_atlas", "series_inputs", "source_links"]
 
-Grid = tuple[tuple[int, ...], bytes]
+Grid = tuple[tuple[int, ...], bytes, str]
 
 
 def source_links(config: Config) -> dict[str, Path]:
@@ -63,8 +66,16 @@ def _check_individual(runs: Sequence[Run]) -> None:
 
 
 def grid_atlas(atlas: Atlas, run: Run) -> Atlas:
-    """Resample the atlas to the grid of a run."""
-    image = open_image(run.bold, "a BOLD image")
+    """Put the atlas on the grid, or the grayordinates, of a run."""
+    return _fit(atlas, open_image(run.bold, "a BOLD image"), run.bold)
+
+
+def _fit(atlas: Atlas, image: SpatialImage, path: Path) -> Atlas:
+    models = grayordinates_of(image)
+    if (models is None) != (atlas.grayordinates is None):
+        return atlas  # refused, with the reason, when the run is read
+    if models is not None:
+        return match_grayordinates(atlas, models, f"the series {path}")
     return resample_atlas(atlas, image.affine, image.shape[:3])
 
 
@@ -77,18 +88,21 @@ def series_inputs(run: Run, atlas: Atlas, cleaning: Cleaning) -> str:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be done: jobs with the grids they lie on, and runs that cannot be used, with the reasons."""
+    """What is to be done: jobs with the grids they lie on, the atlas on each, and why runs cannot be used."""
 
     jobs: list[tuple[SeriesJob, Grid]] = field(default_factory=list)
-    grids: dict[Grid, np.ndarray] = field(default_factory=dict)
+    atlases: dict[Grid, Atlas] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def _add_job(plan: _Plan, job: SeriesJob) -> None:
-    """Add a job with its grid of voxels; runs whose shapes and affines agree share one."""
+def _add_job(plan: _Plan, job: SeriesJob, atlas: Atlas) -> None:
+    """Add a job with its grid of voxels; runs whose shapes and affines, or grayordinates, agree share one."""
     image = open_image(job.run.bold, "a BOLD image")
-    grid = (tuple(map(int, image.shape[:3])), image.affine.round(4).tobytes())
-    plan.grids.setdefault(grid, image.affine)
+    models = grayordinates_of(image)
+    place = "" if models is None else identify_models(models)
+    grid = (tuple(map(int, image.shape[:3])), image.affine.round(4).tobytes(), place)
+    if grid not in plan.atlases:
+        plan.atlases[grid] = _fit(atlas, image, job.run.bold)
     plan.jobs.append((job, grid))
 
 
@@ -106,7 +120,7 @@ def _plan(
             sources = [bids_uri(path, links) for path in (run.bold, run.mask, run.confounds) if path]
             about = {"Sources": sources, "HeaderRepetitionTime": run.header_t_r, "StartTime": run.start_time,
                      "Atlas": atlas.name}  # fmt: skip
-            _add_job(plan, SeriesJob(run, stem, {**about, "SpaceNote": note, "inputs": inputs}))
+            _add_job(plan, SeriesJob(run, stem, {**about, "SpaceNote": note, "inputs": inputs}), atlas)
         except OSError as error:
             plan.failures[run.key] = (f"{error.filename or run.bold} was found and cannot be reached now: "
                                       f"{error.strerror or error}. Check that it is still there.")
@@ -215,8 +229,7 @@ def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = 
         raise InputError("Two runs would have the same file name; tell them apart by session, direction or run in "
                          f"{config.scans.path}.")
     plan = _plan(chosen, stems, atlas, note, config.cleaning, source_links(config))
-    atlases = {grid: resample_atlas(atlas, affine, grid[0]) for grid, affine in plan.grids.items()}
-    work = [(job, atlases[grid], config.cleaning) for job, grid in plan.jobs]
+    work = [(job, plan.atlases[grid], config.cleaning) for job, grid in plan.jobs]
     failures = {**plan.failures, **dict(run_jobs(extract_to_files, work, config.output.n_jobs, "Extracting", "run"))}
     log = _write_log(space, finding, stems, failures)
     counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())

@@ -121,8 +121,8 @@ def _open_scan(run: Run, atlas: Atlas) -> SpatialImage:
                          "CIFTI (.dlabel.nii), an image in voxels an image of labels: set labels in [atlas].")
     if models is not None and models != atlas.grayordinates:
         raise InputError(f"{run.bold} holds {describe_models(models)}, the atlas '{atlas.name}' "
-                         f"{describe_models(atlas.grayordinates)}, not one for one the same. Resample the labels: "
-                         "wb_command -cifti-create-dense-from-template.")
+                         f"{describe_models(atlas.grayordinates)}, not one for one the same. Put the atlas on "
+                         "those of the series first: brain.match_grayordinates.")
     if atlas.labels.shape != image.shape[:3] or not np.allclose(atlas.affine, image.affine, atol=1e-3):
         raise InputError(f"The atlas '{atlas.name}' {atlas.labels.shape} is not on the grid of {run.bold} "
                          f"{image.shape[:3]}; resample it first.")
@@ -189,7 +189,7 @@ def extract_with_quality(
     ----------
     run : Run
     atlas : Atlas
-        On the run's grid (see ``brain.resample_atlas``).
+        On the run's grid (see ``brain.resample_atlas``), or grayordinates (``brain.match_grayordinates``).
     cleaning : Cleaning, optional
         The defaults when omitted.
 

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from making_cifti import LABELS, NAMES, write_labels, write_series
+from making_cifti import LABELS, NAMES, models, write_labels, write_series
 from scipy.stats import ttest_1samp
 from validating import bids_errors
 
@@ -121,9 +121,30 @@ def check_with_workbench(out: Path) -> None:
 
 def test_labels_of_other_grayordinates_are_one_message(cli: Callable, config: Path) -> None:
     write_series(config.parent / "1.dtseries.nii", np.ones((120, 4)),
-                 axis=nib.cifti2.BrainModelAxis.from_surface(range(4), 9, "CIFTI_STRUCTURE_CORTEX_LEFT"))  # fmt: skip
+                 axis=nib.cifti2.BrainModelAxis.from_surface(range(4), 12, "CIFTI_STRUCTURE_CORTEX_LEFT"))  # fmt: skip
     done = cli("extract", config)
     assert done.code == 1
     log = pd.read_csv(config.parent / "results" / "runs.tsv", sep="\t")
     assert log["status"].tolist() == ["failed"] + ["done"] * 5
-    assert "holds 4 grayordinates in 1 structures (cortex_left), the atlas 'Small' 10" in log["message"][0]
+    assert "CORTEX_LEFT has 12 vertices in the series, 9 in the atlas" in log["message"][0]
+
+
+def test_labels_of_the_cortex_go_with_whole_series(cli: Callable, config: Path) -> None:
+    cortex = models()[np.array([4, 3, 2, 1, 0, 5, 6, 7])]
+    write_labels(config.parent / "small.dlabel.nii", LABELS[[4, 3, 2, 1, 0, 5, 6, 7]], axis=cortex)
+    done = cli("run", config)
+    assert done.code == 0, done.err
+    out = config.parent / "results"
+    path = next(out.glob("sub-01/func/*_timeseries.tsv"))
+    found = pd.read_csv(path, sep="\t")
+    values = nib.load(config.parent / "1.dtseries.nii").get_fdata()
+    mean = values[:, :2].mean(axis=1)  # the two vertices of the first parcel
+    trend = np.column_stack([np.ones(120), np.arange(120.0)])
+    left = mean - trend @ np.linalg.lstsq(trend, mean, rcond=None)[0]
+    assert np.corrcoef(found[NAMES[1]], left)[0, 1] > 0.95  # but for the cosines
+    regions = pd.read_csv(next(out.glob("sub-01/func/*_regions.tsv")), sep="\t")
+    assert regions["voxels"].tolist() == [2, 3, 2]  # without the thalamus
+    (scalar,) = (out / "group").glob("*see*_stat-saliencymean_*boldmap.dscalar.nii")
+    image = nib.load(scalar)
+    assert image.header.get_axis(1) == models()
+    assert (image.get_fdata()[0, 8:] == 0).all()
