@@ -87,6 +87,8 @@ command -v "$program" >/dev/null || {{
 if [ -n "$picture" ]; then
     set -- render --outfile "$picture" --size 1200 450 --hideCursor --showColourBar \\
         --xcentre 0 0 --ycentre 0 0 --zcentre 0 0 "$@"
+else  # FSL itself is not needed, and images of other extents lie in one space all the same
+    set -- --skipfslcheck --hideOrientationWarnings "$@"
 fi
 exec "$program" "$@"
 """
@@ -270,7 +272,7 @@ def _script(
 
 def _case(pattern: str, centre: np.ndarray | None, overlays: Sequence[str]) -> str:
     where = "" if centre is None else " --worldLoc " + " ".join(f"{axis:g}" for axis in centre)
-    lines = [f'    set --{where} "$@" ${{under:+"$under"}}', *(f"        {line}" for line in overlays)]
+    lines = [f'    set --{where} "$@" ${{under:+"$under" --name MNI152}}', *(f"        {line}" for line in overlays)]
     return f"{pattern})\n" + " \\\n".join(lines) + " ;;"
 
 

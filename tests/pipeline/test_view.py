@@ -120,7 +120,8 @@ def test_a_brain_lies_beneath_maps_in_mni_space(
     assert "${FSLDIR:-}/data/standard/MNI152_T1_1mm.nii.gz" in script
     brain = "tpl-MNI152NLin2009aSym/anat/tpl-MNI152NLin2009aSym_res-1_desc-brain_T1w.nii.gz"
     words = heard(folder, "b")
-    assert words[words.index("tpl-MNI152NLin6Asym/anat/tpl-MNI152NLin6Asym_atlas-Blocks_dseg.nii.gz") - 1] == brain
+    labels = "tpl-MNI152NLin6Asym/anat/tpl-MNI152NLin6Asym_atlas-Blocks_dseg.nii.gz"
+    assert words[words.index(labels) - 3 :][:3] == [brain, "--name", "MNI152"]
     assert (folder / brain).is_file()
 
 
