@@ -247,19 +247,20 @@ def _script(
     over_time = [item for item in maps if item.n_axes == 4 and item.stat == "saliency"]
     limits = _range(classes.values, over_time)
     labels = f"{image.relative_to(root).as_posix()} --name regions --overlayType label --lut {FOLDER}/{look_up.name}"
+    faint = f"{labels} --outline --alpha 20"  # so that FSLeyes names the region at the cursor
     first = int(np.abs(classes.over_time()[0]).argmax())
     every = [_overlay(root, item, mean_limits, *([] if item.label == classes.labels[0] else ["--disabled"]))
              for item in reversed(means)]  # fmt: skip
-    cases = [_case("''", centres[first], [f"{labels} --outline --disabled", *every])]
+    cases = [_case("''", centres[first], [faint, *every])]
     for position, label in enumerate(classes.labels):
         frame = classes.moments(1)[position][0]
         region = int(np.abs(classes.values[position, frame]).argmax())
         others = [_overlay(root, item, mean_limits if item in means else (), "--disabled")
                   for item in maps if item.label == label and item.n_axes == 3]  # fmt: skip
         moving = [_overlay(root, item, limits, "--volume", str(frame)) for item in over_time if item.label == label]
-        cases.append(_case(shlex.quote(label), centres[region], [f"{labels} --outline --disabled", *others, *moving]))
+        cases.append(_case(shlex.quote(label), centres[region], [faint, *others, *moving]))
     cases.append(_case("--atlas", centres[first], [labels]))
-    cases.append(_case("*.nii | *.nii.gz", None, [f"{labels} --outline --disabled", '"$shown" $signed']))
+    cases.append(_case("*.nii | *.nii.gz", None, [faint, '"$shown" $signed']))
     return SCRIPT.format(
         folder=FOLDER,
         classes=", ".join(" ".join(label.split()) for label in classes.labels),
