@@ -54,13 +54,14 @@ def project_labels(
     """
     values = _check_values(values, atlas, t_r, "project_labels")
     table = np.concatenate([np.zeros((1, *values.T.shape[1:]), dtype=np.float32), values.T])
-    return _make_image(table[_rows_of_voxels(atlas)], values, atlas, t_r, description, start)
+    voxels = np.take(table, _rows_of_voxels(atlas), axis=0)  # twice as fast as an index
+    return _make_image(voxels, values, atlas, t_r, description, start)
 
 
 def _rows_of_voxels(atlas: Atlas) -> np.ndarray:
     """Return the region of every voxel as its row in the atlas's table, counted from 1; 0 outside."""
     index = atlas.regions["index"].to_numpy()
-    place = np.zeros(max(int(index.max()), int(atlas.labels.max())) + 1, dtype=np.int32)
+    place = np.zeros(max(int(index.max()), int(atlas.labels.max())) + 1, dtype=np.intp)
     place[index] = np.arange(1, len(index) + 1)
     return place[atlas.labels]
 
@@ -158,7 +159,7 @@ def _frames(values: np.ndarray, atlas: Atlas, by_maps: bool) -> Iterator[np.ndar
     if not by_maps:
         rows = _rows_of_voxels(atlas).ravel(order="F")
         for one in values:
-            yield np.concatenate([np.zeros(1, np.float32), one])[rows]
+            yield np.take(np.concatenate([np.zeros(1, np.float32), one]), rows)
         return
     absent = np.isnan(values).any(axis=0)
     missing = _missing(atlas, absent)

@@ -159,6 +159,7 @@ def _sidecar(
     config, classes = setting.config, setting.classes
     network = config.decoder.network
     resolution = " x ".join(f"{size:g}" for size in np.linalg.norm(setting.atlas.affine[:3, :3], axis=0)) + " mm"
+    entities = class_entities(config, label, setting.atlas, setting.run, setting.tasks[label])
     locked = config.samples.unit != "run" or stat == "saliencyblock"
     return {
         "Description": f"{one.words}, class '{label}'",
@@ -184,7 +185,7 @@ def _sidecar(
         "AbsentRegions": list(np.array(classes.names)[np.isnan(np.atleast_2d(one.values)).all(axis=0)].tolist()),
         "AbsentRegionsValue": "NaN",
         "OutsideRegionsValue": 0,
-        **({"Resolution": resolution} if "_res-" in _stem(setting, label, stat).name else {}),
+        **({"Resolution": resolution} if "res" in entities else {}),
         "SpaceNote": setting.note,
         "Sources": [f"bids::saliency/{network}/{name}.npy" for name in _sources(stat)],
         "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__},

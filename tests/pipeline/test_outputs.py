@@ -4,18 +4,25 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from making import make_atlas
 from scipy.stats import ttest_1samp
 from validating import bids_errors
 
+from fmri_saliency.bids import build_name
 from fmri_saliency.cli import main
+from fmri_saliency.pipeline.config import Config, build_section
 from fmri_saliency.pipeline.demo import coarse_atlas
+from fmri_saliency.pipeline.outputs import MapSetting, class_entities, is_written, person_outputs, write_person
+from fmri_saliency.records import Run, Saliency
 from fmri_saliency.saliency import read_saliency
+from fmri_saliency.series import Windows
 
 CONFIG = """
 [scans]
@@ -80,11 +87,11 @@ def samples_of(made: Path, subject: str, task: str) -> tuple[np.ndarray, pd.Data
     return read_saliency(made / "saliency" / "input-cell-lstm" / "samples").values[mine], table[mine]
 
 
-def test_the_validator_accepts_the_whole_folder(made: Path) -> None:
-    assert bids_errors(made) == []
+def test_the_validator_accepts_the_whole_folder(made: Path, need: Callable) -> None:
+    assert bids_errors(need("validator"), made) == []
     wrong = made / "sub-100101" / "func" / "sub-100101_wrong_bold.nii.gz"  # and it does look
     wrong.write_bytes(b"x")
-    errors = bids_errors(made)
+    errors = bids_errors(need("validator"), made)
     wrong.unlink()
     assert {place for _, place in errors} == {"/sub-100101/func/sub-100101_wrong_bold.nii.gz"}
 
@@ -184,12 +191,10 @@ def test_tables_hold_the_values_of_the_maps(made: Path, who: str) -> None:
     assert described["t_0.720"]["Units"] == "logit"
 
 
-def test_workbench_agrees_on_time_and_units(made: Path) -> None:
-    if shutil.which("wb_command") is None:
-        pytest.skip("wb_command is not there (apt-get install connectome-workbench)")
+def test_workbench_agrees_on_time_and_units(made: Path, need: Callable) -> None:
     for path, steps in ((made / "group" / name("saliencyt"), 176), (made / "group" / name("saliencyblock"), 25),
                         (made / "sub-100101" / "func" / name("peaktime", who="sub-100101"), 1)):  # fmt: skip
-        said = subprocess.run(["wb_command", "-file-information", str(path)], capture_output=True, text=True,
+        said = subprocess.run([need("workbench"), "-file-information", str(path)], capture_output=True, text=True,
                               check=True).stdout  # fmt: skip
         about = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
         about = {key.strip(): value.strip() for key, value in about.items()}
@@ -215,7 +220,8 @@ def test_what_is_done_is_left_and_what_is_lost_or_stale_is_made_again(cli: Calla
     quality = folder / "sub-100301_task-x_desc-quality_regions.tsv"
     for path in (old, quality):
         path.write_bytes(b"x")
-    before = {path: path.stat().st_mtime_ns for path in made.rglob("*") if path.is_file()}
+    results = [*made.glob("sub-*/func/*"), *made.glob("group/*"), *made.glob("saliency/*/*")]
+    before = {path: path.stat().st_mtime_ns for path in results}
     lost.unlink()
     card.write_text(whole.replace('"inputs": "', '"inputs": "of an earlier run'))
     done = cli("explain", config)
@@ -240,3 +246,39 @@ def test_blocks_of_an_unknown_kind_are_refused(cli: Callable, made: Path) -> Non
     assert refused.code == 2
     assert "blocks in [output] names the trial type 'lhh', which no run has" in refused.err
     assert "Did you mean 'lh'?" in refused.err
+
+
+def test_a_map_has_the_resolution_that_the_scans_name_says(tmp_path: Path) -> None:
+    config = build_section(Config, {"scans": {"layout": "hcp", "path": "x"}, "output": {"path": "y"}}, "", tmp_path)
+    atlas = replace(make_atlas(), space="MNI152NLin6Asym", scale="6")
+    run = Run("01", "look", Path("sub-01_task-look_space-MNI152NLin2009cAsym_res-2_desc-preproc_bold.nii.gz"), 2.0, 9,
+              space="MNI152NLin2009cAsym")  # fmt: skip
+    found = build_name(class_entities(config, "look", atlas, run, ("look",)) | {"stat": "saliency", "desc": "x"})
+    assert found == "task-look_space-MNI152NLin2009cAsym_atlas-Blocks_scale-6_res-2_stat-saliency_desc-x"
+    events = replace(config, samples=Windows(unit="event", length=9.0))
+    plain = replace(run, bold=Path("bold.nii.gz"))
+    assert build_name(class_entities(events, "rest", atlas, plain, ("a", "b"))).startswith("contrast-rest_space-")
+    assert "_res-" not in build_name(class_entities(events, "rest", atlas, plain, ("a",)))
+
+
+def test_what_a_value_per_region_becomes(tmp_path: Path) -> None:
+    """The sidecar's words for a map with a resolution, and with a region that is missing."""
+    text = {"scans": {"layout": "hcp", "path": "x"}, "output": {"path": str(tmp_path)}}
+    config = build_section(Config, text, "", tmp_path)
+    atlas = make_atlas()
+    run = Run("01", "look", Path("x_res-3_bold.nii.gz"), 2.0, 9)
+    values = np.arange(12, dtype=np.float32).reshape(1, 2, 6)
+    values[..., 3] = np.nan
+    classes = Saliency(values, ("look",), 2.0, atlas.names, "gradient", "t", "none", "logit per unit", 0, (4,), 1.0)
+    setting = MapSetting(config, classes, atlas, run, {"look": ("look",)}, (), "", "stamp", {})
+    write_person(setting, "01", "look", values[0], None, 4)
+    files = person_outputs(setting, "01", "look")
+    assert is_written(setting, files)
+    assert not is_written(replace(setting, inputs="other"), files)
+    assert sorted(path.name for path in files) == sorted(path.name for path in (tmp_path / "sub-01" / "func").iterdir())
+    card = json.loads(next(path for path in files if path.name.endswith("_stat-saliency_desc-gradient_boldmap.json")
+                           ).read_text())  # fmt: skip
+    assert (card["Resolution"], card["AbsentRegions"], card["Units"]) == ("3 x 3 x 3 mm", ["r4"], "logit per unit")
+    assert (card["Subject"], card["SamplesAveraged"], card["StartTime"]) == ("sub-01", 4, 1.0)
+    peak = nib.load(next(path for path in files if "_stat-peaktime_" in path.name and path.suffix == ".gz"))
+    assert np.nanmax(peak.get_fdata()) == 3.0  # the second step, from 1 s on
