@@ -109,7 +109,7 @@ def _gather(options: argparse.Namespace) -> None:
 
 
 def _workflow(options: argparse.Namespace) -> None:
-    from fmri_saliency.workflow import new_workflow
+    from fmri_saliency.pipeline.workflow import new_workflow
 
     print(new_workflow(options.folder, options.source))
 

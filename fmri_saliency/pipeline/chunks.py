@@ -105,8 +105,10 @@ def index(config: Config, size: int = CHUNK) -> Path:
         _mark(left).unlink(missing_ok=True)
     rows = [f"{network}\t{fold}\n" for network in config.decoder.networks for fold in range(1, len(folds) + 1)]
     write_text(space.desk / "folds.tsv", "".join(rows))
-    undone = sum(not _is_done(chunk) for chunk in _chunks(space.desk))
-    say(f"{len(finding.runs)} runs in {len(wanted)} chunks, of which {undone} are to be extracted.")
+    undone = [chunk for chunk in _chunks(space.desk) if not _is_done(chunk)]
+    for chunk in undone:
+        _mark(chunk).unlink(missing_ok=True)  # that of other runs
+    say(f"{len(finding.runs)} runs in {len(wanted)} chunks, of which {len(undone)} are to be extracted.")
     return space.desk
 
 
