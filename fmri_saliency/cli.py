@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fmri_saliency import __version__
 from fmri_saliency.errors import (
+    ConfigError,
     CoverageWarning,
     FmriSaliencyError,
     ScanWarning,
@@ -22,6 +23,7 @@ from fmri_saliency.places import data_folder
 __all__ = ["main", "make_parser"]
 
 DEBUG = "show the traceback of an error"
+NEEDS_FOLD = "--network goes with --fold: without it every configured network is taken."
 LEVELS = {
     "participant": "extract the region time series of the runs of some people, or of all",
     "group": "train, explain, judge and report on what the participant level extracted",
@@ -58,14 +60,24 @@ def _train(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config, train, train_fold
 
     config = load_config(options.config)
-    train(config) if options.fold is None else train_fold(config, options.fold, options.network)
+    if options.fold is not None:
+        train_fold(config, options.fold, options.network)
+    elif options.network:
+        raise ConfigError(NEEDS_FOLD)
+    else:
+        train(config)
 
 
 def _explain(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import explain, explain_fold, load_config
 
     config = load_config(options.config)
-    explain(config) if options.fold is None else explain_fold(config, options.fold, options.network)
+    if options.fold is not None:
+        explain_fold(config, options.fold, options.network)
+    elif options.network:
+        raise ConfigError(NEEDS_FOLD)
+    else:
+        explain(config)
 
 
 def _judge(options: argparse.Namespace) -> None:

@@ -49,14 +49,15 @@ def _write_if_new(path: Path, content: Any) -> None:
         write_json(path, content)
 
 
-def _describe(run: Run, atlas: Atlas, config: Config) -> dict[str, Any]:
+def _describe(run: Run, made_from: Sequence[Any]) -> dict[str, Any]:
     """Return a run as a chunk lists it: its fields, and a hash of what its series and samples are made from."""
     try:
         files: Any = [fingerprint(getattr(run, name)) for name in PATHS]
     except OSError as error:  # gone since it was found: the job that extracts it says so
         files = str(error)
-    state = stamp(files, to_plain(run), to_plain(run.events), atlas.fingerprint, to_plain(config.cleaning))
-    return {**to_plain(replace(run, events=())), "state": state}
+    about = to_plain(replace(run, events=()))
+    events = [(event.onset, event.duration, event.trial_type) for event in run.events]
+    return {**about, "state": stamp(files, about, events, *made_from)}
 
 
 def _read_run(values: dict[str, Any]) -> Run:
@@ -118,7 +119,8 @@ def _chunk_path(space: Workspace, number: int) -> Path:
 
 def _deal(config: Config, runs: Sequence[Run], size: int, atlas: tuple[Atlas, str]) -> list[dict[str, Any]]:
     """Return what the file of each chunk holds."""
-    described = [_describe(run, atlas[0], config) for run in runs]
+    made_from = (atlas[0].fingerprint, to_plain(config.cleaning))
+    described = [_describe(run, made_from) for run in runs]
     return [
         {"scans": stamp(to_plain(config.scans)), "note": atlas[1], "runs": described[begin : begin + size]}
         for begin in range(0, len(described), size)
