@@ -130,7 +130,7 @@ def test_what_is_gone_is_made_again(copied_config: Path) -> None:
 
 def test_pieces_that_there_are_not(cli: Callable, copied_config: Path) -> None:
     config = load_config(copied_config)
-    with pytest.raises(StepError, match="run `fmri-saliency index CONFIG.toml` first"):
+    with pytest.raises(StepError, match=r"run `fmri-saliency index CONFIG\.toml` first"):
         extract_chunk(config, 1)
     with pytest.raises(ConfigError, match="at least 1 run; 0 came"):
         index(config, 0)

@@ -12,7 +12,6 @@ import pytest
 from cluster import Cluster, wait_for, why_not
 
 from fmri_saliency.cli import main
-from fmri_saliency.places import data_folder
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -68,9 +67,10 @@ def make_folder(folder: Path, scans: Path) -> Path:
 
     assert main(["workflow", "new", str(folder), "--from", "table"]) == 0
     (folder / "config.toml").write_text(SMALL_CONFIG.replace('"scans', f'"{scans.as_posix()}/scans'))
-    for name, lines in (("profiles/slurm/config.yaml", ("  - slurm_account=",)), ("slurm_array.sh", ("#SBATCH --account",))):
+    accounts = {"profiles/slurm/config.yaml": "  - slurm_account=", "slurm_array.sh": "#SBATCH --account="}
+    for name, begin in accounts.items():
         text = (folder / name).read_text().splitlines(keepends=True)
-        (folder / name).write_text("".join(line for line in text if not line.startswith(lines)))
+        (folder / name).write_text("".join(line for line in text if not line.startswith(begin)))
     return folder
 
 
@@ -170,8 +170,7 @@ def test_a_drained_node_a_lost_controller_and_a_cancelled_job(
     cluster.call("slurmctld")
     decoders = folder / "results" / "decoder" / "input-cell-lstm"
     wait_for(lambda: (decoders / "fold-3" / "model.json").is_file(), 300, "the fold after the slow one")
-    running = dict((name, job) for job, name in cluster.jobs("RUNNING"))
-    cluster.call("scancel", *running.values())
+    cluster.call("scancel", *(job for job, _ in cluster.jobs("RUNNING")))
     cluster.wait_until_empty(300)
     assert not (folder / "results" / "report.html").exists()
     (flags / "slow-train-2").unlink()
