@@ -24,7 +24,7 @@ set -euo pipefail
 # What the other jobs ask for (memory in MB, time in minutes), for about 15,000 runs of full size; docs/scale.md has the
 # measured figures. Each can be set when calling, as in: EXTRACT_TIME=120 sbatch slurm_array.sh config.toml
 CHUNK_SIZE=${CHUNK_SIZE:-100}      # runs of a task
-EXTRACT_MEM=${EXTRACT_MEM:-4000}   # 0.6 GB; 3 GB with reader = "nilearn" or smoothing. More for n_jobs above 1
+EXTRACT_MEM=${EXTRACT_MEM:-4000}   # 0.8 GB; 3 GB with reader = "nilearn" or smoothing. More for n_jobs above 1
 EXTRACT_TIME=${EXTRACT_TIME:-60}   # 100 runs: 2 minutes, or 20 with reader = "nilearn"
 EXTRACT_CPUS=${EXTRACT_CPUS:-1}    # n_jobs in [output]
 GATHER_MEM=${GATHER_MEM:-4000}

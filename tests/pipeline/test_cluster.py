@@ -90,13 +90,13 @@ def check_files(folder: Path, wanted: dict[str, bytes]) -> None:
 
 @pytest.fixture
 def array(cluster: Cluster, folder: Path) -> Callable[..., str]:
-    """Submit the plain arrays; return what was said."""
+    """Submit the plain arrays, from here or from a job of their own; return what was said."""
 
-    def call(**settings: object) -> str:
+    def call(by: str = "bash", **settings: object) -> str:
         more = {"CHUNK_SIZE": CHUNK, "EXTRACT_MEM": 1500, "GATHER_MEM": 2000, "FOLD_MEM": 2000, "REPORT_MEM": 2000}
         given = {key: str(value) for key, value in {**more, **settings}.items()}
         path = f"{folder.parent / 'bin'}:{os.environ['PATH']}"
-        return cluster.call("bash", "slurm_array.sh", "config.toml", cwd=folder, PATH=path, **given)
+        return cluster.call(by, "slurm_array.sh", "config.toml", cwd=folder, PATH=path, **given)
 
     return call
 
@@ -120,8 +120,10 @@ def snakemake(cluster: Cluster, folder: Path) -> Callable[..., str]:
 def test_plain_arrays_give_the_files_of_one_call(
     cluster: Cluster, folder: Path, array: Callable, wanted: dict[str, bytes]
 ) -> None:
-    assert "Submitted: extract:" in array()
+    assert "Submitted batch job" in array("sbatch")
     cluster.wait_until_empty(600)
+    (said,) = folder.glob("fmri-saliency-*.log")
+    assert "Submitted: extract:" in said.read_text()
     check_files(folder, wanted)
 
 
