@@ -18,9 +18,9 @@ from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.maps import class_atlas, coverage, write_maps
 from fmri_saliency.pipeline.outputs import class_entities
 from fmri_saliency.pipeline.region_tables import network_table, region_table
-from fmri_saliency.pipeline.train import fold_inputs, load_samples, score_inputs
+from fmri_saliency.pipeline.train import check_fold, choose_networks, fold_inputs, load_samples, score_inputs
 from fmri_saliency.pipeline.view import say_view, write_view
-from fmri_saliency.pipeline.workspace import Workspace, is_done, require, stamp
+from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Saliency, Samples
 from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import (
@@ -33,7 +33,15 @@ from fmri_saliency.saliency import (
     write_saliency_card,
 )
 
-__all__ = ["check_explained", "class_atlas", "class_entities", "explain", "network_table", "region_table"]
+__all__ = [
+    "check_explained",
+    "class_atlas",
+    "class_entities",
+    "explain",
+    "explain_fold",
+    "network_table",
+    "region_table",
+]
 
 WEIGHING = "people weigh the same"  # says of averages how they were made
 
@@ -165,10 +173,48 @@ def check_explained(config: Config) -> str:
 def _check_trained(config: Config, plan: _Plan) -> None:
     for network, every in plan.trained.items():
         for number, expected in enumerate(every, 1):
-            card = require(Workspace(config.output.path).fold(network, number) / "model.json", "train")
-            if read_json(card)["inputs"] != expected:
-                raise StepError(f"{card} was trained with other settings or samples: run `fmri-saliency train "
-                                "CONFIG.toml` again.")
+            _check_decoder(config, network, number, expected)
+
+
+def _check_decoder(config: Config, network: str, number: int, expected: str) -> None:
+    """Refuse a decoder that is missing or was trained on other things than expected."""
+    card = require(Workspace(config.output.path).fold(network, number) / "model.json", "train")
+    if read_json(card)["inputs"] != expected:
+        raise StepError(f"{card} was trained with other settings or samples: run `fmri-saliency train CONFIG.toml` "
+                        "again.")
+
+
+def _fold_jobs(config: Config, plan: _Plan) -> list[tuple[Config, str, int, Fold, Samples, str]]:
+    """Return what :func:`_explain_fold` is called with for each fold that is not up to date."""
+    space, jobs = Workspace(config.output.path), []
+    for network, every in plan.explained.items():
+        for number, inputs in enumerate(every, 1):
+            stem = space.fold_saliency(network, number)
+            if not is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")]):
+                jobs.append((config, network, number, plan.folds[number - 1], plan.samples, inputs))
+    return jobs
+
+
+def explain_fold(config: Config, number: int, network: str = "") -> None:
+    """Explain one fold's held-out samples; :func:`explain` does what is left, and the maps.
+
+    Parameters are those of :func:`~fmri_saliency.pipeline.train.train_fold`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such fold or network.
+    StepError
+        If its decoder is missing or out of date.
+    """
+    chosen = choose_networks(config, network)
+    plan = _plan(config)
+    check_fold(number, plan.folds)
+    for one in chosen:
+        _check_decoder(config, one, number, plan.trained[one][number - 1])
+    jobs = [job for job in _fold_jobs(config, plan) if job[1] in chosen and job[2] == number]
+    run_jobs(_explain_fold, jobs, config.output.n_jobs, "Explaining", "fold")
+    say(f"Fold {number} of {len(plan.folds)}: {len(jobs)} explained, {len(chosen) - len(jobs)} up to date.")
 
 
 def _class_inputs(folds: Sequence[str]) -> str:
@@ -187,12 +233,7 @@ def explain(config: Config) -> None:
     space = Workspace(config.output.path)
     plan = _plan(config)
     _check_trained(config, plan)
-    jobs = []
-    for network, every in plan.explained.items():
-        for number, inputs in enumerate(every, 1):
-            stem = space.fold_saliency(network, number)
-            if not is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")]):
-                jobs.append((config, network, number, plan.folds[number - 1], plan.samples, inputs))
+    jobs = _fold_jobs(config, plan)
     run_jobs(_explain_fold, jobs, config.output.n_jobs, "Explaining", "fold")
     classes = {
         network: _join_folds(config, network, plan.folds, plan.samples, _class_inputs(every))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from fmri_saliency.bids import bids_uri
 from fmri_saliency.brain import check_space, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
 from fmri_saliency.errors import ConfigError, InputError, StepError, nearest
-from fmri_saliency.files import fingerprint, read_json, write_tsv
+from fmri_saliency.files import fingerprint, read_json, write_json, write_tsv
 from fmri_saliency.grayordinates import grayordinates_of
 from fmri_saliency.images import open_image
 from fmri_saliency.jobs import run_jobs
@@ -36,7 +37,16 @@ from fmri_saliency.series import (
     series_outputs,
 )
 
-__all__ = ["choose_atlas", "extract", "grid_atlas", "series_inputs", "source_links"]
+__all__ = [
+    "choose_atlas",
+    "extract",
+    "extract_chosen",
+    "grid_atlas",
+    "series_inputs",
+    "series_stems",
+    "source_links",
+    "write_log",
+]
 
 Grid = tuple[tuple[int, ...], bytes, str]
 
@@ -175,7 +185,7 @@ def _quality_row(run: Run, card: dict[str, Any]) -> dict[str, Any]:
     return {**row, "zero_variance_regions": still, **{name: quality.get(name) for name in QUALITY}}
 
 
-def _write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failures: dict[str, str]) -> pd.DataFrame:
+def write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failures: dict[str, str]) -> pd.DataFrame:
     """Write ``runs.tsv``, a row per expected run, and ``quality.tsv``, a row per run with series; return the former."""
     runs = {run.key: run for run in finding.runs}
     cards = {key: card for key, stem in stems.items() if (card := _read_card(stem)) is not None}
@@ -194,6 +204,61 @@ def _write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failu
         raise StepError(f"The tables of runs cannot be written to {space.root}: {error.strerror or error}. Make room "
                         f"there and run the same command again; what is done is kept.{bad}") from None
     return log
+
+
+def series_stems(config: Config, runs: Sequence[Run], atlas: Atlas) -> dict[str, Path]:
+    """Return where the series of each run go, by its key; refuse two runs of one name.
+
+    Raises
+    ------
+    InputError
+    """
+    stems = {run.key: config.output.path / series_name(run, atlas) for run in runs}
+    if len(set(stems.values())) < len(runs):
+        raise InputError("Two runs would have the same file name; tell them apart by session, direction or run in "
+                         f"{config.scans.path}.")
+    return stems
+
+
+def _note_failure(path: Path, run: Run, message: str) -> None:
+    """Write down why a run failed, or forget that it did."""
+    with suppress(OSError):  # where nothing can be written, that is said all the same
+        if message:
+            write_json(path, {"run": run.key, "file": run.bold.as_posix(), "message": message})
+        else:
+            path.unlink(missing_ok=True)
+
+
+def extract_chosen(
+    config: Config, runs: Sequence[Run], stems: dict[str, Path], atlas: tuple[Atlas, str]
+) -> tuple[dict[str, str], str]:
+    """Extract the series of runs, unless they are up to date; a run that fails leaves a note of why.
+
+    Parameters
+    ----------
+    config : Config
+    runs : sequence of Run
+    stems : dict
+        Where the series of each go, by its key.
+    atlas : (Atlas, str)
+        With how its space fits the scans'.
+
+    Returns
+    -------
+    failures : dict
+        Key to what went wrong, an empty text where nothing did.
+    words : str
+        How many were extracted.
+    """
+    space = Workspace(config.output.path)
+    plan = _plan(runs, stems, *atlas, config.cleaning, source_links(config))
+    work = [(job, plan.atlases[grid], config.cleaning) for job, grid in plan.jobs]
+    failures = {**plan.failures, **dict(run_jobs(extract_to_files, work, config.output.n_jobs, "Extracting", "run"))}
+    for run in runs:
+        _note_failure(space.failure(run.key), run, failures.get(run.key, ""))
+    n_failed = sum(map(bool, failures.values()))
+    made, current = len(work) - n_failed + len(plan.failures), len(runs) - len(work) - len(plan.failures)
+    return failures, f"Series: {made} extracted, {current} up to date"
 
 
 def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = None) -> pd.DataFrame:
@@ -224,18 +289,12 @@ def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = 
     write_index(config, finding)
     write_config(config, space.root / "config.toml")
     chosen = _choose_runs(finding.runs, keys)
-    stems = {run.key: space.root / series_name(run, atlas) for run in finding.runs}
-    if len(set(stems.values())) < len(finding.runs):
-        raise InputError("Two runs would have the same file name; tell them apart by session, direction or run in "
-                         f"{config.scans.path}.")
-    plan = _plan(chosen, stems, atlas, note, config.cleaning, source_links(config))
-    work = [(job, plan.atlases[grid], config.cleaning) for job, grid in plan.jobs]
-    failures = {**plan.failures, **dict(run_jobs(extract_to_files, work, config.output.n_jobs, "Extracting", "run"))}
-    log = _write_log(space, finding, stems, failures)
+    stems = series_stems(config, finding.runs, atlas)
+    failures, words = extract_chosen(config, chosen, stems, (atlas, note))
+    log = write_log(space, finding, stems, failures)
     counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())
     failed = [message for message in failures.values() if message]
-    made, current = len(work) - len(failed) + len(plan.failures), len(chosen) - len(work) - len(plan.failures)
-    say(f"Series: {made} extracted, {current} up to date; runs: {counts}.")
+    say(f"{words}; runs: {counts}.")
     if failed and len(failed) == len(finding.runs):
         raise StepError(f"No run could be extracted. The first problem: {failed[0]}")
     return log

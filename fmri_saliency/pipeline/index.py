@@ -19,7 +19,7 @@ from fmri_saliency.pipeline.workspace import Workspace, stamp
 from fmri_saliency.records import Event, Run
 from fmri_saliency.scans import Finding, find_runs
 
-__all__ = ["find", "known_runs", "read_index", "write_index"]
+__all__ = ["find", "known_runs", "made_run", "plain_run", "read_index", "write_index"]
 
 PATHS = ("bold", "mask", "confounds")
 
@@ -77,7 +77,7 @@ def _state(scans: Scans, runs: Sequence[Run]) -> str:
     return stamp(to_plain(scans), named, [_folder(folder) for folder in sorted(folders)], files)
 
 
-def _plain_run(run: Run) -> dict[str, Any]:
+def plain_run(run: Run) -> dict[str, Any]:
     """Return a run as JSON has it, without what is as it is when nothing is said."""
     said = {item.name: getattr(run, item.name) for item in fields(Run) if getattr(run, item.name) != item.default}
     paths = {name: str(said[name]) for name in PATHS if name in said}
@@ -85,8 +85,8 @@ def _plain_run(run: Run) -> dict[str, Any]:
     return said | paths | {"events": events, "sources": list(map(str, run.sources))}
 
 
-def _made_run(values: dict[str, Any]) -> Run:
-    """Return the run of :func:`_plain_run`."""
+def made_run(values: dict[str, Any]) -> Run:
+    """Return the run of :func:`plain_run`."""
     changed = {name: Path(values[name]) for name in PATHS if name in values}
     changed["events"] = tuple(Event(*event) for event in values.get("events", ()))
     changed["busy"] = tuple((begin, end) for begin, end in values.get("busy", ()))
@@ -103,7 +103,7 @@ def write_index(config: Config, finding: Finding) -> None:
         "state": _state(config.scans, finding.runs),
         "notes": finding.notes,
         "log": finding.log.to_dict("records"),
-        "runs": [_plain_run(run) for run in finding.runs],
+        "runs": [plain_run(run) for run in finding.runs],
     }
     with suppress(OSError):
         write_text(space.index, json.dumps(content, separators=(",", ":")) + "\n")
@@ -131,7 +131,7 @@ def read_index(config: Config) -> Finding | None:
         return None
     try:
         content = read_json(path)
-        runs = tuple(_made_run(values) for values in content["runs"])
+        runs = tuple(made_run(values) for values in content["runs"])
         finding = Finding(runs, pd.DataFrame(content["log"]), tuple(content["notes"]))
         holds = content["state"] == _state(config.scans, runs)
     except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):

@@ -57,6 +57,15 @@ class Workspace:
         """Stem of the saliency of all samples (``samples``) or averaged by class (``classes``)."""
         return self.root / "saliency" / network / kind
 
+    @property
+    def desk(self) -> Path:
+        """Folder of what workflows know about the work: chunks, folds, marks of what is done, failures."""
+        return self.root / ".workflow"
+
+    def failure(self, key: str) -> Path:
+        """Note of why a run could not be extracted."""
+        return self.desk / "failed" / f"{key}.json"
+
     def begin(self, links: Mapping[str, Path] | None = None) -> None:
         """Create the folder with the files that make it a BIDS derivative.
 
