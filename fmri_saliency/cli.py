@@ -109,9 +109,9 @@ def _runs(options: argparse.Namespace) -> None:
 
 
 def _index(options: argparse.Namespace) -> None:
-    from fmri_saliency.pipeline import index, load_config
+    from fmri_saliency.pipeline import deal_runs, load_config
 
-    print(index(load_config(options.config), options.chunk_size))
+    print(deal_runs(load_config(options.config), options.chunk_size))
 
 
 def _gather(options: argparse.Namespace) -> None:

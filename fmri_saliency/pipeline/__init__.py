@@ -1,6 +1,6 @@
 """The steps from scans to report: each reads files, writes files, and skips what is done."""
 
-from fmri_saliency.pipeline.chunks import extract_chunk, gather, index
+from fmri_saliency.pipeline.chunks import deal_runs, extract_chunk, gather
 from fmri_saliency.pipeline.config import Config, load_config, write_config
 from fmri_saliency.pipeline.demo import run_demo
 from fmri_saliency.pipeline.evaluate import evaluate
@@ -15,13 +15,13 @@ from fmri_saliency.pipeline.train import train, train_fold
 __all__ = [
     "Config",
     "Evaluation",
+    "deal_runs",
     "evaluate",
     "explain",
     "explain_fold",
     "extract",
     "extract_chunk",
     "gather",
-    "index",
     "judge",
     "load_config",
     "load_evaluation",

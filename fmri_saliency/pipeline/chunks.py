@@ -27,7 +27,7 @@ from fmri_saliency.pipeline.workspace import Workspace, require, say, stamp
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series import card_path
 
-__all__ = ["CHUNK", "extract_chunk", "gather", "index"]
+__all__ = ["CHUNK", "deal_runs", "extract_chunk", "gather"]
 
 CHUNK = 100
 """Runs of a chunk: minutes of work, so that starting a job (seconds) costs little and losing one (minutes) too."""
@@ -63,7 +63,7 @@ def _read_run(values: dict[str, Any]) -> Run:
     return made_run({key: value for key, value in values.items() if key != "state"})
 
 
-def index(config: Config, size: int = CHUNK) -> Path:
+def deal_runs(config: Config, size: int = CHUNK) -> Path:
     """Find the runs once, and deal them out in chunks.
 
     Chunks that hold what they held are left as they are, with the marks of what is done.

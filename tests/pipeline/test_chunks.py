@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fmri_saliency.errors import ConfigError, StepError
-from fmri_saliency.pipeline import extract_chunk, gather, index, load_config
+from fmri_saliency.pipeline import deal_runs, extract_chunk, gather, load_config
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -71,22 +71,22 @@ def test_pieces_give_the_files_of_one_call(cli: Callable, small_config: Path) ->
 
 def test_only_chunks_of_what_changed_are_dealt_out_again(copied_config: Path) -> None:
     config = load_config(copied_config)
-    desk = index(config, 2)
+    desk = deal_runs(config, 2)
     for number in (1, 2, 3):
         extract_chunk(config, number)
     before = {path.name: path.stat().st_mtime_ns for path in desk.glob("chunks/*")}
-    index(config, 2)
+    deal_runs(config, 2)
     assert {path.name: path.stat().st_mtime_ns for path in desk.glob("chunks/*")} == before
     state = (copied_config.parent / "100201MOTOR.nii.gz").stat()
     os.utime(copied_config.parent / "100201MOTOR.nii.gz", ns=(state.st_atime_ns, state.st_mtime_ns + 1_000_000_000))
-    index(config, 2)
+    deal_runs(config, 2)
     after = {path.name: path.stat().st_mtime_ns for path in desk.glob("chunks/*")}
     assert {name for name in after if after[name] != before[name]} == {"0002.json"}
     assert numbers(desk, "done") == ["0001", "0003"]
     copied_config.write_text(copied_config.read_text() + "[cleaning]\ndetrend = false\n")
-    index(load_config(copied_config), 2)
+    deal_runs(load_config(copied_config), 2)
     assert numbers(desk, "done") == []
-    index(config, 4)
+    deal_runs(config, 4)
     assert numbers(desk, "json") == ["0001", "0002"]
 
 
@@ -119,7 +119,7 @@ def test_a_bad_scan_is_a_row_and_stops_no_other(cli: Callable, copied_config: Pa
 
 def test_what_is_gone_is_made_again(copied_config: Path) -> None:
     config = load_config(copied_config)
-    desk = index(config, 3)
+    desk = deal_runs(config, 3)
     for number in (1, 2):
         extract_chunk(config, number)
     next(config.output.path.rglob("sub-100101*_stat-mean_timeseries.json")).unlink()
@@ -133,8 +133,8 @@ def test_pieces_that_there_are_not(cli: Callable, copied_config: Path) -> None:
     with pytest.raises(StepError, match=r"run `fmri-saliency index CONFIG\.toml` first"):
         extract_chunk(config, 1)
     with pytest.raises(ConfigError, match="at least 1 run; 0 came"):
-        index(config, 0)
-    index(config)
+        deal_runs(config, 0)
+    deal_runs(config)
     assert "needs" not in cli("extract", copied_config, "--chunk", 1).err
     copied_config.write_text(copied_config.read_text().replace("[decoder]", 'tasks = ["MOTOR"]\n[decoder]', 1))
     with pytest.raises(StepError, match="lists the runs of another"):
