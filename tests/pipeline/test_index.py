@@ -66,6 +66,11 @@ def test_the_index_of_derivatives(tmp_path: Path) -> None:
         assert read_index(config) is None
         write_index(config, find(config))
         assert read_index(config).runs == runs
+    assert runs[0].sources[0].is_relative_to(tmp_path / "raw" / "sub-01")
+    (runs[0].sources[0].parent / "more.tsv").touch()
+    assert read_index(config) is None
+    write_index(config, find(config))
+    assert read_index(config) is not None
     assert read_index(replace(config, scans=replace(config.scans, bids=BidsChoice(slice_timing="ignore")))) is None
 
 
