@@ -71,6 +71,7 @@ def _state(scans: Scans, runs: Sequence[Run]) -> str:
     named = [_file(path) for path in (scans.path if scans.path.is_file() else None, scans.families, scans.subject_list)]
     root = scans.path.parent if scans.path.is_file() else scans.path
     folders = {root, *(folder for run in runs for folder in _above(root, run.bold))}
+    folders |= {path.parent for run in runs for path in run.sources}
     if scans.bids.raw is not None:
         folders.add(scans.bids.raw)
     files = [[_file(path) for path in (run.bold, run.mask, run.confounds, *run.sources)] for run in runs]
@@ -118,13 +119,13 @@ def read_index(config: Config) -> Finding | None:
     - size and time of change of the files that [scans] names: the table of runs, `families`, `subject_list`;
     - size and time of change of every run's scan, mask, confounds, and of what else was read to know the run
       (:attr:`Run.sources <fmri_saliency.records.Run>`: events, sidecars; of the HCP's runs each file in ``EVs``);
-    - the time of change of the folders from each of these scans up to [scans] path (the table's folder), and of the
-      raw data set: a file or folder that was added there, removed or renamed.
+    - the time of change of the folders from each of these scans up to [scans] path (the table's folder), of those in
+      which the other files lie, and of the raw data set itself: whatever was added there, removed or renamed.
 
-    It does not see a scan that comes into a folder that had none of the runs, nor a file that was changed and given
-    its old size and time. So the steps that must see all, ``runs``, ``extract`` and ``run``, look on the disk each
-    time, and only those that work on what has been extracted (``train``, ``explain``, ``judge``, ``report``) ask here;
-    they compare the scans with what their series were made from besides.
+    It does not see a scan or events that come into a folder that had nothing of the runs, nor a file that was changed
+    and given its old size and time. So the steps that must see all, ``runs``, ``extract`` and ``run``, look on the disk
+    each time, and only those that work on what has been extracted (``train``, ``explain``, ``judge``, ``report``) ask
+    here; they compare the scans with what their series were made from besides.
     """
     path = Workspace(config.output.path).index
     if not path.is_file():

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fmri_saliency.pipeline import index
+from fmri_saliency.pipeline import index, load_config, run_all
 from fmri_saliency.pipeline.config import Config, Output, Scans
+from fmri_saliency.pipeline.explain import class_atlas
 from fmri_saliency.pipeline.index import find, known_runs, read_index, write_index
+from fmri_saliency.pipeline.train import load_samples
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.scans import BidsChoice, BidsSimulation, simulate_bids
 from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
@@ -66,6 +68,11 @@ def test_the_index_of_derivatives(tmp_path: Path) -> None:
         assert read_index(config) is None
         write_index(config, find(config))
         assert read_index(config).runs == runs
+    assert runs[0].sources[0].is_relative_to(tmp_path / "raw" / "sub-01")
+    (runs[0].sources[0].parent / "more.tsv").touch()
+    assert read_index(config) is None
+    write_index(config, find(config))
+    assert read_index(config) is not None
     assert read_index(replace(config, scans=replace(config.scans, bids=BidsChoice(slice_timing="ignore")))) is None
 
 
@@ -122,18 +129,23 @@ def test_a_table_of_runs(tmp_path: Path, write_bold: Callable[..., Path], noisy_
 
 
 def test_later_steps_take_it_and_the_first_ones_look(
-    cli: Callable, tmp_path: Path, small_config: Path, small_scans: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Callable, small_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = []
     real = index.find_runs
     monkeypatch.setattr(index, "find_runs", lambda scans: looked.append(1) or real(scans))
-    assert cli("run", small_config).code == 0
-    assert len(looked) == 1
-    assert cli("report", small_config).code == 0
-    assert len(looked) == 1
     assert cli("extract", small_config).code == 0
+    assert len(looked) == 1
+    config = load_config(small_config)
+    load_samples(config)
+    class_atlas(config)
+    assert len(looked) == 1
     assert cli("runs", small_config).code == 0
+    assert len(looked) == 2
+    for name in ("train", "explain", "judge", "report"):
+        monkeypatch.setattr(f"fmri_saliency.pipeline.run.{name}", lambda config: known_runs(config))
+    run_all(config)
     assert len(looked) == 3
-    assert "runs.json" in (small_config.parent / "results" / ".bidsignore").read_text()
-    content = json.loads((small_config.parent / "results" / "runs.json").read_text())
-    assert len(content["runs"]) == 12
+    out = config.output.path
+    assert "runs.json" in (out / ".bidsignore").read_text()
+    assert len(json.loads((out / "runs.json").read_text())["runs"]) == 12
