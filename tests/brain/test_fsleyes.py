@@ -110,6 +110,9 @@ def test_the_listing_of_labels_points_into_every_region(coloured: Atlas, tmp_pat
     for index, *voxel in found.values():
         assert bent[tuple(voxel)] == int(index)
     assert fsleyes.region_voxels(atlas).tolist()[2] == [-1, -1, -1]
+    bar = np.zeros_like(bent)
+    bar[2:7, 7, 4] = 3
+    assert fsleyes.region_voxels(replace(atlas, labels=bar)).tolist()[0] == [4, 7, 4]
 
 
 def test_maps_are_listed_from_0_where_they_are_strongest(weighted: Atlas, tmp_path: Path) -> None:
