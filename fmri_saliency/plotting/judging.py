@@ -114,7 +114,7 @@ def plot_null(judgements: Sequence[Judgement], title: str = "", *, axes: Axes | 
     """
     shown = [one for one in judgements if "null" in one.figures]
     place = open_place(axes, (8.6, 0.6 + 2.4 * max(1, len(shown))))
-    grid = place.subplots(max(1, len(shown)), 2, squeeze=False)
+    grid = place.subplots(max(1, len(shown)), 2, squeeze=False, sharex="col")
     for (left, right), one in zip(grid, shown, strict=False):
         _draw_profile(left, one)
         _draw_likeness(right, one)
