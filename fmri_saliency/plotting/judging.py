@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 
 from fmri_saliency.evidence import NAIVE, Judgement, Spread
 from fmri_saliency.plotting.canvas import open_place
+from fmri_saliency.plotting.colours import CATEGORIES
 
 __all__ = ["plot_faithfulness", "plot_null", "plot_recovery"]
 
-PAIR, BESIDE, OTHER = "#33608c", "#b9b9b9", "#c4622d"
+PAIR, BESIDE, OTHER = CATEGORIES[0], "#b9b9b9", CATEGORIES[1]
 
 
 def _bar(axes: Axes, place: float, spread: Spread, colour: str) -> None:
