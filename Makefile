@@ -1,11 +1,11 @@
-# Two commands do everything from a bare clone: `make demo` and `make test`.
+# Two commands do everything from a bare clone: `make demo` and `make test`. `make figures` draws the README's pictures.
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo-output
 BIN = $(VENV)/bin
 SOURCES = setup.cfg pyproject.toml constraints.txt
 
-.PHONY: demo test clean
+.PHONY: demo test figures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/fmri-saliency demo $(DEMO)
@@ -15,6 +15,10 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	PATH="$(abspath $(BIN)):$$PATH:$(abspath $(VENV))/snakemake/bin" $(BIN)/python -m pytest --cov $(PYTEST)
+
+figures: $(VENV)/.installed
+	test -f $(DEMO)/results/report.html || $(MAKE) demo
+	$(BIN)/python docs/make_images.py $(DEMO)/results
 
 # torch comes first: its pinned build is the small one
 $(VENV)/.installed: $(SOURCES)

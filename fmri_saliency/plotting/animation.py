@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from fmri_saliency.brain import project_regions
 from fmri_saliency.errors import AtlasError
-from fmri_saliency.plotting.colours import draw_scale, scale_of
-from fmri_saliency.plotting.sight import BRAIN, draw_brain, look_through
+from fmri_saliency.plotting.colours import draw_scale, mark_negative, scale_of
+from fmri_saliency.plotting.sight import BRAIN, Seen, draw_brain, hide_small, look_through
 from fmri_saliency.records import Atlas
 
 __all__ = ["animate_glass"]
@@ -73,13 +75,31 @@ def animate_glass(
     panels = figure.subplots(1, len(BRAIN), width_ratios=list(BRAIN.values()))
     images = {d: draw_brain(panel, d, seen[0][d], scale, threshold) for panel, d in zip(panels, BRAIN, strict=True)}
     draw_scale(figure, scale, panels, unit)
-    words = figure.suptitle("\n".join([title, " "]).strip("\n"), fontsize=11)
+    words = figure.suptitle(f"{title}\n ".lstrip("\n"), fontsize=11)
+    moving = [words, *images.values(), *(line for panel in panels for line in panel.patches)]
+    for artist in moving:
+        artist.set_animated(True)  # left out of what is drawn once
+    canvas.draw()
+    still = canvas.copy_from_bbox(figure.bbox)
     pictures = []
     for frame, views in zip(frames, seen, strict=True):
-        for direction, one in views.items():
-            images[direction].set_data(np.ma.masked_where(np.abs(one.pixels) <= threshold, one.pixels))
-        words.set_text(f"{title}\n{start + frame * t_r:.1f} s".strip())
-        canvas.draw()
-        figure.set_layout_engine("none")  # nothing moves any more
+        canvas.restore_region(still)
+        words.set_text(f"{title}\n{start + frame * t_r:.1f} s".lstrip("\n"))
+        figure.draw_artist(words)
+        for panel, (direction, one) in zip(panels, views.items(), strict=True):
+            _draw_view(panel, images[direction], one, threshold)
         pictures.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
     return np.stack(pictures)
+
+
+def _draw_view(panel: Axes, image: AxesImage, seen: Seen, threshold: float) -> None:
+    """Draw pixels, a dashed line around negative ones, and the outlines over both, on what is there already."""
+    shown = hide_small(seen.pixels, threshold)
+    image.set_data(shown)
+    panel.draw_artist(image)
+    negative = mark_negative(panel, shown, seen.extent, image.norm.vmax)
+    if negative is not None:
+        panel.draw_artist(negative)
+        negative.remove()
+    for line in panel.patches:
+        panel.draw_artist(line)

@@ -58,7 +58,7 @@ def plot_beside(
         _dots(axis, (others or {}).get(panel, {}), row, "x", "0.55", "untrained network")
         _dots(axis, scores, row, "o", CATEGORIES[0], "trained network, one dot per seed")
         known = {name: [value] for name, value in (published or {}).get(panel, {}).items() if name in row}
-        _dots(axis, known, row, "D", CATEGORIES[4], "published")
+        _dots(axis, known, row, "D", CATEGORIES[2], "published")
         axis.set_title(panel, fontsize=9)
         axis.tick_params(labelsize=7)
         axis.grid(axis="y", color="0.93")

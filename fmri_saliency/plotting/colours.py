@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.contour import ContourSet
 
 from fmri_saliency.plotting.canvas import Place
 
@@ -70,7 +71,9 @@ def draw_scale(place: Place, scale: ScalarMappable, beside: Axes | Sequence[Axes
     return bar
 
 
-def mark_negative(axes: Axes, pixels: np.ndarray, extent: tuple[float, float, float, float], limit: float) -> None:
+def mark_negative(
+    axes: Axes, pixels: np.ndarray, extent: tuple[float, float, float, float], limit: float
+) -> ContourSet | None:
     """Put a dashed line around what is below -limit / 3, so that its sign is seen without colours, too.
 
     Parameters
@@ -82,12 +85,17 @@ def mark_negative(axes: Axes, pixels: np.ndarray, extent: tuple[float, float, fl
         Left, right, bottom and top of the pixels.
     limit : float
         Where the colours end.
+
+    Returns
+    -------
+    ContourSet or None
+        Nothing where nothing is below.
     """
-    if np.ma.min(pixels) >= -limit / 3:
-        return
+    if np.ma.filled(pixels, 0.0).min() >= -limit / 3:
+        return None
     left, right, bottom, top = extent
     height, width = ((top - bottom) / pixels.shape[0], (right - left) / pixels.shape[1])
     x = left + width * (np.arange(pixels.shape[1]) + 0.5)
     y = bottom + height * (np.arange(pixels.shape[0]) + 0.5)
-    axes.contour(x, y, np.ma.filled(pixels, 0.0), levels=[-limit / 3], colors="0.1", linestyles="dashed",
-                 linewidths=0.7)  # fmt: skip
+    return axes.contour(x, y, np.ma.filled(pixels, 0.0), levels=[-limit / 3], colors="0.1", linestyles="dashed",
+                        linewidths=0.7)  # fmt: skip

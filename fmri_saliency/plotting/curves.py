@@ -13,6 +13,8 @@ from fmri_saliency.plotting.colours import colour_of
 
 __all__ = ["plot_curves"]
 
+MARKERS = "os^vPX*p"
+
 
 def plot_curves(
     x: Sequence[float],
@@ -30,7 +32,7 @@ def plot_curves(
     x : sequence of float, length n
     panels : mapping of axis label to mapping of curve name to ndarray, shape (n_seeds, n)
     published : mapping of axis label to mapping of curve name to values, length n, optional
-        Drawn dashed, in the colour of the curve of that name where there is one.
+        Drawn dashed and hollow, in the colour of the curve of that name where there is one.
     label, title : str
         Of the horizontal axis and of the figure.
     axes : Axes, optional
@@ -44,14 +46,18 @@ def plot_curves(
     names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
     names += [name for curves in (published or {}).values() for name in curves if name not in names]
     colours = {name: colour_of(number) for number, name in enumerate(names)}
+    markers = {name: MARKERS[number % len(MARKERS)] for number, name in enumerate(names)}
     drawn = {}
     for axis, (score, curves) in zip(np.atleast_1d(place.subplots(1, len(panels))), panels.items(), strict=True):
         for name, values in curves.items():
             values = np.atleast_2d(values)
-            (drawn[name],) = axis.plot(x, values.mean(axis=0), marker="o", markersize=3, color=colours[name])
+            (drawn[name],) = axis.plot(x, values.mean(axis=0), marker=markers[name], markersize=4,
+                                       color=colours[name])  # fmt: skip
             axis.fill_between(x, values.min(axis=0), values.max(axis=0), color=colours[name], alpha=0.15, linewidth=0)
         for name, values in (published or {}).get(score, {}).items():
-            (drawn[f"{name} (published)"],) = axis.plot(x, values, "--D", markersize=3, color=colours[name])
+            (drawn[f"{name} (published)"],) = axis.plot(
+                x, values, "--", marker=markers[name], markerfacecolor="none", markersize=4, color=colours[name]
+            )
         axis.set_xticks(list(x)[:: -(-len(x) // 12)])  # at most a dozen
         axis.set_xlabel(label, fontsize=9)
         axis.set_ylabel(score, fontsize=9)

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from fmri_saliency.brain import project_labels, project_regions
 from fmri_saliency.plotting.canvas import Place, open_place
-from fmri_saliency.plotting.colours import draw_scale, scale_of
-from fmri_saliency.plotting.sight import BRAIN, draw_brain, look_through
+from fmri_saliency.plotting.colours import draw_scale, mark_negative, scale_of
+from fmri_saliency.plotting.sight import BRAIN, draw_brain, hide_small, look_through
 from fmri_saliency.records import Atlas
 
 __all__ = ["plot_glass", "plot_glass_share", "plot_glass_strip"]
@@ -54,7 +54,8 @@ def plot_glass(
     """Draw one value per region on a glass brain (regions of grayordinates: the leading ones as bars).
 
     From the left: left hemisphere, from behind, right hemisphere, from above. Along a line of sight the value
-    that is largest in absolute value is seen, with its sign.
+    that is largest in absolute value is seen, with its sign. Dashed lines run around values below a third of the
+    lower limit, so that they are known in grey, too.
 
     Parameters
     ----------
@@ -86,6 +87,7 @@ def plot_glass(
     panels = place.subplots(1, len(BRAIN), width_ratios=list(BRAIN.values()))
     for panel, (direction, seen) in zip(panels, look_through(image, BRAIN, atlas.maps is None).items(), strict=True):
         draw_brain(panel, direction, seen, scale, threshold)
+        mark_negative(panel, hide_small(seen.pixels, threshold), seen.extent, scale.norm.vmax)
     draw_scale(place, scale, panels, unit)
     place.suptitle(title, fontsize=11)
     return place.figure
@@ -137,7 +139,9 @@ def plot_glass_strip(
     place = open_place(axes, (1.7 * len(frames) + 0.9, 2.7))
     panels = np.ravel(place.subplots(1, len(frames)))
     for panel, image, moment in zip(panels, images, moments, strict=True):
-        draw_brain(panel, "z", look_through(image, "z", atlas.maps is None)["z"], scale, threshold)
+        seen = look_through(image, "z", atlas.maps is None)["z"]
+        draw_brain(panel, "z", seen, scale, threshold)
+        mark_negative(panel, hide_small(seen.pixels, threshold), seen.extent, scale.norm.vmax)
         panel.set_title(moment, fontsize=9)
     draw_scale(place, scale, panels, unit)
     place.suptitle(title, fontsize=10)

@@ -105,6 +105,8 @@ def plot_region_time(
 ) -> Figure:
     """Draw saliency of every region at every moment; events, if there are any, as bars with their expected BOLD on top.
 
+    Dashed lines run around values below a third of the lower limit, so that they are known in grey, too.
+
     Parameters
     ----------
     values : ndarray, shape (n_times, n_regions)

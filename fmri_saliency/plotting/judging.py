@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 
 from fmri_saliency.evidence import NAIVE, Judgement, Spread
 from fmri_saliency.plotting.canvas import open_place
+from fmri_saliency.plotting.colours import CATEGORIES
 
 __all__ = ["plot_faithfulness", "plot_null", "plot_recovery"]
 
-PAIR, BESIDE, OTHER = "#33608c", "#b9b9b9", "#c4622d"
+PAIR, BESIDE, OTHER = CATEGORIES[0], "#b9b9b9", CATEGORIES[1]
 
 
 def _bar(axes: Axes, place: float, spread: Spread, colour: str) -> None:
@@ -114,7 +115,7 @@ def plot_null(judgements: Sequence[Judgement], title: str = "", *, axes: Axes | 
     """
     shown = [one for one in judgements if "null" in one.figures]
     place = open_place(axes, (8.6, 0.6 + 2.4 * max(1, len(shown))))
-    grid = place.subplots(max(1, len(shown)), 2, squeeze=False)
+    grid = place.subplots(max(1, len(shown)), 2, squeeze=False, sharex="col")
     for (left, right), one in zip(grid, shown, strict=False):
         _draw_profile(left, one)
         _draw_likeness(right, one)

@@ -14,7 +14,7 @@ from fmri_saliency.plotting.colours import CATEGORIES
 
 __all__ = ["plot_learning"]
 
-LOSSES = {"train_loss": ("training", CATEGORIES[0], "-"), "valid_loss": ("held out from training", CATEGORIES[4], "--")}
+LOSSES = {"train_loss": ("training", CATEGORIES[0], "-"), "valid_loss": ("held out from training", CATEGORIES[2], "--")}
 
 
 def plot_learning(

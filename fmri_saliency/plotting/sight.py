@@ -17,11 +17,9 @@ from matplotlib.path import Path
 from nilearn.image import reorder_img
 from nilearn.plotting import plot_glass_brain
 
-from fmri_saliency.plotting.colours import mark_negative
+__all__ = ["BRAIN", "Seen", "draw_brain", "hide_small", "look_through"]
 
-__all__ = ["BRAIN", "Seen", "draw_brain", "look_through"]
-
-BRAIN = {"l": 1.0, "y": 0.83, "r": 1.0, "z": 0.81}
+BRAIN = {"l": 1.0, "y": 0.79, "r": 1.0, "z": 0.77}
 """The views of a glass brain (nilearn's names) and how wide each is beside the first."""
 
 PLANES = {"l": (1, 2), "r": (1, 2), "x": (1, 2), "y": (0, 2), "z": (0, 1)}
@@ -79,15 +77,20 @@ def _outline(direction: str) -> tuple[tuple[tuple[Path, tuple[float, ...], float
     return lines, view.get_object_bounds()
 
 
+def hide_small(pixels: np.ndarray, threshold: float) -> np.ma.MaskedArray:
+    """Return pixels without those whose absolute value is not above `threshold`."""
+    return np.ma.masked_where(np.abs(pixels) <= threshold, pixels)
+
+
 def draw_brain(
     axes: Axes, direction: str, seen: Seen, scale: ScalarMappable, threshold: float = 0.0, shift: float = 0.0
 ) -> AxesImage:
     """Draw one view: pixels whose absolute value is above `threshold`, less `shift`, under the outlines of a brain."""
     lines, (left, right, bottom, top) = _outline(direction)
-    shown = np.ma.masked_where(np.abs(seen.pixels) <= threshold, seen.pixels - shift)
-    image = axes.imshow(shown, cmap=scale.cmap, norm=scale.norm, extent=seen.extent, origin="lower",
-                        interpolation="nearest")  # fmt: skip
-    mark_negative(axes, shown, seen.extent, scale.norm.vmax)
+    image = axes.imshow(
+        hide_small(seen.pixels, threshold) - shift, cmap=scale.cmap, norm=scale.norm, extent=seen.extent,
+        origin="lower", interpolation="nearest",
+    )  # fmt: skip
     for path, colour, width in lines:
         axes.add_patch(PathPatch(path, edgecolor=colour, linewidth=width, facecolor="none"))
     axes.set(xlim=(right, left) if direction == "l" else (left, right), ylim=(bottom, top), aspect="equal")
