@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +18,13 @@ from fmri_saliency.bids import build_name, clean_label
 from fmri_saliency.brain import project_labels, project_regions, save_grayordinates, save_map
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
 from fmri_saliency.errors import StepError
-from fmri_saliency.files import read_json, write_json, write_rows, write_tsv
+from fmri_saliency.files import digest, read_json, write_json, write_rows, write_tsv
 from fmri_saliency.jobs import run_jobs
+from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, find, grid_atlas
 from fmri_saliency.pipeline.train import SPLIT_WORDS, fold_inputs, load_samples, score_inputs
-from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
+from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, require, say, say_why, stamp
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
 from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import (
@@ -36,7 +38,31 @@ from fmri_saliency.saliency import (
 __all__ = ["check_explained", "class_atlas", "class_entities", "explain", "network_table", "region_table"]
 
 
-def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
+def is_explained(stem: Path, inputs: str) -> bool:
+    """Return whether the saliency of a fold is up to date."""
+    return is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")])
+
+
+def explained_from(config: Config, trained: str) -> dict[str, Any]:
+    """Return what the saliency of a fold depends on: its decoder, and how it is explained."""
+    return {"version": __version__, "decoder": trained, "saliency": to_plain(config.saliency)}
+
+
+def _explain_fold(
+    config: Config, network: str, number: int, fold: Fold, samples: Samples, made_from: dict[str, Any]
+) -> None:
+    """Explain the test samples of a fold, unless another process just did."""
+    space, begin = Workspace(config.output.path), time.perf_counter()
+    work = f"explain/{network}/fold-{number}"
+    with hold(space.desk, work):
+        if not is_explained(space.fold_saliency(network, number), digest(made_from)):
+            _explain(config, network, number, fold, samples, made_from)
+            note_time(space.desk, work, time.perf_counter() - begin)
+
+
+def _explain(
+    config: Config, network: str, number: int, fold: Fold, samples: Samples, made_from: dict[str, Any]
+) -> None:
     space = Workspace(config.output.path)
     decoder = load_decoder(space.fold(network, number), config.decoder.device, config.decoder.threads)
     stem = space.fold_saliency(network, number)
@@ -51,7 +77,9 @@ def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples
         samples.start,
         begin_saliency(stem),
     )
-    write_saliency_card(saliency, stem, {"samples": fold.test, "fold": number, "inputs": inputs})
+    sources = [f"bids::decoder/{network}/fold-{number}/weights.safetensors", "bids::samples/X.npy"]
+    card = {"samples": fold.test, "fold": number, "inputs": digest(made_from), "MadeFrom": made_from}
+    write_saliency_card(saliency, stem, {**card, "Sources": sources})
 
 
 def _in_order(parts: Sequence[Saliency], order: np.ndarray) -> Iterator[np.ndarray]:
@@ -78,9 +106,11 @@ def _join_folds(config: Config, network: str, folds: Sequence[Fold], inputs: str
         n_averaged=(1,) * len(labels),
         seed=config.decoder.seed,
     )
-    write_saliency_card(whole, stem, {"network": network, "inputs": inputs})
+    sources = [f"bids::saliency/{network}/fold-{number}.npy" for number in range(1, len(folds) + 1)]
+    write_saliency_card(whole, stem, {"network": network, "inputs": inputs, "Sources": sources})
     classes = whole.average()
-    write_saliency(classes, space.saliency(network, "classes"), {"network": network, "inputs": inputs})
+    card = {"network": network, "inputs": inputs, "Sources": [f"bids::saliency/{network}/samples.npy"]}
+    write_saliency(classes, space.saliency(network, "classes"), card)
     return classes
 
 
@@ -182,7 +212,7 @@ def _sidecar(
         "AbsentRegionsValue": "NaN",
         "OutsideRegionsValue": 0,
         "SpaceNote": note,
-        "Sources": ["saliency/" + config.decoder.network + "/classes.npy"],
+        "Sources": ["bids::saliency/" + config.decoder.network + "/classes.npy"],
         "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__},
     }
 
@@ -251,8 +281,7 @@ def _plan(config: Config) -> _Plan:
         network: [fold_inputs(config, network, number, fold, samples_inputs) for number, fold in enumerate(folds, 1)]
         for network in config.decoder.networks
     }
-    settings = to_plain(config.saliency)
-    explained = {network: [stamp(one, settings) for one in every] for network, every in trained.items()}
+    explained = {network: [digest(explained_from(config, one)) for one in every] for network, every in trained.items()}
     return _Plan(samples, folds, score_inputs(config, folds, samples_inputs), trained, explained)
 
 
@@ -297,13 +326,22 @@ def explain(config: Config) -> None:
     space = Workspace(config.output.path)
     plan = _plan(config)
     _check_trained(config, plan)
-    jobs = []
-    for network, every in plan.explained.items():
-        for number, inputs in enumerate(every, 1):
-            stem = space.fold_saliency(network, number)
-            if not is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")]):
-                jobs.append((config, network, number, plan.folds[number - 1], plan.samples, inputs))
+    jobs, reasons = [], []
+    for network, every in plan.trained.items():
+        for number, trained in enumerate(every, 1):
+            stem, made_from = space.fold_saliency(network, number), explained_from(config, trained)
+            if not is_explained(stem, digest(made_from)):
+                jobs.append((config, network, number, plan.folds[number - 1], plan.samples, made_from))
+                reasons.append(name_changes(stem.with_name(stem.name + ".json"), made_from))
+    say_why(reasons, "sets of saliency")
     run_jobs(_explain_fold, jobs, config.output.n_jobs, "Explaining", "fold")
+    with space.alone("explain/maps"):
+        _write_whole(config, plan)
+
+
+def _write_whole(config: Config, plan: _Plan) -> None:
+    """Join the folds; write the maps of the main network, and the tables of regions and networks."""
+    space = Workspace(config.output.path)
     classes = {
         network: _join_folds(config, network, plan.folds, stamp(every)) for network, every in plan.explained.items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,28 +11,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fmri_saliency import __version__
 from fmri_saliency.brain import check_space, load_chosen_atlas, resample_atlas
 from fmri_saliency.errors import ConfigError, InputError, StepError, nearest
-from fmri_saliency.files import fingerprint, read_json, write_tsv
+from fmri_saliency.files import read_json, write_json, write_tsv
 from fmri_saliency.images import open_image
 from fmri_saliency.jobs import run_jobs
-from fmri_saliency.pipeline.config import Config, to_plain, write_config
-from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
+from fmri_saliency.pipeline.begin import begin, data_roots
+from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.workspace import Workspace, name_changes, say, say_why
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.scans import find_runs, read_subjects
 from fmri_saliency.scans.bids_spaces import INDIVIDUAL
 from fmri_saliency.scans.find import Finding
 from fmri_saliency.series import (
-    Cleaning,
+    Extracted,
     SeriesJob,
     card_path,
     extract_to_files,
+    failure_path,
     forget_series,
     series_name,
     series_outputs,
+    series_state,
 )
+from fmri_saliency.sources import Source, name_source
 
-__all__ = ["extract", "find", "grid_atlas", "series_inputs"]
+__all__ = ["extract", "find", "grid_atlas", "series_made_from", "series_sources"]
 
 Grid = tuple[tuple[int, ...], bytes]
 
@@ -80,10 +86,16 @@ def grid_atlas(atlas: Atlas, run: Run) -> Atlas:
     return resample_atlas(atlas, image.affine, image.shape[:3])
 
 
-def series_inputs(run: Run, atlas: Atlas, cleaning: Cleaning) -> str:
-    """Return what identifies the series of a run: its files, the atlas and the cleaning."""
-    files = [fingerprint(path) for path in (run.bold, run.mask, run.confounds)]
-    return stamp(files, run.t_r, atlas.fingerprint, to_plain(cleaning))
+def series_made_from(run: Run, atlas: Atlas, config: Config) -> dict[str, Any]:
+    """Return what the series of a run depend on, beside its files: version, repetition time, atlas and cleaning."""
+    about = {"name": atlas.name, "regions": atlas.n_regions, "fingerprint": atlas.fingerprint}
+    return {"version": __version__, "t_r": run.t_r, "atlas": about, "cleaning": to_plain(config.cleaning)}
+
+
+def series_sources(run: Run, config: Config) -> tuple[Source, ...]:
+    """Return the files that the series of a run are made from, named from the data sets' roots."""
+    roots = data_roots(config)
+    return tuple((name_source(path, roots), path) for path in (run.bold, run.mask, run.confounds) if path)
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,7 @@ class _Plan:
     jobs: list[tuple[SeriesJob, Grid]] = field(default_factory=list)
     grids: dict[Grid, np.ndarray] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
 
 
 def _add_job(plan: _Plan, job: SeriesJob) -> None:
@@ -103,18 +116,25 @@ def _add_job(plan: _Plan, job: SeriesJob) -> None:
     plan.jobs.append((job, grid))
 
 
-def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, cleaning: Cleaning) -> _Plan:
+def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, config: Config) -> _Plan:
     """Say which runs are not up to date; one whose files cannot be reached any more is a failure of its own."""
-    plan = _Plan()
+    plan, space = _Plan(), Workspace(config.output.path)
     for run in runs:
         stem = stems[run.key]
         try:
-            inputs = series_inputs(run, atlas, cleaning)
-            if is_done(card_path(stem), inputs, series_outputs(stem)):
+            made_from, sources = series_made_from(run, atlas, config), series_sources(run, config)
+            whole = all(path.is_file() for path in series_outputs(stem))
+            card = _read_card(stem)
+            state = series_state(card, made_from, sources) if whole and card else "stale"
+            if state == "current":
                 continue
-            sources = [path.as_posix() for path in (run.bold, run.mask, run.confounds) if path]
-            about = {"Sources": sources, "HeaderRepetitionTime": run.header_t_r, "Atlas": atlas.name}
-            _add_job(plan, SeriesJob(run, stem, {**about, "SpaceNote": note, "inputs": inputs}))
+            about = {"Run": run.key, "HeaderRepetitionTime": run.header_t_r, "Atlas": atlas.name, "SpaceNote": note}
+            _add_job(plan, SeriesJob(run, stem, about, made_from, sources, space.desk))
+            if card is not None and state == "stale":
+                recorded = {**made_from, "files": card.get("MadeFrom", {}).get("files")}
+                plan.reasons.append(name_changes(card_path(stem), recorded) or
+                                    ("the scan, or a file beside it, has changed" if whole else "a file was lost"))
+            _set_others_aside(space, stem, run)
         except OSError as error:
             plan.failures[run.key] = (f"{error.filename or run.bold} was found and cannot be reached now: "
                                       f"{error.strerror or error}. Check that it is still there.")
@@ -122,7 +142,20 @@ def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, 
             plan.failures[run.key] = str(error)
         if run.key in plan.failures:
             forget_series(stem)
+            with suppress(OSError):
+                write_json(failure_path(space.desk, run.key),
+                           {"run": run.key, "file": run.bold.as_posix(), "message": plan.failures[run.key]})
     return plan
+
+
+def _set_others_aside(space: Workspace, stem: Path, run: Run) -> None:
+    """Set aside what another atlas or space gave for a run: its name says another atlas."""
+    if not stem.parent.is_dir():
+        return
+    mine = {card_path(stem), *series_outputs(stem)}
+    spaces = (f"{run.key}_space-*", f"{run.key}_atlas-*", f"{run.key}_stat-*", f"{run.key}_seg-*")
+    others = [path for one in spaces for path in stem.parent.glob(one) if path not in mine]
+    space.set_aside([path for path in sorted(others) if "unfinished" not in path.name])
 
 
 def _choose_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
@@ -138,6 +171,14 @@ QUALITY = (
     "fd_mean", "fd_max", "fd_share_high", "non_steady_frames", "mean_coverage", "partly_covered_regions",
     "nan_voxels", "constant_voxels",
 )  # fmt: skip
+
+
+def _known_failure(space: Workspace, key: str) -> str:
+    """Return why a run could not be extracted, now or by another call; empty where it was not tried or is done."""
+    try:
+        return str(read_json(failure_path(space.desk, key))["message"])
+    except (InputError, OSError, KeyError, TypeError):
+        return ""
 
 
 def _log_row(row: dict[str, Any], run: Run | None, card: dict[str, Any] | None, failure: str) -> dict[str, Any]:
@@ -174,7 +215,8 @@ def _write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failu
     runs = {run.key: run for run in finding.runs}
     cards = {key: card for key, stem in stems.items() if (card := _read_card(stem)) is not None}
     rows = [
-        _log_row(row, runs.get(row["run"]), cards.get(row["run"]), failures.get(row["run"], ""))
+        _log_row(row, runs.get(row["run"]), cards.get(row["run"]),
+                 failures.get(row["run"]) or ("" if row["run"] in cards else _known_failure(space, row["run"])))
         for row in finding.log.to_dict("records")
     ]
     log = pd.DataFrame(rows).astype({"frames": "Int64", "absent_regions": "Int64"})
@@ -211,22 +253,36 @@ def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
     space = Workspace(config.output.path)
     finding = find(config)
     atlas, note = choose_atlas(config, finding.runs)
-    space.begin()
-    write_config(config, space.root / "config.toml")
+    begin(config)
     chosen = _choose_runs(finding.runs, keys)
     stems = {run.key: space.root / series_name(run, atlas) for run in finding.runs}
     if len(set(stems.values())) < len(finding.runs):
         raise InputError("Two runs would have the same file name; tell them apart by session, direction or run in "
                          f"{config.scans.path}.")
-    plan = _plan(chosen, stems, atlas, note, config.cleaning)
-    atlases = {grid: resample_atlas(atlas, affine, grid[0]) for grid, affine in plan.grids.items()}
-    work = [(job, atlases[grid], config.cleaning) for job, grid in plan.jobs]
-    failures = {**plan.failures, **dict(run_jobs(extract_to_files, work, config.output.n_jobs, "Extracting", "run"))}
+    plan = _plan(chosen, stems, atlas, note, config)
+    say_why(plan.reasons, "series")
+    with suppress(StepError, OSError):  # so that it can be asked how far this is; the end says what cannot be written
+        _write_log(space, finding, stems, plan.failures)
+        write_json(space.desk / "atlas.json", atlas.fingerprint)
+    done = _extract_all(plan, atlas, config)
+    failures = {**plan.failures, **{one.key: one.failure for one in done}}
     log = _write_log(space, finding, stems, failures)
     counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())
     failed = [message for message in failures.values() if message]
-    made, current = len(work) - len(failed) + len(plan.failures), len(chosen) - len(work) - len(plan.failures)
-    say(f"Series: {made} extracted, {current} up to date; runs: {counts}.")
+    made = sum(one.what == "made" for one in done)
+    say(f"Series: {made} extracted, {len(chosen) - made - len(failed)} up to date; runs: {counts}.")
     if failed and len(failed) == len(finding.runs):
         raise StepError(f"No run could be extracted. The first problem: {failed[0]}")
     return log
+
+
+def _extract_all(plan: _Plan, atlas: Atlas, config: Config) -> list[Extracted]:
+    """Extract all runs of a plan; those that another process works on come last, and are waited for."""
+    atlases = {grid: resample_atlas(atlas, affine, grid[0]) for grid, affine in plan.grids.items()}
+    work = {job.run.key: (job, atlases[grid], config.cleaning) for job, grid in plan.jobs}
+    jobs = [(*one, False) for one in work.values()]
+    done = run_jobs(extract_to_files, jobs, config.output.n_jobs, "Extracting", "run")
+    busy = [(*work[one.key], True) for one in done if one.what == "busy"]
+    if busy:
+        done += run_jobs(extract_to_files, busy, config.output.n_jobs, "Waiting for another process", "run")
+    return [one for one in done if one.what != "busy"]

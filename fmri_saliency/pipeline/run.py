@@ -6,13 +6,14 @@ from pathlib import Path
 
 from fmri_saliency.errors import StepError
 from fmri_saliency.files import clear_unfinished
+from fmri_saliency.locks import clear_stale
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import explain
 from fmri_saliency.pipeline.extract import extract, find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import report
 from fmri_saliency.pipeline.train import foresee, train
-from fmri_saliency.pipeline.workspace import say
+from fmri_saliency.pipeline.workspace import Workspace, say
 
 __all__ = ["check_log", "run_all"]
 
@@ -47,6 +48,7 @@ def run_all(config: Config) -> Path:
     """
     if config.output.path.is_dir():
         clear_unfinished(config.output.path)
+        clear_stale(Workspace(config.output.path).desk)
     say(foresee(config, find(config).runs))
     log = extract(config)
     train(config)
