@@ -2,10 +2,10 @@
 
     python benchmarks/interruptions.py [--times 50] [--seed 0] [--quick]
 
-A tiny study (twelve scans of 16 x 14 x 12 voxels, three folds, two networks) goes through all steps. Each time it is
-killed (SIGKILL to its process group) at a random moment of its duration, up to three times in a row, and then run to its
-end in the same folder. What must be equal, byte for byte, is every file but those in `.status`, which say who worked when.
-The job is a fork of this process, in which the libraries are loaded, so that the moments fall on the work.
+A tiny study (six scans of 16 x 14 x 12 voxels, three folds, two networks) goes through all steps. Each time it is
+killed (SIGKILL to its process group) at a random moment of its duration, up to three times in a row, and then run to
+its end in the same folder. What must be equal, byte for byte, is every file but those in `.status`, which say who
+worked when. The job is a fork of this process, in which the libraries are loaded: the moments fall on the work.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ path = "../results"
 SHAPE, N_TIMES, N_REGIONS = (16, 14, 12), 20, 6
 
 
-def make_study(folder: Path, n_subjects: int = 6, seed: int = 0) -> Path:
+def make_study(folder: Path, n_subjects: int = 3, seed: int = 0) -> Path:
     """Write tiny scans of two tasks each, an atlas and a configuration into ``folder/scans``; return the latter."""
     rng = np.random.default_rng(seed)
     affine = np.array([[9.0, 0, 0, -70], [0, 10, 0, -90], [0, 0, 10, -50], [0, 0, 0, 1]])

@@ -45,7 +45,7 @@ def card_of(path: Path, root: Path) -> Path | None:
     kind = place.parts[0]
     if kind == "samples":
         found = root / "samples" / "samples.json"
-    elif kind == "decoder" and len(place.parts) == 4:
+    elif kind == "decoder" and len(place.parts) == 4:  # a fold
         found = path.parent / "model.json"
     elif kind in ("figures", "report.html", "quality.html"):
         found = root / "report.json"

@@ -24,6 +24,7 @@ from fmri_saliency.pipeline.extract import find
 from fmri_saliency.pipeline.pictures import draw_picture
 from fmri_saliency.pipeline.quality_page import write_quality_page
 from fmri_saliency.pipeline.train import LINEAR
+from fmri_saliency.pipeline.whole import describe_whole
 from fmri_saliency.pipeline.workspace import Workspace, require
 from fmri_saliency.plotting import (
     plot_confusion,
@@ -324,7 +325,7 @@ def _report(config: Config) -> Path:
     page.with_suffix(".json").unlink(missing_ok=True)
     write_text(page, make_page(content))
     networks = [f"bids::saliency/{name}/classes.npy" for name in config.decoder.networks]
-    card = {"Sources": ["bids::evidence/evidence.json", *networks], "inputs": inputs,
+    card = {"Sources": ["bids::evidence/evidence.json", *networks], "inputs": inputs, "Whole": describe_whole(config),
             "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__}}  # fmt: skip
     write_json(page.with_suffix(".json"), card)
     return page

@@ -13,6 +13,7 @@ from fmri_saliency.pipeline.extract import extract, find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import report
 from fmri_saliency.pipeline.train import foresee, train
+from fmri_saliency.pipeline.whole import is_whole
 from fmri_saliency.pipeline.workspace import Workspace, say
 
 __all__ = ["check_log", "run_all"]
@@ -52,8 +53,12 @@ def run_all(config: Config) -> Path:
     say(foresee(config, find(config).runs))
     log = extract(config)
     train(config)
-    explain(config)
-    judge(config)
-    page = report(config)
+    if is_whole(config):
+        page = config.output.path / "report.html"
+        say(f"Up to date: maps, checks and {page}.")
+    else:
+        explain(config)
+        judge(config)
+        page = report(config)
     check_log(log, config.output.path)
     return page

@@ -245,8 +245,12 @@ def _write_scores(
 ) -> None:
     units = _held_out_units(config, samples, folds)
     score = score_predictions(samples.y, predicted, units, SPLIT_WORDS[config.decoder.split])
-    card = {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs}
-    write_json(Workspace(config.output.path).scores(name), card)
+    kinds = [f"bids::decoder/{name}/fold-{number}/predictions.tsv" for number in range(1, len(folds) + 1)]
+    card = {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs,
+            "Sources": kinds if name != LINEAR else ["bids::samples/X.npy"]}  # fmt: skip
+    path = Workspace(config.output.path).scores(name)
+    if not is_done(path, inputs):
+        write_json(path, card)
     low, high = score.interval
     say(f"{name}: accuracy {score.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, chance {score.chance:.3f}) on "
         f"{score.n_samples} samples, {score.split}.")
