@@ -102,6 +102,15 @@ _held: set[Path] = set()
 _beating: list[threading.Thread] = []
 
 
+def _forget() -> None:
+    """In a fork: what the other process holds is not held here, and its thread is not here either."""
+    _held.clear()
+    _beating.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
+
+
 def _beat() -> None:
     while True:
         time.sleep(HEARTBEAT)

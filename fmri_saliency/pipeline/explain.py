@@ -355,10 +355,16 @@ def _write_whole(config: Config, plan: _Plan) -> None:
     for kind, table in tables.items():
         path = stem.with_name(f"{stem.name}_{kind}.tsv")
         write_tsv(path, table)
-        write_json(path.with_suffix(".json"), {key: columns[key] for key in table})
+        write_json(path.with_suffix(".json"), {**{key: columns[key] for key in table}, **_origin(config)})
         written += [path, path.with_suffix(".json")]
     _remove_others(space.root / "group", written)
     say(f"Maps: {len(main.labels)} classes in {space.root / 'group'}.")
+
+
+def _origin(config: Config) -> dict[str, Any]:
+    """Return what a table of the main network's maps says about where it comes from."""
+    return {"Sources": [f"bids::saliency/{config.decoder.network}/classes.npy"], "Seed": config.decoder.seed,
+            "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__}}  # fmt: skip
 
 
 def _columns(config: Config, classes: Saliency) -> dict[str, Any]:
