@@ -107,6 +107,15 @@ def _provenance(options: argparse.Namespace) -> None:
     print(json.dumps(found, indent=2) if options.json else trace_in_words(found))
 
 
+def _search(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import load_config
+    from fmri_saliency.pipeline.search import read_part, search
+
+    page = search(load_config(options.config), read_part(options.job))
+    if page is not None:
+        print(page)
+
+
 def _evaluate(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import evaluate, load_evaluation
 
@@ -235,6 +244,9 @@ def _make_parser() -> tuple[argparse.ArgumentParser, tuple[str, ...]]:
     command = add("status", "say per step what is done, running, failed and waiting", _status)
     command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
     command.add_argument("--json", action="store_true", help="as JSON, with the state of every fold")
+    command = add("search", "compare the settings of [search] by nested cross-validation", _search)
+    command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration, with [search]")
+    command.add_argument("--job", metavar="K/N", help="only the K-th of N shares of the decoders, for arrays of jobs")
     command = add("provenance", "say what a result was made from, back to the scans", _provenance)
     command.add_argument("file", type=Path, metavar="FILE", help="any file of an output folder")
     command.add_argument("--hash", action="store_true", help="read the scans, too, and compare their SHA-256")

@@ -15,9 +15,9 @@ from fmri_saliency.pipeline.workspace import Workspace, differences, say
 
 __all__ = ["begin", "data_roots", "result_settings"]
 
-NO_RESULT = {"output", "scans.path", "scans.bids.raw", "scans.families", "scans.truth", "scans.subject_list",
+NO_RESULT = {"output", "search", "scans.path", "scans.bids.raw", "scans.families", "scans.truth", "scans.subject_list",
              "scans.subjects", "decoder.threads"}  # fmt: skip
-WHOLE = ("report.html", "report.json", "quality.html", "figures", "evidence", "group", "search.tsv", "search.md")
+WHOLE = ("report.html", "report.json", "quality.html", "figures", "evidence", "group")
 
 
 def data_roots(config: Config) -> dict[str, Path]:

@@ -228,7 +228,7 @@ def _fit_fold(
     save_decoder(decoder, folder, {**card, "Sources": sources})
 
 
-def _held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> np.ndarray:
+def held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> np.ndarray:
     """Return what each sample was held out with: its family or subject, its run, or its stretch of time."""
     if config.decoder.split == "group":
         return samples.groups
@@ -243,7 +243,7 @@ def _held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> 
 def _write_scores(
     config: Config, name: str, samples: Samples, predicted: np.ndarray, folds: Sequence[Fold], inputs: str
 ) -> None:
-    units = _held_out_units(config, samples, folds)
+    units = held_out_units(config, samples, folds)
     score = score_predictions(samples.y, predicted, units, SPLIT_WORDS[config.decoder.split])
     kinds = [f"bids::decoder/{name}/fold-{number}/predictions.tsv" for number in range(1, len(folds) + 1)]
     card = {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs,

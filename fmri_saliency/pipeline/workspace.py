@@ -21,7 +21,7 @@ __all__ = ["Workspace", "differences", "is_done", "name_changes", "say", "stamp"
 
 IGNORED = (
     "config.toml", "runs.tsv", "quality.tsv", "report.html", "report.json", "quality.html", "samples/", "decoder/",
-    "saliency/", "evidence/", "figures/", "group/",
+    "saliency/", "evidence/", "figures/", "group/", "search/",
     "**/*_timeseries.tsv", "**/*_timeseries.json", "**/*_stat-coverage_bold.tsv", "**/*_desc-quality_regions.tsv",
     "**/.unfinished-*", ".status/", ".earlier/",
 )  # fmt: skip
