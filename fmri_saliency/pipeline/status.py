@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -95,7 +96,7 @@ class _Known:
     config: Config
     space: Workspace
     log: pd.DataFrame
-    cards: dict[str, dict[str, Any]]
+    cards: dict[str, str]
     failed: dict[str, dict[str, Any]]
     holders: list[Holder]
     times: dict[str, float]
@@ -111,22 +112,25 @@ class _Known:
 
 def _is_current(card: dict[str, Any], wanted: dict[str, Any]) -> bool:
     made_from = card.get("MadeFrom")
-    return isinstance(made_from, dict) and digest({key: made_from.get(key) for key in wanted}) == digest(wanted)
+    return isinstance(made_from, dict) and all(made_from.get(key) == value for key, value in wanted.items())
 
 
-def _series_cards(config: Config, space: Workspace) -> dict[str, dict[str, Any]]:
-    """Return the cards of series of this configuration, by run."""
+def _series_cards(config: Config, space: Workspace) -> dict[str, str]:
+    """Return what identifies the series of this configuration, by run."""
     try:
         atlas = read_json(space.desk / "atlas.json")
     except InputError:
         return {}
     wanted = {"version": __version__, "cleaning": to_plain(config.cleaning)}
     found = {}
-    for person in sorted(space.root.glob("sub-*")):
-        for path in person.rglob("*_stat-mean_timeseries.json"):
-            card = _card(path)
-            if _is_current(card, wanted) and card["MadeFrom"].get("atlas", {}).get("fingerprint") == atlas:
-                found[str(card.get("Run"))] = card
+    for person in space.root.glob("sub-*"):
+        for folder, _, names in os.walk(person):
+            for name in names:
+                if not name.endswith("_stat-mean_timeseries.json") or name.startswith("."):
+                    continue
+                card = _card(Path(folder, name))
+                if _is_current(card, wanted) and card["MadeFrom"].get("atlas", {}).get("fingerprint") == atlas:
+                    found[str(card.get("Run"))] = str(card.get("inputs"))
     return found
 
 
@@ -181,7 +185,7 @@ def _fold_names(known: _Known) -> list[str]:
 def _samples(known: _Known) -> str:
     """Return what identifies the samples; empty where they are absent, or of other series or settings."""
     card = _card(known.space.samples / "samples.json")
-    inputs = [known.cards[key]["inputs"] for key in known.log["run"] if key in known.cards]
+    inputs = [known.cards[key] for key in known.log["run"] if key in known.cards]
     wanted = {"series": digest(inputs), "samples": to_plain(known.config.samples), "version": __version__}
     return str(card.get("inputs", "")) if _is_current(card, wanted) else ""
 
