@@ -4,7 +4,7 @@
 
 A tiny study (six scans of 16 x 14 x 12 voxels, three folds, two networks) goes through all steps. Each time it is
 killed (SIGKILL to its process group) at a random moment of its duration, up to three times in a row, and then run to
-its end in the same folder. What must be equal, byte for byte, is every file but those in `.status`, which say who
+its end in the same folder. What must be equal, byte for byte, is every file but those in `.workflow`, which say who
 worked when. The job is a fork of this process, in which the libraries are loaded: the moments fall on the work.
 """
 
@@ -28,7 +28,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-DECLARED = (".status",)
+DECLARED = (".workflow",)
 """Below the output folder, what may differ: it says who worked when, and how long it took."""
 CONFIG = """
 [scans]

@@ -8,28 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["Source", "describe_source", "find_source", "hash_file", "known_hash", "name_source"]
+__all__ = ["Source", "describe_source", "find_source", "hash_file", "known_hash"]
 
 Source = tuple[str, Path]
 """A name that holds on every machine, and where the file is on this one."""
-
-
-def name_source(path: Path, roots: Mapping[str, Path]) -> str:
-    """Return a file's BIDS URI, ``bids:scans:sub-01/func/...``; ``file:///...`` where it is below none of the roots.
-
-    Parameters
-    ----------
-    path : Path
-        Absolute.
-    roots : mapping
-        Name of a data set to its folder; of several that hold the file, the innermost counts. The name ``""`` is the
-        data set that the URI stands in.
-    """
-    inside = [name for name, root in roots.items() if path.is_relative_to(root)]
-    if not inside:
-        return path.as_uri()
-    name = max(inside, key=lambda one: len(roots[one].parts))
-    return f"bids:{name}:{path.relative_to(roots[name]).as_posix()}"
 
 
 def find_source(uri: str, roots: Mapping[str, Path]) -> Path | None:

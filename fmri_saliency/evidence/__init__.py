@@ -2,6 +2,7 @@
 
 from fmri_saliency.evidence.faithful import Curves, faithfulness, infidelity
 from fmri_saliency.evidence.gate import gate, passes
+from fmri_saliency.evidence.group import GroupStatistics, group_statistics
 from fmri_saliency.evidence.localise import Localisation, localise, localise_classes, mass_areas, paper_scores
 from fmri_saliency.evidence.naive import NAIVE, class_difference, naive_maps
 from fmri_saliency.evidence.null import Band, Likeness, compare_maps, profile_band, renew_from_output, time_profile
@@ -24,6 +25,7 @@ __all__ = [
     "NAIVE",
     "Band",
     "Curves",
+    "GroupStatistics",
     "Judgement",
     "Likeness",
     "Localisation",
@@ -41,6 +43,7 @@ __all__ = [
     "edge_shares",
     "faithfulness",
     "gate",
+    "group_statistics",
     "infidelity",
     "localise",
     "localise_classes",

@@ -13,18 +13,17 @@ from fmri_saliency.files import read_json
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.workspace import Workspace, differences, say
 
-__all__ = ["begin", "data_roots", "result_settings"]
+__all__ = ["begin", "result_settings", "source_links"]
 
 NO_RESULT = {"output", "search", "scans.path", "scans.bids.raw", "scans.families", "scans.truth", "scans.subject_list",
              "scans.subjects", "decoder.threads"}  # fmt: skip
-WHOLE = ("report.html", "report.json", "quality.html", "figures", "evidence", "group")
+WHOLE = ("report.html", "report.json", "quality.html", "figures", "evidence", "group", "fsleyes", "view.sh")
 
 
-def data_roots(config: Config) -> dict[str, Path]:
-    """Return the folders that sources are named from: ``scans``, and ``raw`` where the configuration has one."""
-    scans = config.scans
-    roots = {"scans": scans.path.parent if scans.layout == "table" else scans.path}
-    return {**roots, **({"raw": scans.bids.raw} if scans.bids.raw is not None else {})}
+def source_links(config: Config) -> dict[str, Path]:
+    """Return the data sets that results are made from: the scans, and for derivatives the raw ones where known."""
+    scans, raw = config.scans.path, config.scans.bids.raw
+    return {"scans": scans if scans.is_dir() else scans.parent, **({} if raw is None else {"raw": raw})}
 
 
 def result_settings(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -72,7 +71,7 @@ def begin(config: Config) -> None:
     """
     space = Workspace(config.output.path)
     changes = config_changes(config)
-    space.begin(data_roots(config))
+    space.begin(source_links(config))
     try:
         with space.alone("begin"):
             if changes:

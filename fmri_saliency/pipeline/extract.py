@@ -10,56 +10,50 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from nibabel.spatialimages import SpatialImage
 
 from fmri_saliency import __version__
-from fmri_saliency.brain import check_space, load_chosen_atlas, resample_atlas
+from fmri_saliency.bids import bids_uri
+from fmri_saliency.brain import check_space, load_chosen_atlas, match_grayordinates, resample_atlas
+from fmri_saliency.brain.cifti import identify_models
 from fmri_saliency.errors import ConfigError, InputError, StepError, nearest
 from fmri_saliency.files import read_json, write_json, write_tsv
+from fmri_saliency.grayordinates import grayordinates_of
 from fmri_saliency.images import open_image
 from fmri_saliency.jobs import run_jobs
-from fmri_saliency.pipeline.begin import begin, data_roots
+from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.index import find, write_index
 from fmri_saliency.pipeline.workspace import Workspace, name_changes, say, say_why
 from fmri_saliency.records import Atlas, Run
-from fmri_saliency.scans import find_runs, read_subjects
 from fmri_saliency.scans.bids_spaces import INDIVIDUAL
 from fmri_saliency.scans.find import Finding
 from fmri_saliency.series import (
     Extracted,
     SeriesJob,
     card_path,
+    described_by,
     extract_to_files,
-    failure_path,
     forget_series,
     series_name,
     series_outputs,
     series_state,
 )
-from fmri_saliency.sources import Source, name_source
+from fmri_saliency.sources import Source
 
-__all__ = ["extract", "find", "grid_atlas", "series_made_from", "series_sources"]
+__all__ = [
+    "choose_atlas",
+    "extract",
+    "extract_chosen",
+    "grid_atlas",
+    "series_made_from",
+    "series_sources",
+    "series_stems",
+    "source_links",
+    "write_log",
+]
 
-Grid = tuple[tuple[int, ...], bytes]
-
-
-def find(config: Config) -> Finding:
-    """Find the configured runs."""
-    scans = config.scans
-    return find_runs(
-        scans.layout,
-        scans.path,
-        t_r=scans.t_r,
-        space=scans.space,
-        tasks=scans.tasks,
-        subjects=read_subjects(scans.subject_list) if scans.subject_list else scans.subjects,
-        directions=scans.directions,
-        exclude=scans.exclude,
-        families=scans.families,
-        variant=scans.variant,
-        events=scans.events,
-        bids=scans.bids,
-        t_r_conflict=scans.t_r_conflict,
-    )
+Grid = tuple[tuple[int, ...], bytes, str]
 
 
 def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
@@ -81,38 +75,51 @@ def _check_individual(runs: Sequence[Run]) -> None:
 
 
 def grid_atlas(atlas: Atlas, run: Run) -> Atlas:
-    """Resample the atlas to the grid of a run."""
-    image = open_image(run.bold, "a BOLD image")
+    """Put the atlas on the grid, or the grayordinates, of a run."""
+    return _fit(atlas, open_image(run.bold, "a BOLD image"), run.bold)
+
+
+def _fit(atlas: Atlas, image: SpatialImage, path: Path) -> Atlas:
+    models = grayordinates_of(image)
+    if (models is None) != (atlas.grayordinates is None):
+        return atlas  # refused, with the reason, when the run is read
+    if models is not None:
+        return match_grayordinates(atlas, models, f"the series {path}")
     return resample_atlas(atlas, image.affine, image.shape[:3])
 
 
 def series_made_from(run: Run, atlas: Atlas, config: Config) -> dict[str, Any]:
-    """Return what the series of a run depend on, beside its files: version, repetition time, atlas and cleaning."""
+    """Return what the series of a run depend on, beside its files: version, times, atlas and cleaning."""
     about = {"name": atlas.name, "regions": atlas.n_regions, "fingerprint": atlas.fingerprint}
-    return {"version": __version__, "t_r": run.t_r, "atlas": about, "cleaning": to_plain(config.cleaning)}
+    return {"version": __version__, "t_r": run.t_r, "start_time": run.start_time, "atlas": about,
+            "cleaning": to_plain(config.cleaning)}  # fmt: skip
 
 
 def series_sources(run: Run, config: Config) -> tuple[Source, ...]:
     """Return the files that the series of a run are made from, named from the data sets' roots."""
-    roots = data_roots(config)
-    return tuple((name_source(path, roots), path) for path in (run.bold, run.mask, run.confounds) if path)
+    links = source_links(config)
+    files = (run.bold, run.mask, run.confounds, described_by(run, config.cleaning.denoise))
+    return tuple((bids_uri(path, links), path) for path in files if path)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is to be done: jobs with the grids they lie on, and runs that cannot be used, with the reasons."""
+    """What is to be done: jobs with the grids they lie on, the atlas on each, and why runs cannot be used."""
 
     jobs: list[tuple[SeriesJob, Grid]] = field(default_factory=list)
-    grids: dict[Grid, np.ndarray] = field(default_factory=dict)
+    atlases: dict[Grid, Atlas] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
 
 
-def _add_job(plan: _Plan, job: SeriesJob) -> None:
-    """Add a job with its grid of voxels; runs whose shapes and affines agree share one."""
+def _add_job(plan: _Plan, job: SeriesJob, atlas: Atlas) -> None:
+    """Add a job with its grid of voxels; runs whose shapes and affines, or grayordinates, agree share one."""
     image = open_image(job.run.bold, "a BOLD image")
-    grid = (tuple(map(int, image.shape[:3])), image.affine.round(4).tobytes())
-    plan.grids.setdefault(grid, image.affine)
+    models = grayordinates_of(image)
+    place = "" if models is None else identify_models(models)
+    grid = (tuple(map(int, image.shape[:3])), image.affine.round(4).tobytes(), place)
+    if grid not in plan.atlases:
+        plan.atlases[grid] = _fit(atlas, image, job.run.bold)
     plan.jobs.append((job, grid))
 
 
@@ -128,8 +135,9 @@ def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, 
             state = series_state(card, made_from, sources) if whole and card else "stale"
             if state == "current":
                 continue
-            about = {"Run": run.key, "HeaderRepetitionTime": run.header_t_r, "Atlas": atlas.name, "SpaceNote": note}
-            _add_job(plan, SeriesJob(run, stem, about, made_from, sources, space.desk))
+            about = {"Run": run.key, "HeaderRepetitionTime": run.header_t_r, "StartTime": run.start_time,
+                     "Atlas": atlas.name, "SpaceNote": note}  # fmt: skip
+            _add_job(plan, SeriesJob(run, stem, about, made_from, sources, space.desk), atlas)
             if card is not None and state == "stale":
                 recorded = {**made_from, "files": card.get("MadeFrom", {}).get("files")}
                 plan.reasons.append(name_changes(card_path(stem), recorded) or
@@ -142,9 +150,7 @@ def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, 
             plan.failures[run.key] = str(error)
         if run.key in plan.failures:
             forget_series(stem)
-            with suppress(OSError):
-                write_json(failure_path(space.desk, run.key),
-                           {"run": run.key, "file": run.bold.as_posix(), "message": plan.failures[run.key]})
+            _note_failure(space.failure(run.key), run, plan.failures[run.key])
     return plan
 
 
@@ -155,7 +161,7 @@ def _set_others_aside(space: Workspace, stem: Path, run: Run) -> None:
     mine = {card_path(stem), *series_outputs(stem)}
     spaces = (f"{run.key}_space-*", f"{run.key}_atlas-*", f"{run.key}_stat-*", f"{run.key}_seg-*")
     others = [path for one in spaces for path in stem.parent.glob(one) if path not in mine]
-    space.set_aside([path for path in sorted(others) if "unfinished" not in path.name])
+    space.set_aside([path for path in sorted(others) if "unfinished" not in path.name and "_boldmap" not in path.name])
 
 
 def _choose_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
@@ -169,14 +175,14 @@ def _choose_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
 
 QUALITY = (
     "fd_mean", "fd_max", "fd_share_high", "non_steady_frames", "mean_coverage", "partly_covered_regions",
-    "nan_voxels", "constant_voxels",
+    "nan_voxels", "constant_voxels", "marked_frames", "degrees_of_freedom",
 )  # fmt: skip
 
 
 def _known_failure(space: Workspace, key: str) -> str:
     """Return why a run could not be extracted, now or by another call; empty where it was not tried or is done."""
     try:
-        return str(read_json(failure_path(space.desk, key))["message"])
+        return str(read_json(space.failure(key))["message"])
     except (InputError, OSError, KeyError, TypeError):
         return ""
 
@@ -210,7 +216,7 @@ def _quality_row(run: Run, card: dict[str, Any]) -> dict[str, Any]:
     return {**row, "zero_variance_regions": still, **{name: quality.get(name) for name in QUALITY}}
 
 
-def _write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failures: dict[str, str]) -> pd.DataFrame:
+def write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failures: dict[str, str]) -> pd.DataFrame:
     """Write ``runs.tsv``, a row per expected run, and ``quality.tsv``, a row per run with series; return the former."""
     runs = {run.key: run for run in finding.runs}
     cards = {key: card for key, stem in stems.items() if (card := _read_card(stem)) is not None}
@@ -232,8 +238,76 @@ def _write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failu
     return log
 
 
-def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
+def series_stems(config: Config, runs: Sequence[Run], atlas: Atlas) -> dict[str, Path]:
+    """Return where the series of each run go, by its key; refuse two runs of one name.
+
+    Raises
+    ------
+    InputError
+    """
+    stems = {run.key: config.output.path / series_name(run, atlas) for run in runs}
+    if len(set(stems.values())) < len(runs):
+        raise InputError("Two runs would have the same file name; tell them apart by session, direction or run in "
+                         f"{config.scans.path}.")
+    return stems
+
+
+def _note_failure(path: Path, run: Run, message: str) -> None:
+    """Write down why a run failed, or forget that it did."""
+    with suppress(OSError):  # where nothing can be written, that is said all the same
+        if message:
+            write_json(path, {"run": run.key, "file": run.bold.as_posix(), "message": message})
+        else:
+            path.unlink(missing_ok=True)
+
+
+def extract_chosen(
+    config: Config, runs: Sequence[Run], stems: dict[str, Path], atlas: tuple[Atlas, str]
+) -> tuple[dict[str, str], str]:
+    """Extract the series of runs, unless they are up to date; a run that fails leaves a note of why.
+
+    Parameters
+    ----------
+    config : Config
+    runs : sequence of Run
+    stems : dict
+        Where the series of each go, by its key.
+    atlas : (Atlas, str)
+        With how its space fits the scans'.
+
+    Returns
+    -------
+    failures : dict
+        Key to what went wrong, an empty text where nothing did.
+    words : str
+        How many were extracted.
+    """
+    with suppress(OSError):  # for those who ask how far this is
+        write_json(Workspace(config.output.path).desk / "atlas.json", atlas[0].fingerprint)
+    plan = _plan(runs, stems, *atlas, config)
+    say_why(plan.reasons, "series")
+    done = _extract_all(plan, config)
+    failures = {**plan.failures, **{one.key: one.failure for one in done}}
+    made, n_failed = sum(one.what == "made" for one in done), sum(map(bool, failures.values()))
+    return failures, f"Series: {made} extracted, {len(runs) - made - n_failed} up to date"
+
+
+def _extract_all(plan: _Plan, config: Config) -> list[Extracted]:
+    """Extract all runs of a plan; those that another process works on come last, and are waited for."""
+    work = {job.run.key: (job, plan.atlases[grid], config.cleaning) for job, grid in plan.jobs}
+    jobs = [(*one, False) for one in work.values()]
+    done = run_jobs(extract_to_files, jobs, config.output.n_jobs, "Extracting", "run")
+    busy = [(*work[one.key], True) for one in done if one.what == "busy"]
+    if busy:
+        done += run_jobs(extract_to_files, busy, config.output.n_jobs, "Waiting for another process", "run")
+    return [one for one in done if one.what != "busy"]
+
+
+def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = None) -> pd.DataFrame:
     """Extract the series of all runs, or of those named by `keys`.
+
+    Runs are looked for on the disk, unless a `finding` of just now is given, and kept in an index for the steps that
+    follow (:func:`~fmri_saliency.pipeline.index.read_index`).
 
     Runs whose recorded inputs have not changed are skipped. A run that cannot be used is a
     row in ``runs.tsv``; the others go on. ``quality.tsv`` has a row per run with series:
@@ -251,38 +325,19 @@ def extract(config: Config, keys: Sequence[str] = ()) -> pd.DataFrame:
         If no run can be used at all, or the tables cannot be written.
     """
     space = Workspace(config.output.path)
-    finding = find(config)
+    finding = finding or find(config)
     atlas, note = choose_atlas(config, finding.runs)
     begin(config)
+    write_index(config, finding)
     chosen = _choose_runs(finding.runs, keys)
-    stems = {run.key: space.root / series_name(run, atlas) for run in finding.runs}
-    if len(set(stems.values())) < len(finding.runs):
-        raise InputError("Two runs would have the same file name; tell them apart by session, direction or run in "
-                         f"{config.scans.path}.")
-    plan = _plan(chosen, stems, atlas, note, config)
-    say_why(plan.reasons, "series")
+    stems = series_stems(config, finding.runs, atlas)
     with suppress(StepError, OSError):  # so that it can be asked how far this is; the end says what cannot be written
-        _write_log(space, finding, stems, plan.failures)
-        write_json(space.desk / "atlas.json", atlas.fingerprint)
-    done = _extract_all(plan, atlas, config)
-    failures = {**plan.failures, **{one.key: one.failure for one in done}}
-    log = _write_log(space, finding, stems, failures)
+        write_log(space, finding, stems, {})
+    failures, words = extract_chosen(config, chosen, stems, (atlas, note))
+    log = write_log(space, finding, stems, failures)
     counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())
     failed = [message for message in failures.values() if message]
-    made = sum(one.what == "made" for one in done)
-    say(f"Series: {made} extracted, {len(chosen) - made - len(failed)} up to date; runs: {counts}.")
+    say(f"{words}; runs: {counts}.")
     if failed and len(failed) == len(finding.runs):
         raise StepError(f"No run could be extracted. The first problem: {failed[0]}")
     return log
-
-
-def _extract_all(plan: _Plan, atlas: Atlas, config: Config) -> list[Extracted]:
-    """Extract all runs of a plan; those that another process works on come last, and are waited for."""
-    atlases = {grid: resample_atlas(atlas, affine, grid[0]) for grid, affine in plan.grids.items()}
-    work = {job.run.key: (job, atlases[grid], config.cleaning) for job, grid in plan.jobs}
-    jobs = [(*one, False) for one in work.values()]
-    done = run_jobs(extract_to_files, jobs, config.output.n_jobs, "Extracting", "run")
-    busy = [(*work[one.key], True) for one in done if one.what == "busy"]
-    if busy:
-        done += run_jobs(extract_to_files, busy, config.output.n_jobs, "Waiting for another process", "run")
-    return [one for one in done if one.what != "busy"]

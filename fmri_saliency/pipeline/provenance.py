@@ -49,7 +49,7 @@ def card_of(path: Path, root: Path) -> Path | None:
         found = path.parent / "model.json"
     elif kind in ("figures", "report.html", "quality.html"):
         found = root / "report.json"
-    elif kind.startswith("sub-"):
+    elif kind.startswith("sub-") and "_boldmap" not in path.name:
         stem = path.name.split("_stat-coverage_")[0].split("_desc-quality_")[0].split("_stat-mean_")[0]
         found = path.with_name(f"{stem}_stat-mean_timeseries.json")
     else:
@@ -100,7 +100,8 @@ def _state(made_from: Mapping[str, Any], sources: list[tuple[str, Path | None]],
 def _step(path: Path, walk: _Walk) -> tuple[dict[str, Any], list[Path]]:
     """Return a step of the chain, and the files of the folder that it was made from."""
     place, card_path = path.relative_to(walk.root), card_of(path, walk.root)
-    step = "extract" if place.parts[0].startswith("sub-") else COMMANDS.get(place.parts[0], "")
+    series = place.parts[0].startswith("sub-") and "_boldmap" not in path.name
+    step = "extract" if series else "explain" if place.parts[0].startswith("sub-") else COMMANDS.get(place.parts[0], "")
     about: dict[str, Any] = {"file": place.as_posix(), "command": f"fmri-saliency {step} config.toml" if step else None}
     if card_path is None:
         return {**about, "sources": [], "state": "no JSON beside it says what it was made from"}, []

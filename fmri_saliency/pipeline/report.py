@@ -20,7 +20,7 @@ from fmri_saliency.files import read_json, read_tsv, write_json, write_text
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.config import Config, write_config
 from fmri_saliency.pipeline.explain import check_explained, class_atlas
-from fmri_saliency.pipeline.extract import find
+from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.pictures import draw_picture
 from fmri_saliency.pipeline.quality_page import write_quality_page
 from fmri_saliency.pipeline.train import LINEAR
@@ -316,7 +316,7 @@ def _report(config: Config) -> Path:
         "vanishing": _vanishing(evidence["vanishing"], classes, space.root / "figures"),
         "evidence": evidence["evidence"],
         "caution": CAUTION,
-        **_scans_part(log, find(config).notes, runs),
+        **_scans_part(log, known_runs(config).notes, runs),
         "files": _files(config),
         "configuration": (space.root / "config.toml").read_text(encoding="utf-8"),
         "versions": versions_in_words(),

@@ -9,10 +9,12 @@ from fmri_saliency.files import clear_unfinished
 from fmri_saliency.locks import clear_stale
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import explain
-from fmri_saliency.pipeline.extract import extract, find
+from fmri_saliency.pipeline.extract import extract
+from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import report
 from fmri_saliency.pipeline.train import foresee, train
+from fmri_saliency.pipeline.view import say_view
 from fmri_saliency.pipeline.whole import is_whole
 from fmri_saliency.pipeline.workspace import Workspace, say
 
@@ -50,8 +52,9 @@ def run_all(config: Config) -> Path:
     if config.output.path.is_dir():
         clear_unfinished(config.output.path)
         clear_stale(Workspace(config.output.path).desk)
-    say(foresee(config, find(config).runs))
-    log = extract(config)
+    finding = find(config)
+    say(foresee(config, finding.runs))
+    log = extract(config, finding=finding)
     train(config)
     if is_whole(config):
         page = config.output.path / "report.html"
@@ -60,5 +63,6 @@ def run_all(config: Config) -> Path:
         explain(config)
         judge(config)
         page = report(config)
+    say_view(config.output.path)
     check_log(log, config.output.path)
     return page

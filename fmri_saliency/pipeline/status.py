@@ -17,7 +17,7 @@ from fmri_saliency.files import digest, read_json, read_tsv
 from fmri_saliency.locks import Holder, read_holders, read_times
 from fmri_saliency.pipeline.begin import config_changes
 from fmri_saliency.pipeline.config import Config, to_plain
-from fmri_saliency.pipeline.explain import explained_from
+from fmri_saliency.pipeline.explain import class_inputs, explained_from
 from fmri_saliency.pipeline.workspace import Workspace, stamp
 
 __all__ = ["Status", "StepStatus", "status_in_words", "survey"]
@@ -245,7 +245,7 @@ def survey(config: Config) -> Status:
     for step, found in (("train", decoders), ("explain", explained)):
         steps += [_folds(known, step, network, {name: bool(one) for name, one in every.items()})
                   for network, every in found.items()]  # fmt: skip
-    whole = stamp({network: list(every.values()) for network, every in explained.items()})
+    whole = stamp({network: class_inputs(list(every.values())) for network, every in explained.items()})
     for step, card in (("judge", space.root / "evidence" / "evidence.json"), ("report", space.root / "report.json")):
         steps.append(_single(known, step, _card(card).get("inputs") == whole))
     runs = {str(name): int(count) for name, count in known.log["status"].value_counts().items()}

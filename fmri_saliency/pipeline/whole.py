@@ -16,8 +16,9 @@ from fmri_saliency.sources import hash_file
 
 __all__ = ["describe_whole", "is_whole"]
 
-PLACES = ("group/*", "figures/*", "evidence/*", "saliency/*/samples.*", "saliency/*/classes.*",
-          "decoder/*/scores.json", "report.html", "quality.html")  # fmt: skip
+PLACES = ("group/*", "figures/*", "evidence/*", "saliency/*/samples.*", "saliency/*/people.*", "saliency/*/classes.*",
+          "decoder/*/scores.json", "report.html", "quality.html", "view.sh", "fsleyes/*",
+          "sub-*/**/*_boldmap.*")  # fmt: skip
 
 
 def _inputs(config: Config) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -20,11 +19,15 @@ from fmri_saliency.locks import hold, note_time
 __all__ = ["Workspace", "differences", "is_done", "name_changes", "say", "stamp"]
 
 IGNORED = (
-    "config.toml", "runs.tsv", "quality.tsv", "report.html", "report.json", "quality.html", "samples/", "decoder/",
-    "saliency/", "evidence/", "figures/", "group/", "search/",
-    "**/*_timeseries.tsv", "**/*_timeseries.json", "**/*_stat-coverage_bold.tsv", "**/*_desc-quality_regions.tsv",
-    "**/.unfinished-*", ".status/", ".earlier/",
+    "config.toml", "runs.tsv", "runs.json", "quality.tsv", "report.html", "report.json", "quality.html", "view.sh",
+    "search",
+    "samples", "decoder", "saliency", "evidence", "figures", "group", "fsleyes",  # with a slash only their files match
+    "**/*_timeseries.tsv", "**/*_timeseries.json", "**/*_stat-coverage_bold.tsv", "**/*_regions.tsv",
+    "**/*_regions.json", "**/*_boldmap.*", "**/.unfinished-*",
 )  # fmt: skip
+"""What BIDS has no names for: results of a group, decoders, series and statistics of regions (proposals 12 and 17)."""
+README = Path(__file__).with_name("output_readme.md")
+"""What an output folder says of itself."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +37,14 @@ class Workspace:
     root: Path
 
     @property
+    def index(self) -> Path:
+        """The runs that were found."""
+        return self.root / "runs.json"
+
+    @property
     def samples(self) -> Path:
         """Folder of the samples."""
         return self.root / "samples"
-
-    @property
-    def desk(self) -> Path:
-        """Folder of what is known about the work itself: who works, what failed, how long things took."""
-        return self.root / ".status"
-
-    @property
-    def earlier(self) -> Path:
-        """Folder where results of another configuration are set aside."""
-        return self.root / ".earlier"
 
     def fold(self, network: str, number: int) -> Path:
         """Folder of one fold's decoder."""
@@ -63,6 +61,20 @@ class Workspace:
     def saliency(self, network: str, kind: str) -> Path:
         """Stem of the saliency of all samples (``samples``) or averaged by class (``classes``)."""
         return self.root / "saliency" / network / kind
+
+    @property
+    def desk(self) -> Path:
+        """Folder of what workflows know about the work: chunks, folds, marks of what is done, failures, who works."""
+        return self.root / ".workflow"
+
+    @property
+    def earlier(self) -> Path:
+        """Folder where results of another configuration are set aside."""
+        return self.root / ".earlier"
+
+    def failure(self, key: str) -> Path:
+        """Note of why a run could not be extracted."""
+        return self.desk / "failed" / f"{key}.json"
 
     @contextmanager
     def alone(self, doing: str) -> Iterator[None]:
@@ -103,8 +115,8 @@ class Workspace:
 
         Parameters
         ----------
-        links : mapping, optional
-            Names of data sets in BIDS URIs to their folders.
+        links : mapping of str to Path, optional
+            The data sets that it is made from, by the names that BIDS URIs call them by.
 
         Raises
         ------
@@ -119,9 +131,13 @@ class Workspace:
                 "BIDSVersion": "1.11.1",
                 "DatasetType": "derivative",
                 "GeneratedBy": [{"Name": "fmri_saliency", "Version": __version__}],
-                **({"DatasetLinks": {name: _link(path, self.root) for name, path in links.items()}} if links else {}),
             }
+            if links:
+                places = {name: path.as_uri() for name, path in links.items()}
+                description["SourceDatasets"] = [{"URL": place} for place in places.values()]
+                description["DatasetLinks"] = places
             write_json(self.root / "dataset_description.json", description)
+            write_text(self.root / "README.md", README.read_text(encoding="utf-8"))
             write_text(self.root / ".bidsignore", "\n".join(IGNORED) + "\n")
         except OSError as error:
             raise StepError(f"The output folder {self.root} cannot be written to: {error}. Choose another [output] "
@@ -140,12 +156,6 @@ class Workspace:
         if not mine:
             raise StepError(f"The output folder {self.root} holds files that fmri_saliency did not write; they could "
                             'be overwritten. Choose a folder of its own in [output], for example path = "results".')
-
-
-def _link(folder: Path, root: Path) -> str:
-    """Return the URI of a data set: relative where it lies beside the results, so that both can be moved together."""
-    near = folder.is_relative_to(root.parent.parent) and len(root.parent.parts) > 2
-    return Path(os.path.relpath(folder, root)).as_posix() if near else folder.as_uri()
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

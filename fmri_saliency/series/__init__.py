@@ -1,6 +1,7 @@
 """From runs to region time series, and from series to samples."""
 
-from fmri_saliency.series.confounds import Denoise
+from fmri_saliency.series.confounds import Denoise, described_by
+from fmri_saliency.series.design import expected_responses
 from fmri_saliency.series.extract import Cleaning, extract_run, extract_with_quality
 from fmri_saliency.series.planning import WindowPlan, class_balance, plan_windows
 from fmri_saliency.series.quality import Motion, Quality, framewise_displacement
@@ -38,6 +39,8 @@ __all__ = [
     "coverage_path",
     "cut_samples",
     "cut_to_disk",
+    "described_by",
+    "expected_responses",
     "extract_run",
     "extract_to_files",
     "extract_with_quality",

@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fmri_saliency.bids import bids_uri
 from fmri_saliency.files import write_json
 from fmri_saliency.locks import STALE, hold, read_holders
 from fmri_saliency.pipeline.workspace import differences
-from fmri_saliency.sources import find_source, hash_file, name_source
+from fmri_saliency.sources import find_source, hash_file
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
 
@@ -89,10 +90,10 @@ def test_status_follows_the_steps(cli: Callable, study: Path) -> None:
     assert counts(seen)[f"train {network}"] == (2, 0, 0, 1)
     train = seen["steps"][1]
     assert train["units"] == {"fold-1": "done", "fold-2": "waiting", "fold-3": "done"}
-    took = sorted(float(line.split("\t")[1]) for path in (out / ".status" / "times").iterdir()
+    took = sorted(float(line.split("\t")[1]) for path in (out / ".workflow" / "times").iterdir()
                   for line in path.read_text().splitlines() if "/fold-" in line)
     assert train["seconds_left"] == took[1]  # one fold is left, and takes the median of three
-    with hold(out / ".status", f"train/{network}/fold-2"):
+    with hold(out / ".workflow", f"train/{network}/fold-2"):
         seen = states(cli, study)
     assert counts(seen)[f"train {network}"] == (2, 1, 0, 0)
     assert seen["working"][0]["pid"] == os.getpid()
@@ -189,9 +190,10 @@ def test_a_moved_data_set_is_the_same(cli: Callable, study: Path, tmp_path: Path
     assert "has changed" not in done.err
     assert "Made again" not in done.err
     assert times(out, *MADE) == before
-    about = {"config.toml", "dataset_description.json", ".bidsignore", "runs.tsv", "quality.tsv"}
+    about = {"config.toml", "dataset_description.json", ".bidsignore", "runs.tsv", "runs.json", "quality.tsv",
+             "README.md", "view.sh"}  # fmt: skip
     for path in out.rglob("*"):  # every kind of result says where it comes from
-        if not path.is_file() or {".status", "sub-02", "sub-03"} & set(path.parts) or path.name in about:
+        if not path.is_file() or {".workflow", "sub-02", "sub-03"} & set(path.parts) or path.name in about:
             continue
         steps = json.loads(cli("provenance", path, "--json").out)["steps"]
         scans = {one["source"]: one for step in steps for one in step["sources"] if "path" in one}
@@ -238,7 +240,7 @@ def test_provenance_says_what_no_longer_matches(cli: Callable, study: Path, tmp_
     assert [cli(step, study).code for step in ("extract", "train", "explain")] == [0, 0, 0]
     (path,) = results(study).glob("group/task-one_*_stat-saliency_*.nii.gz")
     steps = json.loads(cli("provenance", path, "--json").out)["steps"]
-    assert [one["command"].split()[1] for one in steps] == ["explain"] * 6 + ["train"] * 4 + ["extract"] * 6
+    assert [one["command"].split()[1] for one in steps] == ["explain"] * 5 + ["train"] * 4 + ["extract"] * 6
     assert {one["state"] for one in steps} == {"same"}
     assert all(one["version"] for one in steps if one.get("made_from"))
     said = cli("provenance", path).out
@@ -280,7 +282,7 @@ def test_two_processes_at_once_give_what_one_gives(
     found = interruptions.contents(out)
     assert sorted(found) == sorted(wanted)
     assert [name for name in wanted if wanted[name] != found[name]] == []
-    lines = [line.split("\t")[0] for path in (out / ".status" / "times").iterdir()
+    lines = [line.split("\t")[0] for path in (out / ".workflow" / "times").iterdir()
              for line in path.read_text().splitlines()]  # fmt: skip
     worked = [line for line in lines if line.startswith("extract/") or "/fold-" in line]
     assert sorted(worked) == sorted(set(worked))  # nothing was done twice
@@ -351,9 +353,9 @@ def test_differences_name_the_key_and_both_values() -> None:
 def test_names_of_sources() -> None:
     roots = {"raw": Path("/d"), "scans": Path("/d/derivatives/fmriprep")}
     inside = Path("/d/derivatives/fmriprep/sub-01/func/a b.nii.gz")
-    assert name_source(inside, roots) == "bids:scans:sub-01/func/a b.nii.gz"
-    assert find_source(name_source(inside, roots), {"scans": Path("/e")}) == Path("/e/sub-01/func/a b.nii.gz")
-    assert name_source(Path("/d/sub-01/x.tsv"), roots) == "bids:raw:sub-01/x.tsv"
+    assert bids_uri(inside, roots) == "bids:scans:sub-01/func/a b.nii.gz"
+    assert find_source(bids_uri(inside, roots), {"scans": Path("/e")}) == Path("/e/sub-01/func/a b.nii.gz")
+    assert bids_uri(Path("/d/sub-01/x.tsv"), roots) == "bids:raw:sub-01/x.tsv"
     outside = Path("/f/ä b.nii")
-    assert find_source(name_source(outside, roots), {}) == outside
+    assert find_source(bids_uri(outside, roots), {}) == outside
     assert find_source("bids:other:x", roots) is None
