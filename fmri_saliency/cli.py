@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import traceback
 import warnings
@@ -106,6 +107,30 @@ def _runs(options: argparse.Namespace) -> None:
     else:
         print(finding.log.to_csv(sep="\t", index=False), end="", flush=True)
         print(foresee(config, finding.runs), file=sys.stderr)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import load_config
+    from fmri_saliency.pipeline.status import status_as_dict, status_in_words, survey
+
+    found = survey(load_config(options.config))
+    print(json.dumps(status_as_dict(found), indent=2) if options.json else status_in_words(found, options.config))
+
+
+def _provenance(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline.provenance import trace, trace_in_words
+
+    found = trace(options.file, options.hash, dict(one.split("=", 1) for one in options.data or ()))
+    print(json.dumps(found, indent=2) if options.json else trace_in_words(found))
+
+
+def _search(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import load_config
+    from fmri_saliency.pipeline.search import read_part, search
+
+    page = search(load_config(options.config), read_part(options.job))
+    if page is not None:
+        print(page)
 
 
 def _index(options: argparse.Namespace) -> None:
@@ -272,6 +297,18 @@ def _make_parser() -> tuple[argparse.ArgumentParser, tuple[str, ...]]:
     command = add("runs", "list the runs that a configuration finds", _runs)
     command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
     command.add_argument("--keys", action="store_true", help="only the usable runs: key and scan, tab-separated")
+    command = add("status", "say per step what is done, running, failed and waiting", _status)
+    command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
+    command.add_argument("--json", action="store_true", help="as JSON, with the state of every fold")
+    command = add("search", "compare the settings of [search] by nested cross-validation", _search)
+    command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration, with [search]")
+    command.add_argument("--job", metavar="K/N", help="only the K-th of N shares of the decoders, for arrays of jobs")
+    command = add("provenance", "say what a result was made from, back to the scans", _provenance)
+    command.add_argument("file", type=Path, metavar="FILE", help="any file of an output folder")
+    command.add_argument("--hash", action="store_true", help="read the scans, too, and compare their SHA-256")
+    command.add_argument("--data", action="append", metavar="NAME=DIR",
+                         help="where a data set lies now (repeatable), for example scans=/data/hcp")
+    command.add_argument("--json", action="store_true", help="as JSON")
     command = add("evaluate", "judge pairs of network and explainer on data with known truth", _evaluate)
     command.add_argument("config", type=Path, metavar="CONFIG.toml", help="see evaluate.toml among the annotated ones")
     _add_simulation(add("simulate", "write an HCP-like data set with known truth", _simulate))

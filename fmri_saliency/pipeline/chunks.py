@@ -19,8 +19,9 @@ from typing import Any
 from fmri_saliency.brain import load_chosen_atlas
 from fmri_saliency.errors import ConfigError, StepError
 from fmri_saliency.files import clear_unfinished, digest, fingerprint, read_json, write_json, write_text
-from fmri_saliency.pipeline.config import Config, to_plain, write_config
-from fmri_saliency.pipeline.extract import choose_atlas, extract_chosen, series_stems, source_links, write_log
+from fmri_saliency.pipeline.begin import begin
+from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.extract import choose_atlas, extract_chosen, series_stems, write_log
 from fmri_saliency.pipeline.index import find, made_run, plain_run, write_index
 from fmri_saliency.pipeline.train import load_samples, plan_folds, say_plan
 from fmri_saliency.pipeline.workspace import Workspace, require, say, stamp
@@ -92,9 +93,8 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
     plan, folds = plan_folds(config, finding.runs)
     say(say_plan(config, plan, folds))
     series_stems(config, finding.runs, atlas)
-    space.begin(source_links(config))
+    begin(config)
     write_index(config, finding)
-    write_config(config, space.root / "config.toml")
     wanted = _deal(config, finding.runs, size, (atlas, note))
     for number, content in enumerate(wanted, 1):
         _write_if_new(_chunk_path(space, number), content)

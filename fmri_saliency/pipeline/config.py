@@ -30,6 +30,7 @@ __all__ = [
     "Decoder",
     "Output",
     "Scans",
+    "Search",
     "build_section",
     "load_config",
     "read_settings",
@@ -114,6 +115,38 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Settings of decoders to compare by nested cross-validation.
+
+    Attributes
+    ----------
+    decoder : dict
+        Keys of [decoder], each with the list of values to try; every combination is a setting.
+    seeds : tuple of int
+        Every setting is trained with each; that of [decoder] when empty.
+    inner_folds : int
+        Of the samples that an outer fold does not test; settings are chosen by them.
+    """
+
+    decoder: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+    inner_folds: int = 3
+
+    def __post_init__(self) -> None:
+        fixed = [key for key in ("split", "folds", "seed", "compare", "device", "threads") if key in self.decoder]
+        if fixed:
+            hint = "give seeds in [search]" if fixed[0] == "seed" else "it is the same for all settings, in [decoder]"
+            raise ConfigError(f"{fixed[0]} in [search.decoder] cannot be searched over: {hint}.")
+        if not self.decoder:
+            raise ConfigError("[search] needs [search.decoder] with the values to try, for example "
+                              "architecture.hidden_size = [16, 32].")
+        if self.inner_folds < 2:
+            raise ConfigError(f"inner_folds in [search] must be at least 2; {self.inner_folds} came.")
+        if any(seed < 0 for seed in self.seeds) or len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds in [search] must differ and be at least 0; {list(self.seeds)} came.")
+
+
+@dataclass(frozen=True)
 class Config:
     """The whole configuration, one record per section of the TOML file, and the recipe that filled in the rest."""
 
@@ -125,6 +158,7 @@ class Config:
     decoder: Decoder = field(default_factory=Decoder)
     saliency: SaliencySettings = field(default_factory=SaliencySettings)
     recipe: str = "standard"
+    search: Search | None = None
 
 
 def _wrong(section: str, key: str, expected: str, value: Any) -> ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,18 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from fmri_saliency import __version__
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
 from fmri_saliency.errors import StepError
 from fmri_saliency.evidence import group_statistics
-from fmri_saliency.files import read_json, write_rows
+from fmri_saliency.files import digest, read_json, write_rows
 from fmri_saliency.jobs import run_jobs
+from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.maps import class_atlas, coverage, write_maps
 from fmri_saliency.pipeline.outputs import class_entities
 from fmri_saliency.pipeline.region_tables import network_table, region_table
 from fmri_saliency.pipeline.train import check_fold, choose_networks, fold_inputs, load_samples, score_inputs
 from fmri_saliency.pipeline.view import say_view, write_view
-from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
+from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, require, say, say_why, stamp
 from fmri_saliency.records import Saliency, Samples
 from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import (
@@ -46,7 +49,31 @@ __all__ = [
 WEIGHING = "people weigh the same"  # says of averages how they were made
 
 
-def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
+def is_explained(stem: Path, inputs: str) -> bool:
+    """Return whether the saliency of a fold is up to date."""
+    return is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")])
+
+
+def explained_from(config: Config, trained: str) -> dict[str, Any]:
+    """Return what the saliency of a fold depends on: its decoder, and how it is explained."""
+    return {"version": __version__, "decoder": trained, "saliency": to_plain(config.saliency)}
+
+
+def _explain_fold(
+    config: Config, network: str, number: int, fold: Fold, samples: Samples, made_from: dict[str, Any]
+) -> None:
+    """Explain the test samples of a fold, unless another process just did."""
+    space, begin = Workspace(config.output.path), time.perf_counter()
+    work = f"explain/{network}/fold-{number}"
+    with hold(space.desk, work):
+        if not is_explained(space.fold_saliency(network, number), digest(made_from)):
+            _explain(config, network, number, fold, samples, made_from)
+            note_time(space.desk, work, time.perf_counter() - begin)
+
+
+def _explain(
+    config: Config, network: str, number: int, fold: Fold, samples: Samples, made_from: dict[str, Any]
+) -> None:
     space = Workspace(config.output.path)
     decoder = load_decoder(space.fold(network, number), config.decoder.device, config.decoder.threads)
     stem = space.fold_saliency(network, number)
@@ -61,7 +88,9 @@ def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples
         samples.start,
         begin_saliency(stem),
     )
-    write_saliency_card(saliency, stem, {"samples": fold.test, "fold": number, "inputs": inputs})
+    sources = [f"bids::decoder/{network}/fold-{number}/weights.safetensors", "bids::samples/X.npy"]
+    card = {"samples": fold.test, "fold": number, "inputs": digest(made_from), "MadeFrom": made_from}
+    write_saliency_card(saliency, stem, {**card, "Sources": sources})
 
 
 def _in_order(parts: Sequence[Saliency], order: np.ndarray) -> Iterator[np.ndarray]:
@@ -91,7 +120,8 @@ def _join_folds(config: Config, network: str, folds: Sequence[Fold], samples: Sa
         n_averaged=(1,) * len(labels),
         seed=config.decoder.seed,
     )
-    about = {"network": network, "inputs": inputs}
+    made_of = [f"bids::saliency/{network}/fold-{number}.npy" for number in range(1, len(folds) + 1)]
+    about = {"network": network, "inputs": inputs, "Sources": made_of}
     write_saliency_card(whole, stems["samples"], about)
     classes = _average_classes(_average_people(config, whole, samples, stems["people"], about))
     write_saliency(classes, stems["classes"], about)
@@ -144,8 +174,7 @@ def _plan(config: Config) -> _Plan:
         network: [fold_inputs(config, network, number, fold, samples_inputs) for number, fold in enumerate(folds, 1)]
         for network in config.decoder.networks
     }
-    settings = to_plain(config.saliency)
-    explained = {network: [stamp(one, settings) for one in every] for network, every in trained.items()}
+    explained = {network: [digest(explained_from(config, one)) for one in every] for network, every in trained.items()}
     return _Plan(samples, folds, score_inputs(config, folds, samples_inputs), trained, explained)
 
 
@@ -164,10 +193,10 @@ def check_explained(config: Config) -> str:
             raise StepError(f"{card} is out of date: run `fmri-saliency train CONFIG.toml` again.")
     for network in config.decoder.networks:
         card = require(Workspace(config.output.path).saliency(network, "classes").with_name("classes.json"), "explain")
-        if read_json(card)["inputs"] != _class_inputs(plan.explained[network]):
+        if read_json(card)["inputs"] != class_inputs(plan.explained[network]):
             raise StepError(f"{card} was made with other settings or samples: run `fmri-saliency explain CONFIG.toml` "
                             "again.")
-    return stamp({network: _class_inputs(every) for network, every in plan.explained.items()})
+    return stamp({network: class_inputs(every) for network, every in plan.explained.items()})
 
 
 def _check_trained(config: Config, plan: _Plan) -> None:
@@ -184,15 +213,24 @@ def _check_decoder(config: Config, network: str, number: int, expected: str) -> 
                         "again.")
 
 
-def _fold_jobs(config: Config, plan: _Plan) -> list[tuple[Config, str, int, Fold, Samples, str]]:
+def _fold_jobs(config: Config, plan: _Plan) -> list[tuple[Config, str, int, Fold, Samples, dict[str, Any]]]:
     """Return what :func:`_explain_fold` is called with for each fold that is not up to date."""
     space, jobs = Workspace(config.output.path), []
-    for network, every in plan.explained.items():
-        for number, inputs in enumerate(every, 1):
-            stem = space.fold_saliency(network, number)
-            if not is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")]):
-                jobs.append((config, network, number, plan.folds[number - 1], plan.samples, inputs))
+    for network, every in plan.trained.items():
+        for number, trained in enumerate(every, 1):
+            stem, made_from = space.fold_saliency(network, number), explained_from(config, trained)
+            if not is_explained(stem, digest(made_from)):
+                jobs.append((config, network, number, plan.folds[number - 1], plan.samples, made_from))
     return jobs
+
+
+def _explain_folds(jobs: Sequence[tuple[Config, str, int, Fold, Samples, dict[str, Any]]], config: Config) -> None:
+    """Explain folds, and say why those that are there are made again."""
+    space = Workspace(config.output.path)
+    stems = [space.fold_saliency(job[1], job[2]) for job in jobs]
+    cards = [stem.with_name(stem.name + ".json") for stem in stems]
+    say_why([name_changes(card, job[-1]) for card, job in zip(cards, jobs, strict=True)], "sets of saliency")
+    run_jobs(_explain_fold, jobs, config.output.n_jobs, "Explaining", "fold")
 
 
 def explain_fold(config: Config, number: int, network: str = "") -> None:
@@ -213,11 +251,11 @@ def explain_fold(config: Config, number: int, network: str = "") -> None:
     for one in chosen:
         _check_decoder(config, one, number, plan.trained[one][number - 1])
     jobs = [job for job in _fold_jobs(config, plan) if job[1] in chosen and job[2] == number]
-    run_jobs(_explain_fold, jobs, config.output.n_jobs, "Explaining", "fold")
+    _explain_folds(jobs, config)
     say(f"Fold {number} of {len(plan.folds)}: {len(jobs)} explained, {len(chosen) - len(jobs)} up to date.")
 
 
-def _class_inputs(folds: Sequence[str]) -> str:
+def class_inputs(folds: Sequence[str]) -> str:
     """Return what identifies the averages over people and classes of maps that folds made."""
     return stamp(folds, WEIGHING)
 
@@ -233,13 +271,19 @@ def explain(config: Config) -> None:
     space = Workspace(config.output.path)
     plan = _plan(config)
     _check_trained(config, plan)
-    jobs = _fold_jobs(config, plan)
-    run_jobs(_explain_fold, jobs, config.output.n_jobs, "Explaining", "fold")
+    _explain_folds(_fold_jobs(config, plan), config)
+    with space.alone("explain/maps"):
+        _write_whole(config, plan)
+    say_view(space.root)
+
+
+def _write_whole(config: Config, plan: _Plan) -> None:
+    """Join the folds; write the maps of the main network, of people and of the group, and how to look at them."""
+    space = Workspace(config.output.path)
     classes = {
-        network: _join_folds(config, network, plan.folds, plan.samples, _class_inputs(every))
+        network: _join_folds(config, network, plan.folds, plan.samples, class_inputs(every))
         for network, every in plan.explained.items()
     }
     network = config.decoder.network
-    write_maps(config, classes[network], plan.samples, _class_inputs(plan.explained[network]))
+    write_maps(config, classes[network], plan.samples, class_inputs(plan.explained[network]))
     write_view(space.root, classes[network], class_atlas(config)[0])
-    say_view(space.root)

@@ -12,22 +12,24 @@ import numpy as np
 import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
+from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri
 from fmri_saliency.brain import check_space, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
 from fmri_saliency.errors import ConfigError, InputError, StepError, nearest
-from fmri_saliency.files import fingerprint, read_json, write_json, write_tsv
+from fmri_saliency.files import read_json, write_json, write_tsv
 from fmri_saliency.grayordinates import grayordinates_of
 from fmri_saliency.images import open_image
 from fmri_saliency.jobs import run_jobs
-from fmri_saliency.pipeline.config import Config, to_plain, write_config
+from fmri_saliency.pipeline.begin import begin, source_links
+from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.index import find, write_index
-from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
+from fmri_saliency.pipeline.workspace import Workspace, name_changes, say, say_why
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.scans.bids_spaces import INDIVIDUAL
 from fmri_saliency.scans.find import Finding
 from fmri_saliency.series import (
-    Cleaning,
+    Extracted,
     SeriesJob,
     card_path,
     described_by,
@@ -35,26 +37,23 @@ from fmri_saliency.series import (
     forget_series,
     series_name,
     series_outputs,
+    series_state,
 )
+from fmri_saliency.sources import Source
 
 __all__ = [
     "choose_atlas",
     "extract",
     "extract_chosen",
     "grid_atlas",
-    "series_inputs",
+    "series_made_from",
+    "series_sources",
     "series_stems",
     "source_links",
     "write_log",
 ]
 
 Grid = tuple[tuple[int, ...], bytes, str]
-
-
-def source_links(config: Config) -> dict[str, Path]:
-    """Return the data sets that results are made from: the scans, and for derivatives the raw ones where known."""
-    scans, raw = config.scans.path, config.scans.bids.raw
-    return {"scans": scans if scans.is_dir() else scans.parent, **({} if raw is None else {"raw": raw})}
 
 
 def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
@@ -89,11 +88,18 @@ def _fit(atlas: Atlas, image: SpatialImage, path: Path) -> Atlas:
     return resample_atlas(atlas, image.affine, image.shape[:3])
 
 
-def series_inputs(run: Run, atlas: Atlas, cleaning: Cleaning) -> str:
-    """Return what identifies the series of a run: its files, the atlas and the cleaning."""
-    about = described_by(run, cleaning.denoise)
-    files = [fingerprint(path) for path in (run.bold, run.mask, run.confounds, about)]
-    return stamp(files, run.t_r, run.start_time, atlas.fingerprint, to_plain(cleaning))
+def series_made_from(run: Run, atlas: Atlas, config: Config) -> dict[str, Any]:
+    """Return what the series of a run depend on, beside its files: version, times, atlas and cleaning."""
+    about = {"name": atlas.name, "regions": atlas.n_regions, "fingerprint": atlas.fingerprint}
+    return {"version": __version__, "t_r": run.t_r, "start_time": run.start_time, "atlas": about,
+            "cleaning": to_plain(config.cleaning)}  # fmt: skip
+
+
+def series_sources(run: Run, config: Config) -> tuple[Source, ...]:
+    """Return the files that the series of a run are made from, named from the data sets' roots."""
+    links = source_links(config)
+    files = (run.bold, run.mask, run.confounds, described_by(run, config.cleaning.denoise))
+    return tuple((bids_uri(path, links), path) for path in files if path)
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,7 @@ class _Plan:
     jobs: list[tuple[SeriesJob, Grid]] = field(default_factory=list)
     atlases: dict[Grid, Atlas] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
 
 
 def _add_job(plan: _Plan, job: SeriesJob, atlas: Atlas) -> None:
@@ -116,21 +123,26 @@ def _add_job(plan: _Plan, job: SeriesJob, atlas: Atlas) -> None:
     plan.jobs.append((job, grid))
 
 
-def _plan(
-    runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, cleaning: Cleaning, links: dict[str, Path]
-) -> _Plan:
+def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, config: Config) -> _Plan:
     """Say which runs are not up to date; one whose files cannot be reached any more is a failure of its own."""
-    plan = _Plan()
+    plan, space = _Plan(), Workspace(config.output.path)
     for run in runs:
         stem = stems[run.key]
         try:
-            inputs = series_inputs(run, atlas, cleaning)
-            if is_done(card_path(stem), inputs, series_outputs(stem)):
+            made_from, sources = series_made_from(run, atlas, config), series_sources(run, config)
+            whole = all(path.is_file() for path in series_outputs(stem))
+            card = _read_card(stem)
+            state = series_state(card, made_from, sources) if whole and card else "stale"
+            if state == "current":
                 continue
-            sources = [bids_uri(path, links) for path in (run.bold, run.mask, run.confounds) if path]
-            about = {"Sources": sources, "HeaderRepetitionTime": run.header_t_r, "StartTime": run.start_time,
-                     "Atlas": atlas.name}  # fmt: skip
-            _add_job(plan, SeriesJob(run, stem, {**about, "SpaceNote": note, "inputs": inputs}), atlas)
+            about = {"Run": run.key, "HeaderRepetitionTime": run.header_t_r, "StartTime": run.start_time,
+                     "Atlas": atlas.name, "SpaceNote": note}  # fmt: skip
+            _add_job(plan, SeriesJob(run, stem, about, made_from, sources, space.desk), atlas)
+            if card is not None and state == "stale":
+                recorded = {**made_from, "files": card.get("MadeFrom", {}).get("files")}
+                plan.reasons.append(name_changes(card_path(stem), recorded) or
+                                    ("the scan, or a file beside it, has changed" if whole else "a file was lost"))
+            _set_others_aside(space, stem, run)
         except OSError as error:
             plan.failures[run.key] = (f"{error.filename or run.bold} was found and cannot be reached now: "
                                       f"{error.strerror or error}. Check that it is still there.")
@@ -138,7 +150,18 @@ def _plan(
             plan.failures[run.key] = str(error)
         if run.key in plan.failures:
             forget_series(stem)
+            _note_failure(space.failure(run.key), run, plan.failures[run.key])
     return plan
+
+
+def _set_others_aside(space: Workspace, stem: Path, run: Run) -> None:
+    """Set aside what another atlas or space gave for a run: its name says another atlas."""
+    if not stem.parent.is_dir():
+        return
+    mine = {card_path(stem), *series_outputs(stem)}
+    spaces = (f"{run.key}_space-*", f"{run.key}_atlas-*", f"{run.key}_stat-*", f"{run.key}_seg-*")
+    others = [path for one in spaces for path in stem.parent.glob(one) if path not in mine]
+    space.set_aside([path for path in sorted(others) if "unfinished" not in path.name and "_boldmap" not in path.name])
 
 
 def _choose_runs(runs: Sequence[Run], keys: Sequence[str]) -> list[Run]:
@@ -154,6 +177,14 @@ QUALITY = (
     "fd_mean", "fd_max", "fd_share_high", "non_steady_frames", "mean_coverage", "partly_covered_regions",
     "nan_voxels", "constant_voxels", "marked_frames", "degrees_of_freedom",
 )  # fmt: skip
+
+
+def _known_failure(space: Workspace, key: str) -> str:
+    """Return why a run could not be extracted, now or by another call; empty where it was not tried or is done."""
+    try:
+        return str(read_json(space.failure(key))["message"])
+    except (InputError, OSError, KeyError, TypeError):
+        return ""
 
 
 def _log_row(row: dict[str, Any], run: Run | None, card: dict[str, Any] | None, failure: str) -> dict[str, Any]:
@@ -190,7 +221,8 @@ def write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failur
     runs = {run.key: run for run in finding.runs}
     cards = {key: card for key, stem in stems.items() if (card := _read_card(stem)) is not None}
     rows = [
-        _log_row(row, runs.get(row["run"]), cards.get(row["run"]), failures.get(row["run"], ""))
+        _log_row(row, runs.get(row["run"]), cards.get(row["run"]),
+                 failures.get(row["run"]) or ("" if row["run"] in cards else _known_failure(space, row["run"])))
         for row in finding.log.to_dict("records")
     ]
     log = pd.DataFrame(rows).astype({"frames": "Int64", "absent_regions": "Int64"})
@@ -250,15 +282,25 @@ def extract_chosen(
     words : str
         How many were extracted.
     """
-    space = Workspace(config.output.path)
-    plan = _plan(runs, stems, *atlas, config.cleaning, source_links(config))
-    work = [(job, plan.atlases[grid], config.cleaning) for job, grid in plan.jobs]
-    failures = {**plan.failures, **dict(run_jobs(extract_to_files, work, config.output.n_jobs, "Extracting", "run"))}
-    for run in runs:
-        _note_failure(space.failure(run.key), run, failures.get(run.key, ""))
-    n_failed = sum(map(bool, failures.values()))
-    made, current = len(work) - n_failed + len(plan.failures), len(runs) - len(work) - len(plan.failures)
-    return failures, f"Series: {made} extracted, {current} up to date"
+    with suppress(OSError):  # for those who ask how far this is
+        write_json(Workspace(config.output.path).desk / "atlas.json", atlas[0].fingerprint)
+    plan = _plan(runs, stems, *atlas, config)
+    say_why(plan.reasons, "series")
+    done = _extract_all(plan, config)
+    failures = {**plan.failures, **{one.key: one.failure for one in done}}
+    made, n_failed = sum(one.what == "made" for one in done), sum(map(bool, failures.values()))
+    return failures, f"Series: {made} extracted, {len(runs) - made - n_failed} up to date"
+
+
+def _extract_all(plan: _Plan, config: Config) -> list[Extracted]:
+    """Extract all runs of a plan; those that another process works on come last, and are waited for."""
+    work = {job.run.key: (job, plan.atlases[grid], config.cleaning) for job, grid in plan.jobs}
+    jobs = [(*one, False) for one in work.values()]
+    done = run_jobs(extract_to_files, jobs, config.output.n_jobs, "Extracting", "run")
+    busy = [(*work[one.key], True) for one in done if one.what == "busy"]
+    if busy:
+        done += run_jobs(extract_to_files, busy, config.output.n_jobs, "Waiting for another process", "run")
+    return [one for one in done if one.what != "busy"]
 
 
 def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = None) -> pd.DataFrame:
@@ -285,11 +327,12 @@ def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = 
     space = Workspace(config.output.path)
     finding = finding or find(config)
     atlas, note = choose_atlas(config, finding.runs)
-    space.begin(source_links(config))
+    begin(config)
     write_index(config, finding)
-    write_config(config, space.root / "config.toml")
     chosen = _choose_runs(finding.runs, keys)
     stems = series_stems(config, finding.runs, atlas)
+    with suppress(StepError, OSError):  # so that it can be asked how far this is; the end says what cannot be written
+        write_log(space, finding, stems, {})
     failures, words = extract_chosen(config, chosen, stems, (atlas, note))
     log = write_log(space, finding, stems, failures)
     counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())

@@ -104,6 +104,11 @@ def judge(config: Config) -> list[Evidence]:
     its last state (``vanishing``, see :func:`fmri_saliency.models.vanishing_profile`). For
     simulated scans also: how well the class maps recover what was planted.
     """
+    with Workspace(config.output.path).alone("judge"):
+        return _judge(config)
+
+
+def _judge(config: Config) -> list[Evidence]:
     space = Workspace(config.output.path)
     samples, _ = load_samples(config)
     inputs = check_explained(config)
@@ -124,6 +129,7 @@ def judge(config: Config) -> list[Evidence]:
             nulls = [item.null for item in results if item.check == check]
             say(f"{check}: AUROC {np.mean(values):.3f} on average over classes, lowest {min(values):.3f} (random maps "
                 f"{np.mean(nulls):.3f}).")
-    card = {"inputs": inputs, "evidence": [asdict(item) for item in found], "vanishing": vanishing}
+    sources = [f"bids::saliency/{network}/samples.npy" for network in config.decoder.networks]
+    card = {"inputs": inputs, "Sources": sources, "evidence": [asdict(item) for item in found], "vanishing": vanishing}
     write_json(space.root / "evidence" / "evidence.json", card)
     return found

@@ -16,7 +16,7 @@ from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import StepError
-from fmri_saliency.files import read_json, read_tsv, write_text
+from fmri_saliency.files import read_json, read_tsv, write_json, write_text
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.config import Config, write_config
 from fmri_saliency.pipeline.explain import check_explained, class_atlas
@@ -24,6 +24,7 @@ from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.pictures import draw_picture
 from fmri_saliency.pipeline.quality_page import write_quality_page
 from fmri_saliency.pipeline.train import LINEAR
+from fmri_saliency.pipeline.whole import describe_whole
 from fmri_saliency.pipeline.workspace import Workspace, require
 from fmri_saliency.plotting import (
     plot_confusion,
@@ -271,6 +272,11 @@ def report(config: Config) -> Path:
     StepError
         If an earlier step has not been run.
     """
+    with Workspace(config.output.path).alone("report"):
+        return _report(config)
+
+
+def _report(config: Config) -> Path:
     space = Workspace(config.output.path)
     network = config.decoder.network
     stem = space.saliency(network, "classes")
@@ -316,5 +322,10 @@ def report(config: Config) -> Path:
         "versions": versions_in_words(),
     }  # fmt: skip
     page = space.root / "report.html"
+    page.with_suffix(".json").unlink(missing_ok=True)
     write_text(page, make_page(content))
+    networks = [f"bids::saliency/{name}/classes.npy" for name in config.decoder.networks]
+    card = {"Sources": ["bids::evidence/evidence.json", *networks], "inputs": inputs, "Whole": describe_whole(config),
+            "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__}}  # fmt: skip
+    write_json(page.with_suffix(".json"), card)
     return page

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fmri_saliency.errors import StepError
 from fmri_saliency.files import clear_unfinished
+from fmri_saliency.locks import clear_stale
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import explain
 from fmri_saliency.pipeline.extract import extract
@@ -14,7 +15,8 @@ from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import report
 from fmri_saliency.pipeline.train import foresee, train
 from fmri_saliency.pipeline.view import say_view
-from fmri_saliency.pipeline.workspace import say
+from fmri_saliency.pipeline.whole import is_whole
+from fmri_saliency.pipeline.workspace import Workspace, say
 
 __all__ = ["check_log", "run_all"]
 
@@ -49,13 +51,18 @@ def run_all(config: Config) -> Path:
     """
     if config.output.path.is_dir():
         clear_unfinished(config.output.path)
+        clear_stale(Workspace(config.output.path).desk)
     finding = find(config)
     say(foresee(config, finding.runs))
     log = extract(config, finding=finding)
     train(config)
-    explain(config)
-    judge(config)
-    page = report(config)
+    if is_whole(config):
+        page = config.output.path / "report.html"
+        say(f"Up to date: maps, checks and {page}.")
+    else:
+        explain(config)
+        judge(config)
+        page = report(config)
     say_view(config.output.path)
     check_log(log, config.output.path)
     return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,16 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fmri_saliency import __version__
+from fmri_saliency.bids import bids_uri
 from fmri_saliency.decoding import Fold, TaskDecoder, make_folds, save_decoder, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
 from fmri_saliency.errors import ConfigError, DecoderError, StepError, one_of
 from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
-from fmri_saliency.pipeline.config import Config, to_plain, write_config
-from fmri_saliency.pipeline.extract import choose_atlas, series_inputs, source_links
+from fmri_saliency.locks import hold, note_time
+from fmri_saliency.pipeline.begin import begin
+from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.extract import choose_atlas, series_made_from, series_sources
 from fmri_saliency.pipeline.index import known_runs
-from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
-from fmri_saliency.records import Run, Samples
+from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, say, say_why, stamp
+from fmri_saliency.records import Atlas, Run, Samples
 from fmri_saliency.rows import Rows
 from fmri_saliency.series import (
     WindowPlan,
@@ -30,7 +35,9 @@ from fmri_saliency.series import (
     read_samples,
     read_series,
     series_name,
+    series_state,
 )
+from fmri_saliency.sources import describe_source
 
 __all__ = ["LINEAR", "foresee", "load_samples", "plan_folds", "say_plan", "train", "train_fold"]
 
@@ -98,9 +105,11 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, An
         if not card.is_file():
             continue
         content = read_json(card)
-        if content["inputs"] != series_inputs(run, atlas, config.cleaning):
-            raise StepError(f"{card} was made from another scan, atlas or [cleaning]: run `fmri-saliency extract "
-                            "CONFIG.toml` again.")
+        if not _is_current(content, run, atlas, config):
+            why = name_changes(card, {**series_made_from(run, atlas, config),
+                                      "files": content.get("MadeFrom", {}).get("files")})
+            raise StepError(f"{card} was made from another scan, atlas or [cleaning]{_because(why)}: run "
+                            "`fmri-saliency extract CONFIG.toml` again.")
         runs.append(run)
         stems.append(stem)
         marked = content["Cleaning"].get("marked_frames")
@@ -109,6 +118,20 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, An
         raise StepError(f"There are no series in {config.output.path}: run `fmri-saliency extract CONFIG.toml` first, "
                         "or `fmri-saliency run`.")
     return runs, stems, cards
+
+
+def _because(why: str) -> str:
+    return f" ({why})" if why else ""
+
+
+def _is_current(card: dict[str, Any], run: Run, atlas: Atlas, config: Config) -> bool:
+    """Return whether series are of this scan and configuration; files that were touched or moved are read."""
+    sources = series_sources(run, config)
+    state = series_state(card, series_made_from(run, atlas, config), sources)
+    if state != "unsure":
+        return state == "current"
+    found = [describe_source(source, card["SourceFiles"])["sha256"] for source in sources]
+    return found == [one["sha256"] for one in card["SourceFiles"]]
 
 
 def load_samples(config: Config) -> tuple[Samples, str]:
@@ -120,30 +143,54 @@ def load_samples(config: Config) -> tuple[Samples, str]:
     inputs : str
         What identifies them.
     """
-    folder = Workspace(config.output.path).samples
+    space = Workspace(config.output.path)
     runs, stems, cards = _extracted(config)
     events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
     people = [(stem.name, run.group) for stem, run in zip(stems, runs, strict=True)]
     busy = [run.busy for run in runs] if config.samples.rest else []
-    inputs = stamp(cards, events, busy, people, to_plain(config.samples))
+    made_from = {"version": __version__, "runs": len(runs), "series": digest([card["inputs"] for card in cards]),
+                 "marked frames": digest([card["Cleaning"] for card in cards]), "events": digest(events, busy),
+                 "people": digest(people), "samples": to_plain(config.samples)}  # fmt: skip
+    inputs = digest(made_from)
+    folder = space.samples
     if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
-        marks = [read_marked(card, run.n_times, stem.with_name(stem.name + ".json"))
-                 for card, run, stem in zip(cards, runs, stems, strict=True)]
-        extra = {"Settings": to_plain(config.samples), "inputs": inputs}
-        series = (read_series(stem) for stem in stems)
-        left_out = cut_to_disk(series, runs, config.samples, folder, extra, marks, progress=True)
-        for reason in left_out[:3]:
-            say(f"No sample: {reason}.")
-        if len(left_out) > 3:
-            say(f"... and {len(left_out) - 3} more (see {folder / 'samples.json'}).")
+        with hold(space.desk, "train/samples"):
+            if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
+                _cut(config, runs, stems, cards, {"MadeFrom": made_from, "inputs": inputs})
     return read_samples(folder), inputs
+
+
+def _cut(
+    config: Config, runs: list[Run], stems: list[Path], cards: list[dict[str, Any]], identity: dict[str, Any]
+) -> None:
+    """Cut the series of all runs into samples on disk."""
+    begin, space = time.perf_counter(), Workspace(config.output.path)
+    folder = space.samples
+    say_why([name_changes(folder / "samples.json", identity["MadeFrom"])], "set of samples")
+    marks = [read_marked(card, run.n_times, stem.with_name(stem.name + ".json"))
+             for card, run, stem in zip(cards, runs, stems, strict=True)]
+    sources = [bids_uri(stem.with_name(stem.name + ".tsv"), {"": space.root}) for stem in stems]
+    extra = {"Settings": to_plain(config.samples), **identity, "Sources": sources}
+    left_out = cut_to_disk((read_series(stem) for stem in stems), runs, config.samples, folder, extra, marks,
+                           progress=True)
+    for reason in left_out[:3]:
+        say(f"No sample: {reason}.")
+    if len(left_out) > 3:
+        say(f"... and {len(left_out) - 3} more (see {folder / 'samples.json'}).")
+    note_time(space.desk, "train/samples", time.perf_counter() - begin)
+
+
+def fold_made_from(config: Config, network: str, number: int, fold: Fold, samples_inputs: str) -> dict[str, Any]:
+    """Return what the decoder of a fold depends on."""
+    settings = to_plain(config.decoder)
+    used = {key: settings[key] for key in ("split", "folds", "seed", "device", "architecture", "training")}
+    return {"version": __version__, "samples": samples_inputs, "network": network, "fold": number,
+            "people": digest(fold.train, fold.valid, fold.test), "decoder": used}  # fmt: skip
 
 
 def fold_inputs(config: Config, network: str, number: int, fold: Fold, samples_inputs: str) -> str:
     """Return what identifies the decoder of a fold."""
-    settings = to_plain(config.decoder)
-    used = {key: settings[key] for key in ("architecture", "training", "seed", "device")}
-    return stamp(samples_inputs, network, number, digest(fold.train, fold.valid, fold.test), used)
+    return digest(fold_made_from(config, network, number, fold, samples_inputs))
 
 
 def score_inputs(config: Config, folds: Sequence[Fold], samples_inputs: str) -> dict[str, str]:
@@ -155,8 +202,29 @@ def score_inputs(config: Config, folds: Sequence[Fold], samples_inputs: str) -> 
     return {LINEAR: stamp(LINEAR, samples_inputs, [fold.test for fold in folds]), **stamps}
 
 
-def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
-    folder = Workspace(config.output.path).fold(network, number)
+def is_trained(folder: Path, inputs: str) -> bool:
+    """Return whether the decoder of a fold is up to date."""
+    return is_done(folder / "model.json", inputs, [folder / "weights.safetensors", folder / "predictions.tsv"])
+
+
+def _train_fold(
+    config: Config, network: str, number: int, fold: Fold, samples: Samples, made_from: dict[str, Any]
+) -> None:
+    """Train and test the decoder of a fold, unless another process just did."""
+    space, begin = Workspace(config.output.path), time.perf_counter()
+    folder, work = space.fold(network, number), f"train/{network}/fold-{number}"
+    with hold(space.desk, work):
+        if not is_trained(folder, digest(made_from)):
+            _fit_fold(config, network, number, fold, samples, made_from)
+            note_time(space.desk, work, time.perf_counter() - begin)
+        (folder / UNFINISHED).unlink(missing_ok=True)
+
+
+def _fit_fold(
+    config: Config, network: str, number: int, fold: Fold, samples: Samples, made_from: dict[str, Any]
+) -> None:
+    space = Workspace(config.output.path)
+    folder = space.fold(network, number)
     decoder = TaskDecoder(
         network,
         config.decoder.architecture,
@@ -174,10 +242,12 @@ def _train_fold(config: Config, network: str, number: int, fold: Fold, samples: 
     table.insert(0, "label", samples.y[fold.test])
     table.insert(0, "sample", fold.test)
     write_tsv(folder / "predictions.tsv", table)
-    save_decoder(decoder, folder, {"split": config.decoder.split, "fold": number, "inputs": inputs})
+    sources = [bids_uri(space.samples / name, {"": space.root}) for name in ("X.npy", "samples.tsv")]
+    card = {"split": config.decoder.split, "fold": number, "inputs": digest(made_from), "MadeFrom": made_from}
+    save_decoder(decoder, folder, {**card, "Sources": sources})
 
 
-def _held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> np.ndarray:
+def held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> np.ndarray:
     """Return what each sample was held out with: its family or subject, its run, or its stretch of time."""
     if config.decoder.split == "group":
         return samples.groups
@@ -192,10 +262,14 @@ def _held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> 
 def _write_scores(
     config: Config, name: str, samples: Samples, predicted: np.ndarray, folds: Sequence[Fold], inputs: str
 ) -> None:
-    units = _held_out_units(config, samples, folds)
+    units = held_out_units(config, samples, folds)
     score = score_predictions(samples.y, predicted, units, SPLIT_WORDS[config.decoder.split])
-    card = {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs}
-    write_json(Workspace(config.output.path).scores(name), card)
+    kinds = [f"bids::decoder/{name}/fold-{number}/predictions.tsv" for number in range(1, len(folds) + 1)]
+    card = {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs,
+            "Sources": kinds if name != LINEAR else ["bids::samples/X.npy"]}  # fmt: skip
+    path = Workspace(config.output.path).scores(name)
+    if not is_done(path, inputs):
+        write_json(path, card)
     low, high = score.interval
     say(f"{name}: accuracy {score.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, chance {score.chance:.3f}) on "
         f"{score.n_samples} samples, {score.split}.")
@@ -212,17 +286,22 @@ def _gather(config: Config, network: str, folds: Sequence[Fold], samples: Sample
 
 def _fold_jobs(
     config: Config, samples: Samples, samples_inputs: str, folds: Sequence[Fold]
-) -> list[tuple[Config, str, int, Fold, Samples, str]]:
+) -> list[tuple[Config, str, int, Fold, Samples, dict[str, Any]]]:
     """Return what :func:`_train_fold` is called with for each decoder that is not up to date."""
     space, jobs = Workspace(config.output.path), []
     for network in config.decoder.networks:
         for number, fold in enumerate(folds, start=1):
-            inputs = fold_inputs(config, network, number, fold, samples_inputs)
-            folder = space.fold(network, number)
-            outputs = [folder / "weights.safetensors", folder / "predictions.tsv"]
-            if not is_done(folder / "model.json", inputs, outputs):
-                jobs.append((config, network, number, fold, samples, inputs))
+            made_from = fold_made_from(config, network, number, fold, samples_inputs)
+            if not is_trained(space.fold(network, number), digest(made_from)):
+                jobs.append((config, network, number, fold, samples, made_from))
     return jobs
+
+
+def _train_folds(jobs: Sequence[tuple[Config, str, int, Fold, Samples, dict[str, Any]]], config: Config) -> None:
+    """Train and test decoders, and say why those that are there are made again."""
+    space = Workspace(config.output.path)
+    say_why([name_changes(space.fold(job[1], job[2]) / "model.json", job[-1]) for job in jobs], "decoders")
+    run_jobs(_train_fold, jobs, config.output.n_jobs, "Training", "fold")
 
 
 def train_fold(config: Config, number: int, network: str = "") -> None:
@@ -248,7 +327,7 @@ def train_fold(config: Config, number: int, network: str = "") -> None:
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
     check_fold(number, folds)
     jobs = [job for job in _fold_jobs(config, samples, samples_inputs, folds) if job[1] in chosen and job[2] == number]
-    run_jobs(_train_fold, jobs, config.output.n_jobs, "Training", "fold")
+    _train_folds(jobs, config)
     say(f"Fold {number} of {len(folds)}: {len(jobs)} trained, {len(chosen) - len(jobs)} up to date.")
 
 
@@ -277,13 +356,18 @@ def train(config: Config) -> dict[str, Any]:
     """
     space = Workspace(config.output.path)
     samples, samples_inputs = load_samples(config)
-    space.begin(source_links(config))
-    write_config(config, space.root / "config.toml")
+    begin(config)
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
     stamps = score_inputs(config, folds, samples_inputs)
-    jobs = _fold_jobs(config, samples, samples_inputs, folds)
-    run_jobs(_train_fold, jobs, config.output.n_jobs, "Training", "fold")
-    for network in config.decoder.networks:  # here, not in the job: it may be killed just after its card is written
+    _train_folds(_fold_jobs(config, samples, samples_inputs, folds), config)
+    with space.alone("train/scores"):
+        return _score(config, folds, samples, stamps)
+
+
+def _score(config: Config, folds: Sequence[Fold], samples: Samples, stamps: dict[str, str]) -> dict[str, Any]:
+    """Write the scores of all networks, and of the linear baseline; return them."""
+    space = Workspace(config.output.path)
+    for network in config.decoder.networks:  # here, too: a job may be killed just after its card is written
         for number in range(1, len(folds) + 1):
             (space.fold(network, number) / UNFINISHED).unlink(missing_ok=True)
     for network in config.decoder.networks:

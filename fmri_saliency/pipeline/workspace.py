@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +14,13 @@ from typing import Any
 from fmri_saliency import __version__
 from fmri_saliency.errors import InputError, StepError
 from fmri_saliency.files import digest, read_json, write_json, write_text
+from fmri_saliency.locks import hold, note_time
 
-__all__ = ["Workspace", "say"]
+__all__ = ["Workspace", "differences", "is_done", "name_changes", "say", "stamp"]
 
 IGNORED = (
-    "config.toml", "runs.tsv", "runs.json", "quality.tsv", "report.html", "quality.html", "view.sh",
+    "config.toml", "runs.tsv", "runs.json", "quality.tsv", "report.html", "report.json", "quality.html", "view.sh",
+    "search",
     "samples", "decoder", "saliency", "evidence", "figures", "group", "fsleyes",  # with a slash only their files match
     "**/*_timeseries.tsv", "**/*_timeseries.json", "**/*_stat-coverage_bold.tsv", "**/*_regions.tsv",
     "**/*_regions.json", "**/*_boldmap.*", "**/.unfinished-*",
@@ -59,12 +64,51 @@ class Workspace:
 
     @property
     def desk(self) -> Path:
-        """Folder of what workflows know about the work: chunks, folds, marks of what is done, failures."""
+        """Folder of what workflows know about the work: chunks, folds, marks of what is done, failures, who works."""
         return self.root / ".workflow"
+
+    @property
+    def earlier(self) -> Path:
+        """Folder where results of another configuration are set aside."""
+        return self.root / ".earlier"
 
     def failure(self, key: str) -> Path:
         """Note of why a run could not be extracted."""
         return self.desk / "failed" / f"{key}.json"
+
+    @contextmanager
+    def alone(self, doing: str) -> Iterator[None]:
+        """Hold what belongs to the whole (scores, maps, checks, the page) while the block runs.
+
+        Another process that wants to write or read it waits until then. How long it took is kept as that of `doing`.
+        """
+        if not self.root.is_dir():  # nothing there to be held: the block will say so
+            yield
+            return
+        with hold(self.desk, "group", doing=doing):
+            start = time.perf_counter()
+            yield
+            note_time(self.desk, doing, time.perf_counter() - start)
+
+    def set_aside(self, paths: Iterable[Path]) -> list[str]:
+        """Move files and folders of another configuration out of the way, over what was set aside there before.
+
+        Returns
+        -------
+        list of str
+            What was moved, as it was called below the root.
+        """
+        moved = []
+        for path in paths:
+            if not path.exists():
+                continue
+            place = self.earlier / path.relative_to(self.root)
+            if place.is_dir():
+                shutil.rmtree(place)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
+            moved.append(path.relative_to(self.root).as_posix())
+        return moved
 
     def begin(self, links: Mapping[str, Path] | None = None) -> None:
         """Create the folder with the files that make it a BIDS derivative.
@@ -112,6 +156,60 @@ class Workspace:
         if not mine:
             raise StepError(f"The output folder {self.root} holds files that fmri_saliency did not write; they could "
                             'be overwritten. Choose a folder of its own in [output], for example path = "results".')
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as one dict, with keys such as ``cleaning.high_pass``."""
+    if not isinstance(value, Mapping) or not value:
+        return {prefix: value}
+    return {k: v for key, one in value.items() for k, v in _flat(one, f"{prefix}.{key}" if prefix else key).items()}
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Say which settings differ, ``cleaning.high_pass: 0.008 -> 0.01``; a key that one lacks is ``nothing`` there."""
+    before, after = _flat(_plain(old)), _flat(_plain(new))
+    keys = [key for key in dict.fromkeys((*before, *after)) if before.get(key) != after.get(key)]
+    return [f"{key}: {_show(before.get(key))} -> {_show(after.get(key))}" for key in keys]
+
+
+def _plain(value: Any) -> Any:
+    """Return settings as they are after they were written as JSON and read again."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
+
+
+def _show(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def name_changes(card: Path, made_from: Mapping[str, Any]) -> str:
+    """Say why what a card describes must be made again.
+
+    Parameters
+    ----------
+    card : Path
+        JSON whose ``MadeFrom`` says what it was made from.
+    made_from : mapping
+        What it would be made from now.
+
+    Returns
+    -------
+    str
+        The settings that differ; empty where there is no card, or one that says nothing.
+    """
+    try:
+        recorded = read_json(card).get("MadeFrom")
+    except (InputError, AttributeError, OSError):
+        return ""
+    return ", ".join(differences(recorded, made_from)) if isinstance(recorded, Mapping) else ""
+
+
+def say_why(reasons: Sequence[str], what: str) -> None:
+    """Tell the user why things are made again, each reason once with how many it concerns."""
+    for reason in dict.fromkeys(reason for reason in reasons if reason):
+        say(f"Made again: {reasons.count(reason)} {what} ({reason}).")
 
 
 def stamp(*parts: Any) -> str:

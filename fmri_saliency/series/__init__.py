@@ -20,13 +20,14 @@ from fmri_saliency.series.store import (
 )
 from fmri_saliency.series.weights import RegionWeights, region_weights
 from fmri_saliency.series.windows import REST, UNITS, Windows
-from fmri_saliency.series.work import SeriesJob, extract_to_files
+from fmri_saliency.series.work import Extracted, SeriesJob, extract_to_files, failure_path, series_state
 
 __all__ = [
     "REST",
     "UNITS",
     "Cleaning",
     "Denoise",
+    "Extracted",
     "Motion",
     "Quality",
     "RegionWeights",
@@ -43,6 +44,7 @@ __all__ = [
     "extract_run",
     "extract_to_files",
     "extract_with_quality",
+    "failure_path",
     "forget_series",
     "framewise_displacement",
     "plan_windows",
@@ -55,6 +57,7 @@ __all__ = [
     "resample_values",
     "series_name",
     "series_outputs",
+    "series_state",
     "write_samples",
     "write_series",
 ]

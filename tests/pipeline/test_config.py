@@ -4,7 +4,7 @@ import re
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -103,13 +103,14 @@ def documented(kind: type, prefix: str = "") -> set[str]:
     names: set[str] = set()
     for item in fields(kind):
         hint = get_type_hints(kind)[item.name]
+        hint = next((one for one in get_args(hint) if is_dataclass(one)), hint)
         names |= documented(hint, f"{prefix}{item.name}.") if is_dataclass(hint) else {f"{prefix}{item.name}"}
     return names
 
 
 OF_FMRIPREP = ("scans.bids.", "cleaning.denoise.")  # documented in fmriprep.toml only
 # and in hcp.toml only:
-IN_HCP = ("recipe", "decoder.", "saliency.", "scans.truth", "scans.variant", "scans.events")
+IN_HCP = ("recipe", "decoder.", "saliency.", "scans.truth", "scans.variant", "scans.events", "search.")
 
 
 @pytest.mark.parametrize(("name", "elsewhere"), [("hcp", OF_FMRIPREP), ("fmriprep", IN_HCP)])
@@ -121,12 +122,12 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path, name: str, els
             section = match[1]
         elif match := re.match(r"(# )?([a-z_]+) = (.+?)(?:  +#.*)?$", line):
             shown[f"{section}.{match[2]}".lstrip(".")] = (match[1] is not None, match[3])
-    missing = documented(Config) - set(shown) - {"samples.classes"}
+    missing = documented(Config) - set(shown) - {"samples.classes", "search.decoder"}
     assert not {key for key in missing if not key.startswith(elsewhere)}
     assert "[samples.classes]" in text
     examples = {"atlas.labels", "atlas.maps", "atlas.table", "atlas.data_dir", "scans.truth", "scans.t_r",
                 "scans.families", "scans.bids.raw", "scans.subject_list", "decoder.architecture.window",
-                "saliency.window"}  # fmt: skip
+                "saliency.window", "search.seeds", "search.inner_folds"}  # fmt: skip
     plain = to_plain(load(tmp_path, MINIMAL))
     for key, (commented, value) in shown.items():
         if commented and key not in examples:
@@ -134,6 +135,18 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path, name: str, els
             for part in key.split("."):
                 wanted = wanted[part]
             assert tomllib.loads(f"x = {value}")["x"] == wanted, key
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("[search]\nseeds = [1]\n", "needs .search.decoder. with the values"),
+    ("[search.decoder]\nseed = [1, 2]\n", "give seeds in .search."),
+    ("[search.decoder]\nfolds = [3]\n", "the same for all settings"),
+    ('[search]\ninner_folds = 1\n[search.decoder]\nnetwork = ["lstm"]\n', "must be at least 2; 1 came"),
+    ('[search]\nseeds = [1, 1]\n[search.decoder]\nnetwork = ["lstm"]\n', "must differ"),
+])  # fmt: skip
+def test_what_cannot_be_searched(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load(tmp_path, MINIMAL + text)
 
 
 def test_a_recipe_fills_in_what_the_file_leaves_out(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""Whether what stands for the whole (maps, checks, figures, page) is up to date and complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fmri_saliency import __version__
+from fmri_saliency.errors import InputError, StepError
+from fmri_saliency.files import digest, read_json
+from fmri_saliency.pipeline.begin import result_settings
+from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.explain import check_explained
+from fmri_saliency.pipeline.workspace import Workspace
+from fmri_saliency.sources import hash_file
+
+__all__ = ["describe_whole", "is_whole"]
+
+PLACES = ("group/*", "figures/*", "evidence/*", "saliency/*/samples.*", "saliency/*/people.*", "saliency/*/classes.*",
+          "decoder/*/scores.json", "report.html", "quality.html", "view.sh", "fsleyes/*",
+          "sub-*/**/*_boldmap.*")  # fmt: skip
+
+
+def _inputs(config: Config) -> str:
+    """Return what identifies the whole: maps and scores, settings, the log of runs, and the planted truth."""
+    root = config.output.path
+    truth = [config.scans.truth / "truth.json"] if config.scans.truth is not None else []
+    files = [path for path in (root / "runs.tsv", root / "quality.tsv", *truth) if path.is_file()]
+    return digest(__version__, check_explained(config), result_settings(to_plain(config)), config.output.title,
+                  [hash_file(path) for path in files])  # fmt: skip
+
+
+def _sizes(root: Path) -> dict[str, int]:
+    paths = (path for pattern in PLACES for path in root.glob(pattern))
+    return {path.relative_to(root).as_posix(): path.stat().st_size for path in sorted(paths) if path.is_file()}
+
+
+def describe_whole(config: Config) -> dict[str, Any]:
+    """Return what ``report.json`` says about the whole: what it was made from, and which files it is."""
+    return {"inputs": _inputs(config), "Files": _sizes(config.output.path)}
+
+
+def is_whole(config: Config) -> bool:
+    """Return whether all files of the whole are there, of this configuration and of what lies in the folder now."""
+    root = Workspace(config.output.path).root
+    try:
+        card = read_json(root / "report.json")["Whole"]
+        return card["Files"] == _sizes(root) and card["inputs"] == _inputs(config)
+    except (InputError, StepError, LookupError, TypeError, OSError):
+        return False

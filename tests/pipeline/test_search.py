@@ -1,0 +1,88 @@
+"""Settings are chosen by some people and scored on others."""
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
+SEARCH = """
+[search]
+seeds = [0, 7]
+inner_folds = 2
+[search.decoder]
+network = ["lstm", "input-cell-lstm"]
+training.max_epochs = [1, 4]
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Return the configuration of a tiny study with a search over four settings, extracted."""
+    spec = importlib.util.spec_from_file_location("interruptions", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.make_study(tmp_path, 6)
+    config.write_text(config.read_text() + SEARCH)
+    return config
+
+
+def jobs(out: Path) -> pd.DataFrame:
+    return pd.DataFrame([json.loads(path.read_text()) for path in sorted((out / "search" / "jobs").glob("*.json"))])
+
+
+def name(decoder: dict) -> tuple[str, int]:
+    return decoder["network"], decoder["training"]["max_epochs"]
+
+
+def test_the_choice_never_saw_who_it_is_scored_on(cli: Callable, study: Path) -> None:
+    out = study.parent.parent / "results"
+    assert cli("search", study).code == 1  # nothing is extracted yet
+    assert cli("extract", study).code == 0
+    first = cli("search", study, "--job", "1/2")
+    assert (first.code, first.out, "still to be done" in first.err) == (0, "", True)
+    n_inner = 3 * 2 * 4 * 2  # outer folds, inner folds, settings, seeds
+    assert len(jobs(out)) == n_inner / 2
+    assert cli("search", study, "--job", "3/2").code == 2
+    written = {path: path.stat().st_mtime_ns for path in (out / "search" / "jobs").iterdir()}
+    done = cli("search", study)
+    assert (done.code, done.out.strip()) == (0, str(out / "search" / "search.md"))
+    assert all(path.stat().st_mtime_ns == when for path, when in written.items())  # kept, not done again
+    rows = jobs(out)
+    assert len(rows) == n_inner + 3 * 2
+    group = pd.read_csv(out / "samples" / "samples.tsv", sep="\t", dtype=str)["group"].to_numpy()
+    outer, chosen = rows[rows["inner"] == 0], {}
+    for number, mine in rows[rows["inner"] > 0].groupby("outer"):
+        tested = set(outer.loc[outer["outer"] == number, "samples"].iloc[0])
+        used = {sample for one in mine["samples"] for sample in one}
+        assert not set(group[list(tested)]) & set(group[list(used)])
+        assert tested | used == set(range(12))
+        score: dict[tuple, list[float]] = {}
+        for (setting, _), part in mine.assign(setting=mine["decoder"].map(name)).groupby(["setting", "seed"]):
+            pooled = balanced_accuracy_score(np.concatenate(part["label"].tolist()),
+                                             np.concatenate(part["predicted"].tolist()))  # fmt: skip
+            score.setdefault(setting, []).append(float(pooled))
+        best = max(np.mean(one) for one in score.values())
+        chosen[number] = {setting for setting, one in score.items() if np.isclose(np.mean(one), best)}
+    assert all(name(row["decoder"]) in chosen[row["outer"]] for _, row in outer.iterrows())
+    table = pd.read_csv(out / "search" / "scores.tsv", sep="\t")
+    assert table["seed"].tolist() == [0, 7]
+    for seed, mine in outer.groupby("seed"):
+        wanted = accuracy_score(np.concatenate(mine["label"].tolist()), np.concatenate(mine["predicted"].tolist()))
+        assert table.set_index("seed").at[seed, "accuracy"] == pytest.approx(wanted, abs=1e-6)
+    assert (table["chance"] == 0.5).all()
+    settings = pd.read_csv(out / "search" / "settings.tsv", sep="\t")
+    assert settings["network"].tolist() == ["lstm", "lstm", "input-cell-lstm", "input-cell-lstm"]
+    assert settings["training.max_epochs"].tolist() == [1, 4, 1, 4]
+    assert settings["chosen_in_folds"].sum() == 3
+    page = (out / "search" / "search.md").read_text()
+    assert f"took no part in the choice: {table['accuracy'].mean():.3f}**" in page
+    assert "held-out subjects" in page
+    before = page
+    assert cli("search", study).code == 0
+    assert (out / "search" / "search.md").read_text() == before

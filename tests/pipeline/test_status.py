@@ -1,0 +1,361 @@
+"""Where the work stands, what came from what, and folders that several configurations or processes share."""
+
+import gzip
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from fmri_saliency.bids import bids_uri
+from fmri_saliency.files import write_json
+from fmri_saliency.locks import STALE, hold, read_holders
+from fmri_saliency.pipeline.workspace import differences
+from fmri_saliency.sources import find_source, hash_file
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
+
+
+@pytest.fixture(scope="module")
+def interruptions() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("interruptions", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def study(interruptions: ModuleType, tmp_path: Path) -> Path:
+    """Return the configuration of a tiny study, in ``scans/``, that writes to ``results/``."""
+    config = interruptions.make_study(tmp_path)
+    config.write_text(config.read_text().replace('compare = ["lstm"]', "compare = []"))
+    return config
+
+
+def results(config: Path) -> Path:
+    return config.parent.parent / "results"
+
+
+def times(root: Path, *kinds: str) -> dict[str, int]:
+    found = [path for kind in kinds for path in root.glob(kind) if path.is_file()]
+    return {path.relative_to(root).as_posix(): path.stat().st_mtime_ns for path in found}
+
+
+def states(cli: Callable, config: Path) -> dict:
+    return json.loads(cli("status", config, "--json").out)
+
+
+def counts(status: dict) -> dict[str, tuple[int, int, int, int]]:
+    return {one["step"]: tuple(one[key] for key in ("done", "running", "failed", "waiting")) for one in status["steps"]}
+
+
+def edit(config: Path, old: str, new: str) -> None:
+    assert old in config.read_text()
+    config.write_text(config.read_text().replace(old, new))
+
+
+MADE = ("sub-*/**/*", "samples/*", "decoder/*/*", "decoder/*/*/*", "saliency/**/*", "group/*", "evidence/*",
+        "figures/*", "report.*", "quality.html")  # fmt: skip
+
+
+def test_status_follows_the_steps(cli: Callable, study: Path) -> None:
+    out = results(study)
+    early = cli("status", study)
+    assert (early.code, "not begun" in early.out, out.exists()) == (0, True, False)
+    assert states(cli, study)["begun"] is False
+    assert cli("extract", study).code == 0
+    seen = states(cli, study)
+    network = "input-cell-lstm"
+    assert seen["runs"] == {"done": 6}
+    assert counts(seen) == {"extract": (6, 0, 0, 0), f"train {network}": (0, 0, 0, 3),
+                            f"explain {network}": (0, 0, 0, 3), "judge": (0, 0, 0, 1), "report": (0, 0, 0, 1)}
+    assert [one["seconds_left"] for one in seen["steps"]] == [0.0, None, None, None, None]
+    assert "unknown" in cli("status", study).out
+    assert cli("train", study).code == 0
+    (out / "decoder" / network / "fold-2" / "model.json").unlink()
+    before = times(out, "**/*")
+    seen = states(cli, study)
+    assert times(out, "**/*") == before  # it reads only
+    assert counts(seen)[f"train {network}"] == (2, 0, 0, 1)
+    train = seen["steps"][1]
+    assert train["units"] == {"fold-1": "done", "fold-2": "waiting", "fold-3": "done"}
+    took = sorted(float(line.split("\t")[1]) for path in (out / ".workflow" / "times").iterdir()
+                  for line in path.read_text().splitlines() if "/fold-" in line)
+    assert train["seconds_left"] == took[1]  # one fold is left, and takes the median of three
+    with hold(out / ".workflow", f"train/{network}/fold-2"):
+        seen = states(cli, study)
+    assert counts(seen)[f"train {network}"] == (2, 1, 0, 0)
+    assert seen["working"][0]["pid"] == os.getpid()
+    edit(study, "max_epochs = 5", "max_epochs = 4")
+    seen = states(cli, study)
+    assert counts(seen)[f"train {network}"] == (0, 0, 0, 3)
+    assert seen["changes"] == ["decoder.training.max_epochs: 5 -> 4"]
+
+
+def test_a_failed_run_is_a_row_until_it_is_mended(cli: Callable, study: Path) -> None:
+    bold = study.parent / "sub-02_two.nii.gz"
+    good = bold.read_bytes()
+    bold.write_bytes(good[:2000])
+    failed = cli("extract", study)
+    assert (failed.code, "1 of 6 runs could not be used" in failed.err) == (1, True)
+    key = "sub-02_task-two"
+    (row,) = states(cli, study)["failures"]
+    assert (row["run"], row["status"], row["file"]) == (key, "failed", bold.as_posix())
+    assert "damaged" in row["message"]
+    assert f"failed: {key}: " in cli("status", study).out
+    assert counts(states(cli, study))["extract"] == (5, 0, 1, 0)
+    assert cli("extract", study, "--run", "sub-01_task-one").code == 0  # another call does not forget it
+    log = pd.read_csv(results(study) / "runs.tsv", sep="\t").set_index("run")
+    assert (log.at[key, "status"], log.at[key, "message"]) == ("failed", row["message"])
+    before = times(results(study), "sub-*/**/*")
+    bold.write_bytes(good)
+    mended = cli("extract", study)
+    assert (mended.code, "1 extracted, 5 up to date" in mended.err) == (0, True)
+    after = times(results(study), "sub-*/**/*")
+    assert all(after[name] == before[name] for name in before)
+    assert len(after) == len(before) + 5
+    assert states(cli, study)["failures"] == []
+
+
+def test_what_changed_is_said_and_other_results_are_set_aside(
+    cli: Callable, interruptions: ModuleType, tmp_path: Path
+) -> None:
+    study = interruptions.make_study(tmp_path, 4)
+    edit(study, "folds = 3", "folds = 4")
+    out = results(study)
+    assert [cli(step, study).code for step in ("extract", "train", "explain")] == [0, 0, 0]
+    (out / "report.html").write_text("of this configuration")
+    maps = sorted(path.name for path in (out / "group").iterdir())
+    edit(study, "max_epochs = 5", "max_epochs = 4")
+    edit(study, "folds = 4", "folds = 3")
+    edit(study, '["lstm"]', "[]")
+    done = cli("train", study)
+    assert done.code == 0
+    assert "decoder.training.max_epochs: 5 -> 4" in done.err
+    assert "decoder.compare: ['lstm'] -> []" in done.err
+    assert not (out / "report.html").exists()  # it was of the other configuration
+    assert not (out / "group").exists()
+    assert sorted(path.name for path in (out / ".earlier" / "group").iterdir()) == maps
+    assert [path.name for path in sorted((out / "decoder").iterdir())] == ["input-cell-lstm", "logistic-regression"]
+    assert not list(out.glob("*/*/fold-4*"))
+    assert len(list(out.glob("decoder/*/fold-*"))) == 3
+    edit(study, "high_pass = 0.0", "high_pass = 0.0\ndetrend = false")
+    refused = cli("train", study)
+    assert (refused.code, "(cleaning.detrend: True -> False)" in refused.err) == (1, True)
+    again = cli("extract", study)
+    assert "Made again: 8 series (cleaning.detrend: True -> False)." in again.err
+    assert "8 extracted, 0 up to date" in again.err
+    assert "Made again: 1 set of samples (series: " in cli("train", study).err
+
+
+def test_another_atlas_leaves_no_series_of_the_first(cli: Callable, study: Path) -> None:
+    assert cli("extract", study).code == 0
+    edit(study, "[cleaning]", 'name = "Other"\n[cleaning]')
+    again = cli("extract", study)
+    assert " -> Other" in again.err
+    assert "6 extracted, 0 up to date" in again.err
+    left = [path.name for path in results(study).glob("sub-*/func/*")]
+    assert len(left) == 6 * 5
+    assert all("_atlas-Other_" in name for name in left)
+    assert len(list((results(study) / ".earlier").glob("sub-*/func/*"))) == 6 * 5
+
+
+def move(study: Path, folder: Path, copy: Callable) -> Path:
+    """Move scans and results, and edit the one path of the configuration that is another now."""
+    shutil.copytree(study.parent, folder / "data", copy_function=copy)
+    shutil.copytree(results(study), folder / "out")
+    shutil.rmtree(study.parent)
+    edit(folder / "data" / "study.toml", 'path = "../results"', 'path = "../out"')
+    return folder / "data" / "study.toml"
+
+
+def test_a_moved_data_set_is_the_same(cli: Callable, study: Path, tmp_path: Path) -> None:
+    assert cli("run", study).code == 0
+    moved = move(study, tmp_path / "another" / "machine", shutil.copy2)
+    out = moved.parents[1] / "out"
+    before = times(out, *MADE)
+    done = cli("run", moved)
+    assert (done.code, "0 extracted, 6 up to date" in done.err) == (0, True)
+    assert "has changed" not in done.err
+    assert "Made again" not in done.err
+    assert times(out, *MADE) == before
+    about = {"config.toml", "dataset_description.json", ".bidsignore", "runs.tsv", "runs.json", "quality.tsv",
+             "README.md", "view.sh"}  # fmt: skip
+    for path in out.rglob("*"):  # every kind of result says where it comes from
+        if not path.is_file() or {".workflow", "sub-02", "sub-03"} & set(path.parts) or path.name in about:
+            continue
+        steps = json.loads(cli("provenance", path, "--json").out)["steps"]
+        scans = {one["source"]: one for step in steps for one in step["sources"] if "path" in one}
+        people = (1,) if "sub-01" in path.parts else (1, 2, 3)
+        wanted = {f"bids:scans:sub-0{n}_{task}.nii.gz" for n in people for task in ("one", "two")}
+        assert scans.keys() <= wanted if people == (1,) else scans.keys() == wanted, path
+        assert all(one["state"].startswith("same") for one in scans.values())
+        for one in scans.values():
+            assert one["path"].startswith(moved.parent.as_posix())
+            assert one["sha256"] == hash_file(Path(one["path"]))
+
+
+def test_files_that_were_only_touched_are_the_same(cli: Callable, study: Path, tmp_path: Path) -> None:
+    assert [cli(step, study).code for step in ("extract", "train")] == [0, 0]
+    moved = move(study, tmp_path / "far", shutil.copyfile)  # with other times of change
+    out = moved.parents[1] / "out"
+    kinds = ("sub-*/**/*.tsv", "samples/*", "decoder/**/*")
+    before = times(out, *kinds)
+    assert cli("train", moved).code == 0  # series are known again by what is in the scans
+    done = cli("extract", moved)
+    assert (done.code, "0 extracted, 6 up to date" in done.err) == (0, True)
+    assert "Made again" not in done.err
+    assert times(out, *kinds) == before
+    cards = times(out, "sub-*/**/*.json")  # these now have the new times, and are left alone from here on
+    assert cli("extract", moved).code == 0
+    assert times(out, "sub-*/**/*.json") == cards
+
+
+def test_a_scan_of_other_content_with_the_same_name_and_size_is_another(cli: Callable, study: Path) -> None:
+    assert cli("extract", study).code == 0
+    bold = study.parent / "sub-01_one.nii"
+    values = nib.load(bold.with_name("sub-01_one.nii.gz"))
+    nib.save(nib.Nifti1Image(values.get_fdata(dtype=np.float32), values.affine, values.header), bold)
+    edit(study.parent / "runs.tsv", "sub-01_one.nii.gz", "sub-01_one.nii")
+    assert "1 extracted, 5 up to date" in cli("extract", study).err
+    content = bytearray(bold.read_bytes())
+    content[5000:5004] = b"\0\0\0\0"
+    bold.write_bytes(content)
+    again = cli("extract", study)
+    assert "1 extracted, 5 up to date" in again.err
+
+
+def test_provenance_says_what_no_longer_matches(cli: Callable, study: Path, tmp_path: Path) -> None:
+    assert [cli(step, study).code for step in ("extract", "train", "explain")] == [0, 0, 0]
+    (path,) = results(study).glob("group/task-one_*_stat-saliency_*.nii.gz")
+    steps = json.loads(cli("provenance", path, "--json").out)["steps"]
+    assert [one["command"].split()[1] for one in steps] == ["explain"] * 5 + ["train"] * 4 + ["extract"] * 6
+    assert {one["state"] for one in steps} == {"same"}
+    assert all(one["version"] for one in steps if one.get("made_from"))
+    said = cli("provenance", path).out
+    assert "bids:scans:sub-03_two.nii.gz  sha256 " + hash_file(study.parent / "sub-03_two.nii.gz") in said
+    bold = study.parent / "sub-01_one.nii.gz"
+    bold.write_bytes(gzip.compress(gzip.decompress(bold.read_bytes()), 1))
+    (study.parent / "sub-01_two.nii.gz").unlink()
+    found = json.loads(cli("provenance", path, "--json").out)["steps"]
+    scans = {one["source"]: one["state"] for step in found for one in step["sources"] if "path" in one}
+    assert scans["bids:scans:sub-01_one.nii.gz"] == "changed"
+    assert scans["bids:scans:sub-01_two.nii.gz"] == "absent"
+    assert sum(state.startswith("same") for state in scans.values()) == 4
+    card = results(study) / "samples" / "samples.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "inputs": "other"}))
+    found = json.loads(cli("provenance", path, "--json").out)["steps"]
+    assert {one["state"] for one in found if "weights" in one["file"]} == {"changed since"}
+    stray = tmp_path / "stray.txt"
+    stray.write_text("x")
+    assert cli("provenance", stray).code == 2
+
+
+def call(config: Path, command: str) -> subprocess.Popen:
+    words = [sys.executable, "-m", "fmri_saliency.cli", command, str(config)]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_processes_at_once_give_what_one_gives(
+    cli: Callable, study: Path, interruptions: ModuleType
+) -> None:
+    out = results(study)
+    assert cli("extract", study).code == 0
+    assert cli("train", study).code == 0
+    wanted = interruptions.contents(out)
+    shutil.rmtree(out)
+    for command in ("extract", "train"):
+        both = [call(study, command) for _ in range(2)]
+        said = [one.communicate()[1] for one in both]
+        assert [one.returncode for one in both] == [0, 0], said
+    found = interruptions.contents(out)
+    assert sorted(found) == sorted(wanted)
+    assert [name for name in wanted if wanted[name] != found[name]] == []
+    lines = [line.split("\t")[0] for path in (out / ".workflow" / "times").iterdir()
+             for line in path.read_text().splitlines()]  # fmt: skip
+    worked = [line for line in lines if line.startswith("extract/") or "/fold-" in line]
+    assert sorted(worked) == sorted(set(worked))  # nothing was done twice
+    assert len(worked) == 6 + 3
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_files() -> None:
+    done = subprocess.run([sys.executable, str(SCRIPT), "--times", "2", "--seed", "4"], capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["times"], found["equal"], found["differing"]) == (2, 2, [])
+    killed = found["killed_after_writing"]
+    assert sum(killed.values()) - killed.get("after the end", 0) >= 3
+    assert found["files"] > 80
+
+
+def test_a_full_disk_stops_training_and_leaves_what_was_done(
+    cli: Callable, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("extract", study).code == 0
+    step = sys.modules["fmri_saliency.pipeline.train"]
+    real, saved = step.save_decoder, []
+
+    def full(*given: object) -> None:
+        if saved:
+            raise OSError(28, "No space left on device", "fold-2")
+        saved.append(real(*given))
+
+    monkeypatch.setattr(step, "save_decoder", full)
+    stopped = cli("train", study)
+    assert stopped.code == 1
+    assert stopped.err.count("No space left on device") == 1
+    assert counts(states(cli, study))["train input-cell-lstm"] == (1, 0, 0, 2)
+    monkeypatch.setattr(step, "save_decoder", real)
+    before = times(results(study), "decoder/*/fold-1/*")
+    assert cli("train", study).code == 0
+    assert times(results(study), "decoder/*/fold-1/*") == before
+
+
+def test_a_holder_that_is_gone_does_not_count(tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    pid = int(ended.stdout)
+    card = {"work": "a", "host": socket.gethostname(), "pid": pid, "began": 0.0, "birth": "", "token": "t"}
+    path = tmp_path / "working" / "a.json"
+    write_json(path, card)
+    assert read_holders(tmp_path) == []
+    write_json(path, {**card, "pid": os.getpid(), "birth": "1"})  # the number of a process that began at another time
+    assert read_holders(tmp_path) == []
+    write_json(path, {**card, "host": "elsewhere"})
+    assert [one.host for one in read_holders(tmp_path)] == ["elsewhere"]
+    with hold(tmp_path, "a", wait=False) as held:
+        assert not held
+    os.utime(path, (time.time() - STALE - 1,) * 2)  # no heartbeat from the other machine
+    assert read_holders(tmp_path) == []
+    with hold(tmp_path, "a", wait=False) as held:
+        assert held
+        assert [one.pid for one in read_holders(tmp_path)] == [os.getpid()]
+    assert not path.exists()
+
+
+def test_differences_name_the_key_and_both_values() -> None:
+    old = {"a": {"b": 1, "c": (1, 2)}, "d": "x"}
+    assert differences(old, {"a": {"b": 2, "c": [1, 2]}, "e": True}) == ["a.b: 1 -> 2", "d: x -> nothing",
+                                                                        "e: nothing -> True"]  # fmt: skip
+
+
+def test_names_of_sources() -> None:
+    roots = {"raw": Path("/d"), "scans": Path("/d/derivatives/fmriprep")}
+    inside = Path("/d/derivatives/fmriprep/sub-01/func/a b.nii.gz")
+    assert bids_uri(inside, roots) == "bids:scans:sub-01/func/a b.nii.gz"
+    assert find_source(bids_uri(inside, roots), {"scans": Path("/e")}) == Path("/e/sub-01/func/a b.nii.gz")
+    assert bids_uri(Path("/d/sub-01/x.tsv"), roots) == "bids:raw:sub-01/x.tsv"
+    outside = Path("/f/ä b.nii")
+    assert find_source(bids_uri(outside, roots), {}) == outside
+    assert find_source("bids:other:x", roots) is None
