@@ -33,7 +33,16 @@ from fmri_saliency.saliency import (
     write_saliency_card,
 )
 
-__all__ = ["check_explained", "class_atlas", "class_entities", "explain", "network_table", "region_table"]
+__all__ = [
+    "FoldStamps",
+    "check_explained",
+    "class_atlas",
+    "class_entities",
+    "explain",
+    "fold_stamps",
+    "network_table",
+    "region_table",
+]
 
 
 def _explain_fold(config: Config, network: str, number: int, fold: Fold, samples: Samples, inputs: str) -> None:
@@ -275,6 +284,35 @@ def check_explained(config: Config) -> str:
             raise StepError(f"{card} was made with other settings or samples: run `fmri-saliency explain CONFIG.toml` "
                             "again.")
     return stamp(plan.explained)
+
+
+@dataclass(frozen=True)
+class FoldStamps:
+    """What identifies the scores of every network, and decoder and saliency of each of its folds.
+
+    Attributes
+    ----------
+    scores : dict
+        Network, or linear baseline, to stamp.
+    trained, explained : dict
+        Network to a stamp for each fold.
+    """
+
+    scores: dict[str, str]
+    trained: dict[str, list[str]]
+    explained: dict[str, list[str]]
+
+
+def fold_stamps(config: Config) -> FoldStamps:
+    """Return what identifies the results of all folds, as the configuration asks for them.
+
+    Raises
+    ------
+    StepError
+        If there are no series, or they are out of date.
+    """
+    plan = _plan(config)
+    return FoldStamps(plan.scores, plan.trained, plan.explained)
 
 
 def _check_trained(config: Config, plan: _Plan) -> None:

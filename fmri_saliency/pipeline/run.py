@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmri_saliency.errors import StepError
+from fmri_saliency.errors import FmriSaliencyError, StepError
 from fmri_saliency.files import clear_unfinished
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import explain
 from fmri_saliency.pipeline.extract import extract, find
 from fmri_saliency.pipeline.judge import judge
-from fmri_saliency.pipeline.report import report
+from fmri_saliency.pipeline.report import leave_report, report
 from fmri_saliency.pipeline.train import foresee, train
 from fmri_saliency.pipeline.workspace import say
 
-__all__ = ["check_log", "run_all"]
+__all__ = ["check_log", "judge_and_report", "run_all"]
 
 
 def check_log(log: object, where: Path) -> None:
@@ -43,15 +43,41 @@ def run_all(config: Config) -> Path:
     Raises
     ------
     StepError
-        At the end, when the report is written but some runs could not be used.
+        At the end, when the report is written but some runs could not be used; or where a step failed: then the
+        report says so, and shows what was done before.
     """
     if config.output.path.is_dir():
         clear_unfinished(config.output.path)
     say(foresee(config, find(config).runs))
-    log = extract(config)
-    train(config)
-    explain(config)
-    judge(config)
+    try:
+        log = extract(config)
+        train(config)
+        explain(config)
+        judge(config)
+    except FmriSaliencyError as error:
+        leave_report(config, error)
+        raise
     page = report(config)
     check_log(log, config.output.path)
     return page
+
+
+def judge_and_report(config: Config) -> Path:
+    """Check the maps and write the report; after a job that was stopped, a partial report.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    FmriSaliencyError
+        If the maps cannot be checked; the partial report is written before.
+    """
+    try:
+        judge(config)
+    except FmriSaliencyError as error:
+        leave_report(config, error)
+        raise
+    return report(config)

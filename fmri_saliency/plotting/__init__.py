@@ -1,7 +1,9 @@
 """Figures: take records, return matplotlib figures, read and write nothing."""
 
 from fmri_saliency.plotting.beside import plot_beside
+from fmri_saliency.plotting.checks import plot_checks
 from fmri_saliency.plotting.curves import plot_curves
+from fmri_saliency.plotting.film import GlassFilm, draw_glass_film
 from fmri_saliency.plotting.glass import plot_glass, plot_glass_share, plot_glass_strip
 from fmri_saliency.plotting.heatmap import plot_region_time
 from fmri_saliency.plotting.judging import plot_faithfulness, plot_null, plot_recovery
@@ -10,9 +12,13 @@ from fmri_saliency.plotting.profile import plot_time_shares
 from fmri_saliency.plotting.quality import plot_coverage, plot_run_quality
 from fmri_saliency.plotting.scores import plot_confusion
 from fmri_saliency.plotting.vanishing import plot_vanishing
+from fmri_saliency.plotting.volume import view_volume
 
 __all__ = [
+    "GlassFilm",
+    "draw_glass_film",
     "plot_beside",
+    "plot_checks",
     "plot_confusion",
     "plot_coverage",
     "plot_curves",
@@ -27,4 +33,5 @@ __all__ = [
     "plot_run_quality",
     "plot_time_shares",
     "plot_vanishing",
+    "view_volume",
 ]
