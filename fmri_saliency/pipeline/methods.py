@@ -12,7 +12,7 @@ from fmri_saliency.brain.cards import find_card
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
 
-__all__ = ["REFERENCES", "Methods", "describe_methods"]
+__all__ = ["REFERENCES", "MethodsText", "describe_methods"]
 
 REFERENCES = {
     "nilearn": "Abraham A, et al. (2014). Machine learning for neuroimaging with scikit-learn. Frontiers in "
@@ -23,8 +23,8 @@ REFERENCES = {
                  "behavior. NeuroImage 80:169-189. doi:10.1016/j.neuroimage.2013.05.033",
     "HCP pipelines": "Glasser MF, et al. (2013). The minimal preprocessing pipelines for the Human Connectome Project. "
                      "NeuroImage 80:105-124. doi:10.1016/j.neuroimage.2013.04.127",
-    "fMRIPrep": "Esteban O, et al. (2019). fMRIPrep: a robust preprocessing pipeline for functional MRI. Nature Methods "
-                "16:111-116. doi:10.1038/s41592-018-0235-4",
+    "fMRIPrep": "Esteban O, et al. (2019). fMRIPrep: a robust preprocessing pipeline for functional MRI. Nature "
+                "Methods 16:111-116. doi:10.1038/s41592-018-0235-4",
     "input-cell": "Ismail AA, Gunady M, Pessoa L, Corrada Bravo H, Feizi S (2019). Input-Cell Attention Reduces "
                   "Vanishing Saliency of Recurrent Neural Networks. Advances in Neural Information Processing Systems "
                   "32. arXiv:1910.12370",
@@ -50,7 +50,7 @@ CELLS = {"lstm": "long short-term memory", "gru": "gated recurrent units", "rnn"
 
 
 @dataclass
-class Methods:
+class MethodsText:
     """Paragraphs, and what they cite.
 
     Attributes
@@ -84,7 +84,7 @@ def _short(reference: str) -> str:
     return f"{who}, {year[:4]}"
 
 
-def _scans(config: Config, runs: Sequence[Run], text: Methods) -> str:
+def _scans(config: Config, runs: Sequence[Run], text: MethodsText) -> str:
     people, tasks = {run.subject for run in runs}, {run.task for run in runs}
     counted = f"{len(runs)} runs of {len(people)} {'person' if len(people) == 1 else 'people'} and {len(tasks)} " \
               f"{'task' if len(tasks) == 1 else 'tasks'}"
@@ -98,7 +98,7 @@ def _scans(config: Config, runs: Sequence[Run], text: Methods) -> str:
     return f"{counted} were read from a table of runs."
 
 
-def _atlas_words(config: Config, atlas: Atlas, text: Methods) -> str:
+def _atlas_words(config: Config, atlas: Atlas, text: MethodsText) -> str:
     """Name the atlas, and note what its card says to cite."""
     size = f", {atlas.seg}" if atlas.seg else ""
     if config.atlas.image is not None:
@@ -116,7 +116,7 @@ def _extraction(atlas: Atlas) -> str:
     return "estimated by least squares on the atlas's maps, and cleaned with nilearn"
 
 
-def _regions(config: Config, atlas: Atlas, note: str, text: Methods) -> str:
+def _regions(config: Config, atlas: Atlas, note: str, text: MethodsText) -> str:
     cleaning = config.cleaning
     filters = f"high-pass {cleaning.high_pass:g} Hz" if cleaning.high_pass else "no high-pass filter"
     filters += f", low-pass {cleaning.low_pass:g} Hz" if cleaning.low_pass else ""
@@ -125,8 +125,8 @@ def _regions(config: Config, atlas: Atlas, note: str, text: Methods) -> str:
         f"Region time series of {atlas.n_regions} regions ({_atlas_words(config, atlas, text)}) were "
         f"{_extraction(atlas)} {text.cite('nilearn')} (detrending: {'yes' if cleaning.detrend else 'no'}, {filters}, "
         f"{cleaning.filter} filter, {cleaning.standardize}, confounds: "
-        f"{', '.join(cleaning.confounds or cleaning.denoise.words) or 'none'}{smoothing}). Regions covered by less than "
-        f"{100 * cleaning.min_coverage:g} % of their extent were left out run by run. {note}"
+        f"{', '.join(cleaning.confounds or cleaning.denoise.words) or 'none'}{smoothing}). Regions covered by less "
+        f"than {100 * cleaning.min_coverage:g} % of their extent were left out run by run. {note}"
     ).strip()
 
 
@@ -142,7 +142,7 @@ def _samples(config: Config, samples: Samples) -> str:
             f"{len(samples.classes)} classes ({', '.join(samples.classes)}).")  # fmt: skip
 
 
-def _network(config: Config, text: Methods) -> str:
+def _network(config: Config, text: MethodsText) -> str:
     name, shape = config.decoder.network, config.decoder.architecture
     cell = next((cell for cell in CELLS if name.split("-")[-1] == cell), None)
     words = [f"{shape.hidden_size} hidden units"]
@@ -157,23 +157,23 @@ def _network(config: Config, text: Methods) -> str:
     return "; ".join(words)
 
 
-def _decoder(config: Config, card: dict[str, Any], text: Methods) -> str:
+def _decoder(config: Config, card: dict[str, Any], text: MethodsText) -> str:
     training = config.decoder.training
     way = "" if training.way == "plain" else f", with batches shown by {training.way} of {100 * training.share:g} %"
     weights = ", classes weighed alike" if training.class_weights == "balanced" else ""
     beside = ", ".join(f"'{name}'" for name in config.decoder.networks[1:])
     return (
-        f"The network '{config.decoder.network}' ({_network(config, text)}) was trained with AdamW {text.cite('AdamW')} "
-        f"on the cross-entropy (learning rate {training.learning_rate:g}, weight decay {training.weight_decay:g}, "
-        f"batches of {training.batch_size}, at most {training.max_epochs} epochs, stopped after {training.patience} "
-        f"without a smaller loss on people or runs kept apart for that{way}{weights}), and tested in {card['folds']} "
-        f"folds by {card['split']} (seed {config.decoder.seed}). Beside it: {f'{beside} and ' if beside else ''}"
-        f"logistic regression, on the same folds. Intervals of the accuracy are Wilson's {text.cite('Wilson')}, widened "
+        f"The network '{config.decoder.network}' ({_network(config, text)}) was trained with AdamW "
+        f"{text.cite('AdamW')} on the cross-entropy (learning rate {training.learning_rate:g}, weight decay "
+        f"{training.weight_decay:g}, batches of {training.batch_size}, at most {training.max_epochs} epochs, stopped "
+        f"after {training.patience} without a smaller loss on people or runs kept apart for that{way}{weights}), and "
+        f"tested in {card['folds']} folds by {card['split']} (seed {config.decoder.seed}). Beside it: "
+        f"{f'{beside} and ' if beside else ''}logistic regression, on the same folds. Intervals of the accuracy are Wilson's {text.cite('Wilson')}, widened "
         "for the dependence of samples that were held out together."
     )
 
 
-def _explainer(config: Config, classes: Saliency, text: Methods) -> str:
+def _explainer(config: Config, classes: Saliency, text: MethodsText) -> str:
     method = METHODS[classes.method]
     text.note(f"{classes.method}: {method.reference}")
     smooth = f", smoothed over time ({config.saliency.smoothing:g} s FWHM)" if config.saliency.smoothing else ""
@@ -193,7 +193,7 @@ def describe_methods(
     samples: Samples | None = None,
     card: dict[str, Any] | None = None,
     classes: Saliency | None = None,
-) -> Methods:
+) -> MethodsText:
     """Describe what was done as far as it was done.
 
     Parameters
@@ -212,11 +212,9 @@ def describe_methods(
 
     Returns
     -------
-
-    Methods
-    -------
+    MethodsText
     """
-    text = Methods()
+    text = MethodsText()
     text.paragraphs.append(_scans(config, runs, text))
     if runs:
         text.paragraphs.append(_regions(config, atlas, note, text))

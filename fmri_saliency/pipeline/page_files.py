@@ -14,8 +14,8 @@ N_LINKS = 12
 """Links of one kind of file; a study has thousands."""
 
 KINDS = (
-    ("group/*_boldmap.nii*", "maps per class, for FSLeyes or Workbench: over time (4D), mean over time, time of the peak, "
-                             "each with a JSON beside it", "explain"),
+    ("group/*_boldmap.nii*", "maps per class, for FSLeyes or Workbench: over time (4D), mean over time, time of the "
+                             "peak, each with a JSON beside it", "explain"),
     ("group/*_regions.tsv", "all regions per class, ranked", "explain"),
     ("group/*_networks.tsv", "the same by network and hemisphere", "explain"),
     ("sub-*/**/*_boldmap.nii*", "maps of each person", "explain"),

@@ -31,7 +31,7 @@ from fmri_saliency.pipeline.quality_page import write_quality_page
 from fmri_saliency.pipeline.scans_part import quality_part, scans_part
 from fmri_saliency.pipeline.train import LINEAR
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say
-from fmri_saliency.plotting import plot_checks, plot_confusion, plot_time_shares, plot_vanishing
+from fmri_saliency.plotting import plot_confusion, plot_evidence, plot_time_shares, plot_vanishing
 from fmri_saliency.records import Atlas, Evidence, Run, Saliency
 from fmri_saliency.report import Picture, make_page
 from fmri_saliency.saliency import read_saliency
@@ -59,12 +59,15 @@ INTERVALS = (
     "to be; where every sample was right, or every one wrong, units are counted instead of samples."
 )
 SECTIONS = (
-    ("methods", "What was done"), ("data", "Scans"), ("accuracy", "Accuracy"), ("maps", "Maps"), ("when", "When"),
-    ("evidence", "Does the map hold?"), ("quality", "Quality"), ("files", "Files"), ("configuration", "Configuration"),
+    ("methods", "What was done", None), ("data", "Scans", None), ("accuracy", "Accuracy", "scores"),
+    ("maps", "Maps", "classes"), ("when", "When", "profile"), ("evidence", "Does the map hold?", "evidence"),
+    ("quality", "Quality", "quality"), ("files", "Files", None), ("configuration", "Configuration", None),
 )  # fmt: skip
+"""Anchor, name, and what must be there for the page to have the section."""
 EMPTY: dict[str, Any] = {
-    "scores": [], "confusion": None, "interval": INTERVALS, "classes": [], "reading": "", "columns": "", "profile": None,
-    "vanishing": None, "evidence": [], "checks": None, "verdict": None, "caution": CAUTION, "screen": (4, 1),
+    "scores": [], "confusion": None, "interval": INTERVALS, "classes": [], "reading": "", "columns": "",
+    "profile": None, "vanishing": None, "evidence": [], "checks": None, "verdict": None, "caution": CAUTION,
+    "screen": (4, 1),
 }  # fmt: skip
 """What the page shows of steps that have not run."""
 
@@ -172,7 +175,7 @@ def _evidence_part(config: Config, scores: Sequence[dict[str, Any]]) -> dict[str
     card = read_json(space.root / "evidence" / "evidence.json")
     found = [Evidence(**one) for one in card["evidence"]]
     classes = read_saliency(space.saliency(config.decoder.network, "classes"))
-    checks = draw_picture(plot_checks(found, "What the checks found"), space.root / "figures" / "checks.png",
+    checks = draw_picture(plot_evidence(found, "What the checks found"), space.root / "figures" / "checks.png",
                           "Checks of the maps: each figure beside that of a map that says nothing. The table below has "
                           "the numbers.")  # fmt: skip
     return {
@@ -235,9 +238,7 @@ def _content(config: Config, stopped: Exception | None) -> tuple[dict[str, Any],
         "configuration": (space.root / "config.toml").read_text(encoding="utf-8"),
         "versions": versions_in_words(),
     }
-    there = {"accuracy": scores, "maps": content["classes"], "when": content["profile"], "evidence": content["evidence"],
-             "quality": content["quality"]}  # fmt: skip
-    content["sections"] = [(key, name) for key, name in SECTIONS if there.get(key, True)]
+    content["sections"] = [(key, name) for key, name, shown in SECTIONS if shown is None or content[shown]]
     return content, progress
 
 

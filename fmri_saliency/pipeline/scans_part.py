@@ -69,8 +69,8 @@ def scans_part(
     counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())
     bad = log.loc[~log["status"].isin(("done", "found"))]
     waiting = int((log["status"] == "found").sum())
-    told = [f"{len(bad)} of {len(log)} runs could not be used and are left out; the reasons are given with the scans."] \
-        if len(bad) else []  # fmt: skip
+    left = f"{len(bad)} of {len(log)} runs could not be used and are left out; the reasons are given with the scans."
+    told = [left] if len(bad) else []
     told += [f"{waiting} of {len(log)} runs have no region time series yet and are in no result."] if waiting else []
     excluded = f" Left out by [scans] exclude: {', '.join(config.scans.exclude)}." if config.scans.exclude else ""
     windows = f" Windows left out of the samples: {len(left_out)} (the first: {left_out[0]})." if left_out else ""

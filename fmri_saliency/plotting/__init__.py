@@ -1,7 +1,6 @@
 """Figures: take records, return matplotlib figures, read and write nothing."""
 
 from fmri_saliency.plotting.beside import plot_beside
-from fmri_saliency.plotting.checks import plot_checks
 from fmri_saliency.plotting.curves import plot_curves
 from fmri_saliency.plotting.film import GlassFilm, draw_glass_film
 from fmri_saliency.plotting.glass import plot_glass, plot_glass_share, plot_glass_strip
@@ -18,7 +17,6 @@ __all__ = [
     "GlassFilm",
     "draw_glass_film",
     "plot_beside",
-    "plot_checks",
     "plot_confusion",
     "plot_coverage",
     "plot_curves",

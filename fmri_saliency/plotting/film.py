@@ -54,10 +54,9 @@ def _upright(atlas: Atlas) -> Atlas:
 def _seen(atlas: Atlas, view: str) -> slice:
     """Return the slices of the volume, from left to right, that a view looks through: one hemisphere for l and r."""
     step, first, size = atlas.affine[0, 0], atlas.affine[0, 3], atlas.labels.shape[0]
-    if view not in "lr":
-        return slice(0, size)
-    middle = min(max(round(-first / step), 0), size)
-    return slice(0, middle) if (view == "l") == (step > 0) else slice(middle, size)
+    left = first + step * np.arange(size) < 0  # the midline is drawn with the right hemisphere, as nilearn does
+    seen = {"l": np.flatnonzero(left), "r": np.flatnonzero(~left)}.get(view, np.arange(size))
+    return slice(int(seen[0]), int(seen[-1]) + 1) if len(seen) else slice(0, 0)
 
 
 def _largest(most: np.ndarray, least: np.ndarray) -> np.ndarray:
