@@ -12,8 +12,10 @@ from fmri_saliency.brain.cifti import load_grayordinate_atlas, save_grayordinate
 from fmri_saliency.brain.listing import atlas_cards, describe_atlas, list_atlases
 from fmri_saliency.brain.maps import load_maps_atlas
 from fmri_saliency.brain.project import project_labels, project_maps, project_regions, save_map
+from fmri_saliency.brain.surface import HEMISPHERES, load_hemisphere, project_surface, sample_regions
 
 __all__ = [
+    "HEMISPHERES",
     "AtlasChoice",
     "atlas_cards",
     "check_space",
@@ -22,12 +24,15 @@ __all__ = [
     "load_atlas",
     "load_chosen_atlas",
     "load_grayordinate_atlas",
+    "load_hemisphere",
     "load_label_atlas",
     "load_maps_atlas",
     "project_labels",
     "project_maps",
     "project_regions",
+    "project_surface",
     "resample_atlas",
+    "sample_regions",
     "save_grayordinates",
     "save_map",
 ]

@@ -9,6 +9,7 @@ from fmri_saliency.models.networks import (
     needs_length,
     network_names,
 )
+from fmri_saliency.models.reading import attention_over_time, readout_over_time
 from fmri_saliency.models.readout import READOUTS, Readout
 from fmri_saliency.models.recurrent import InputCellGRU, InputCellLSTM, InputCellRNN
 from fmri_saliency.models.vanishing import (
@@ -32,11 +33,13 @@ __all__ = [
     "Readout",
     "SequenceClassifier",
     "VanishingProfile",
+    "attention_over_time",
     "forget_gate_products",
     "jacobian_norms",
     "make_network",
     "needs_length",
     "network_names",
+    "readout_over_time",
     "state_gradient_norms",
     "step_shares",
     "vanishing_profile",

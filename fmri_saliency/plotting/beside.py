@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from fmri_saliency.plotting.canvas import open_place
+from fmri_saliency.plotting.colours import CATEGORIES, LINES, colour_of
 
 __all__ = ["plot_beside"]
 
@@ -20,6 +23,8 @@ def plot_beside(
     others: Mapping[str, Scores] | None = None,
     label: str = "",
     title: str = "",
+    *,
+    axes: Axes | None = None,
 ) -> Figure:
     """Draw a score of every network as dots, one per seed, in one panel per data set.
 
@@ -35,6 +40,8 @@ def plot_beside(
         A second score per network and seed (untrained networks), drawn as crosses.
     label, title : str
         Of the score's axis and of the figure.
+    axes : Axes, optional
+        Whose place the figure takes; a figure of its own when omitted.
 
     Returns
     -------
@@ -42,28 +49,29 @@ def plot_beside(
     """
     names = list(next(iter(panels.values())))
     row = {name: place for place, name in enumerate(names)}
-    figure = Figure(figsize=(2.6 + 1.9 * len(panels), 2.8 + 0.26 * len(names)), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(1, len(panels), sharex=True, sharey=True))
-    for axis, (panel, scores) in zip(axes, panels.items(), strict=True):
+    place = open_place(axes, (2.6 + 1.9 * len(panels), 2.8 + 0.26 * len(names)))
+    grid = np.atleast_1d(place.subplots(1, len(panels), sharex=True, sharey=True))
+    for axis, (panel, scores) in zip(grid, panels.items(), strict=True):
         for number, (name, value) in enumerate((baselines or {}).get(panel, {}).items()):
-            axis.axvline(value, color=colormaps["Set2"](number % 8), linewidth=1.5, label=name, zorder=1)
+            axis.axvline(value, color=colour_of(number + 1), linestyle=LINES[number % len(LINES)], linewidth=1.5,
+                         label=name, zorder=1)  # fmt: skip
         _dots(axis, (others or {}).get(panel, {}), row, "x", "0.55", "untrained network")
-        _dots(axis, scores, row, "o", "tab:blue", "trained network, one dot per seed")
+        _dots(axis, scores, row, "o", CATEGORIES[0], "trained network, one dot per seed")
         known = {name: [value] for name, value in (published or {}).get(panel, {}).items() if name in row}
-        _dots(axis, known, row, "D", "tab:red", "published")
+        _dots(axis, known, row, "D", CATEGORIES[4], "published")
         axis.set_title(panel, fontsize=9)
         axis.tick_params(labelsize=7)
         axis.grid(axis="y", color="0.93")
-    axes[0].set_yticks(range(len(names)), names, fontsize=8)
-    axes[0].set_ylim(len(names) - 0.5, -0.5)
-    axes[len(axes) // 2].set_xlabel(label, fontsize=9)
-    figure.suptitle(title, fontsize=11)
-    handles, words = axes[0].get_legend_handles_labels()
-    figure.legend(handles, words, loc="outside lower center", ncols=min(len(axes), 4), fontsize=7, frameon=False)
-    return figure
+    grid[0].set_yticks(range(len(names)), names, fontsize=8)
+    grid[0].set_ylim(len(names) - 0.5, -0.5)
+    grid[len(grid) // 2].set_xlabel(label, fontsize=9)
+    place.suptitle(title, fontsize=11)
+    handles, words = grid[0].get_legend_handles_labels()
+    place.legend(handles, words, loc="outside lower center", ncols=min(len(grid), 4), fontsize=7, frameon=False)
+    return place.figure
 
 
-def _dots(axes: object, scores: Scores, row: Mapping[str, int], marker: str, colour: str, label: str) -> None:
+def _dots(axes: Axes, scores: Scores, row: Mapping[str, int], marker: str, colour: str, label: str) -> None:
     points = [(value, row[name]) for name, values in scores.items() for value in values if np.isfinite(value)]
     if points:
         look = {"color": colour} if marker == "x" else {"edgecolors": colour}

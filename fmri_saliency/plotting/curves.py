@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from fmri_saliency.plotting.canvas import open_place
+from fmri_saliency.plotting.colours import colour_of
 
 __all__ = ["plot_curves"]
 
@@ -17,6 +20,8 @@ def plot_curves(
     published: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
     label: str = "",
     title: str = "",
+    *,
+    axes: Axes | None = None,
 ) -> Figure:
     """Draw one panel per score: the mean over seeds of every curve, a band from the lowest to the highest seed.
 
@@ -28,17 +33,19 @@ def plot_curves(
         Drawn dashed, in the colour of the curve of that name where there is one.
     label, title : str
         Of the horizontal axis and of the figure.
+    axes : Axes, optional
+        Whose place the figure takes; a figure of its own when omitted.
 
     Returns
     -------
     Figure
     """
-    figure = Figure(figsize=(1.0 + 4.2 * len(panels), 4.6), layout="constrained")
+    place = open_place(axes, (1.0 + 4.2 * len(panels), 4.6))
     names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
     names += [name for curves in (published or {}).values() for name in curves if name not in names]
-    colours = {name: colormaps["tab10" if len(names) <= 10 else "tab20"](place) for place, name in enumerate(names)}
+    colours = {name: colour_of(number) for number, name in enumerate(names)}
     drawn = {}
-    for axis, (score, curves) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels.items(), strict=True):
+    for axis, (score, curves) in zip(np.atleast_1d(place.subplots(1, len(panels))), panels.items(), strict=True):
         for name, values in curves.items():
             values = np.atleast_2d(values)
             (drawn[name],) = axis.plot(x, values.mean(axis=0), marker="o", markersize=3, color=colours[name])
@@ -49,6 +56,6 @@ def plot_curves(
         axis.set_xlabel(label, fontsize=9)
         axis.set_ylabel(score, fontsize=9)
         axis.tick_params(labelsize=8)
-    figure.suptitle(title, fontsize=11)
-    figure.legend(drawn.values(), drawn, loc="outside lower center", ncols=3, fontsize=7, frameon=False)
-    return figure
+    place.suptitle(title, fontsize=11)
+    place.legend(drawn.values(), drawn, loc="outside lower center", ncols=3, fontsize=7, frameon=False)
+    return place.figure

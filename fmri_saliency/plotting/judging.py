@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fmri_saliency.evidence import NAIVE, Judgement, Spread
+from fmri_saliency.plotting.canvas import open_place
 
 __all__ = ["plot_faithfulness", "plot_null", "plot_recovery"]
 
@@ -20,7 +21,7 @@ def _bar(axes: Axes, place: float, spread: Spread, colour: str) -> None:
     axes.barh(place, spread.mean, color=colour, xerr=error, error_kw={"elinewidth": 1, "capsize": 2})
 
 
-def plot_recovery(judgements: Sequence[Judgement], title: str = "") -> Figure:
+def plot_recovery(judgements: Sequence[Judgement], title: str = "", *, axes: Axes | None = None) -> Figure:
     """Draw AUROC and AUPRC of the pairs on one set, and of maps that know nothing, with intervals over seeds.
 
     Parameters
@@ -28,6 +29,8 @@ def plot_recovery(judgements: Sequence[Judgement], title: str = "") -> Figure:
     judgements : sequence of Judgement
         Of one set; those without figures of recovery are left out.
     title : str
+    axes : Axes, optional
+        Whose place the figure takes; a figure of its own when omitted.
 
     Returns
     -------
@@ -42,18 +45,18 @@ def plot_recovery(judgements: Sequence[Judgement], title: str = "") -> Figure:
     known = shown[0].beside if shown else {}
     rows += [(name, known[name], BESIDE) for name in NAIVE if name in known]
     chance = shown[0].figure("recover", "density").mean if shown else float("nan")
-    figure = Figure(figsize=(8.6, 1.3 + 0.28 * len(rows)), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    for axes, score, line in ((left, "auroc", 0.5), (right, "auprc", chance)):
-        for place, (_, scores, colour) in enumerate(rows):
-            _bar(axes, place, scores[score], colour)
-        axes.axvline(line, color="0.3", linewidth=1, linestyle=":")
-        axes.set_xlim(0, 1.02)
-        axes.set_xlabel(f"{score.upper()} of cells")
+    place = open_place(axes, (8.6, 1.3 + 0.28 * len(rows)))
+    left, right = place.subplots(1, 2, sharey=True)
+    for panel, score, line in ((left, "auroc", 0.5), (right, "auprc", chance)):
+        for row, (_, scores, colour) in enumerate(rows):
+            _bar(panel, row, scores[score], colour)
+        panel.axvline(line, color="0.3", linewidth=1, linestyle=":")
+        panel.set_xlim(0, 1.02)
+        panel.set_xlabel(f"{score.upper()} of cells")
     left.set_yticks(range(len(rows)), [name for name, _, _ in rows], fontsize=8)
     left.invert_yaxis()
-    figure.suptitle(title, fontsize=10)
-    return figure
+    place.suptitle(title, fontsize=10)
+    return place.figure
 
 
 def _draw_profile(axes: Axes, found: Judgement) -> None:
@@ -93,7 +96,7 @@ def _draw_likeness(axes: Axes, found: Judgement) -> None:
     axes.invert_yaxis()
 
 
-def plot_null(judgements: Sequence[Judgement], title: str = "") -> Figure:
+def plot_null(judgements: Sequence[Judgement], title: str = "", *, axes: Axes | None = None) -> Figure:
     """Draw where in time maps lie beside the band of new weights, and how like the maps of ignorant networks they are.
 
     Parameters
@@ -101,6 +104,8 @@ def plot_null(judgements: Sequence[Judgement], title: str = "") -> Figure:
     judgements : sequence of Judgement
         Of one set; those without figures of the null check are left out.
     title : str
+    axes : Axes, optional
+        Whose place the figure takes; a figure of its own when omitted.
 
     Returns
     -------
@@ -108,8 +113,8 @@ def plot_null(judgements: Sequence[Judgement], title: str = "") -> Figure:
         A row for each pair: time profiles on the left, rank correlations on the right.
     """
     shown = [one for one in judgements if "null" in one.figures]
-    figure = Figure(figsize=(8.6, 0.6 + 2.4 * max(1, len(shown))), layout="constrained")
-    grid = figure.subplots(max(1, len(shown)), 2, squeeze=False)
+    place = open_place(axes, (8.6, 0.6 + 2.4 * max(1, len(shown))))
+    grid = place.subplots(max(1, len(shown)), 2, squeeze=False)
     for (left, right), one in zip(grid, shown, strict=False):
         _draw_profile(left, one)
         _draw_likeness(right, one)
@@ -118,11 +123,11 @@ def plot_null(judgements: Sequence[Judgement], title: str = "") -> Figure:
         grid[0, 1].legend(frameon=False, fontsize=8)
     grid[-1, 0].set_xlabel("Time step")
     grid[-1, 1].set_xlabel("Rank correlation with the trained map", fontsize=8)
-    figure.suptitle(title, fontsize=10)
-    return figure
+    place.suptitle(title, fontsize=10)
+    return place.figure
 
 
-def plot_faithfulness(judgements: Sequence[Judgement], title: str = "") -> Figure:
+def plot_faithfulness(judgements: Sequence[Judgement], title: str = "", *, axes: Axes | None = None) -> Figure:
     """Draw the probability of the answer while blocks are removed or inserted, in the maps' order and at random.
 
     Parameters
@@ -130,6 +135,8 @@ def plot_faithfulness(judgements: Sequence[Judgement], title: str = "") -> Figur
     judgements : sequence of Judgement
         Of one set; those without figures of the check are left out.
     title : str
+    axes : Axes, optional
+        Whose place the figure takes; a figure of its own when omitted.
 
     Returns
     -------
@@ -137,22 +144,22 @@ def plot_faithfulness(judgements: Sequence[Judgement], title: str = "") -> Figur
         A row for each pair: removal on the left, insertion on the right.
     """
     shown = [one for one in judgements if "faithful" in one.figures]
-    figure = Figure(figsize=(8.6, 0.6 + 2.1 * max(1, len(shown))), layout="constrained")
-    grid = figure.subplots(max(1, len(shown)), 2, squeeze=False, sharex=True, sharey=True)
+    place = open_place(axes, (8.6, 0.6 + 2.1 * max(1, len(shown))))
+    grid = place.subplots(max(1, len(shown)), 2, squeeze=False, sharex=True, sharey=True)
     styles = {"absolute": (PAIR, "-"), "signed": (OTHER, "--"), "random": ("0.5", ":")}
     for row, one in zip(grid, shown, strict=False):
-        for axes, kind in zip(row, ("removal", "insertion"), strict=True):
+        for panel, kind in zip(row, ("removal", "insertion"), strict=True):
             for name, (colour, style) in styles.items():
                 if f"{kind}_{name}" in one.curves:
-                    axes.plot(100 * one.curves["shares"], one.curves[f"{kind}_{name}"], style, color=colour,
-                              label=f"{name} order" if name == "random" else f"by {name} value")
-            axes.set_ylim(0, 1.02)
-            axes.set_title(f"{one.pair}: {kind}", fontsize=9)
+                    panel.plot(100 * one.curves["shares"], one.curves[f"{kind}_{name}"], style, color=colour,
+                               label=f"{name} order" if name == "random" else f"by {name} value")
+            panel.set_ylim(0, 1.02)
+            panel.set_title(f"{one.pair}: {kind}", fontsize=9)
         row[0].set_ylabel("Probability of the answer", fontsize=8)
-    lines = {line.get_label(): line for axes in grid.flat for line in axes.get_lines()}
+    lines = {line.get_label(): line for panel in grid.flat for line in panel.get_lines()}
     if lines:
         grid[0, 0].legend(handles=list(lines.values()), frameon=False, fontsize=8)
-    for axes in grid[-1]:
-        axes.set_xlabel("Blocks replaced, or put in (%)")
-    figure.suptitle(title, fontsize=10)
-    return figure
+    for panel in grid[-1]:
+        panel.set_xlabel("Blocks replaced, or put in (%)")
+    place.suptitle(title, fontsize=10)
+    return place.figure

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fmri_saliency.plotting.canvas import open_axes, open_place
 from fmri_saliency.plotting.glass import plot_glass_share
 from fmri_saliency.plotting.heatmap import group_rows, mark_events, mark_groups
 from fmri_saliency.records import Atlas, Event, RegionSeries
@@ -43,7 +45,7 @@ def _spans(frames: np.ndarray, t_r: float) -> list[tuple[float, float]]:
     return [(first * t_r, (last - first) * t_r) for first, last in edges.reshape(-1, 2)]
 
 
-def _draw_motion(axes: object, motion: Motion, t_r: float, shaded: dict[str, np.ndarray]) -> None:
+def _draw_motion(axes: Axes, motion: Motion, t_r: float, shaded: dict[str, np.ndarray]) -> None:
     """Draw framewise displacement, the line above which it is high, and the frames that are shaded."""
     displacement = motion.displacement
     known = np.isfinite(displacement)
@@ -73,6 +75,8 @@ def plot_run_quality(
     networks: Sequence[str] = (),
     hemispheres: Sequence[str] = (),
     title: str = "",
+    *,
+    axes: Axes | None = None,
 ) -> Figure:
     """Draw a run's carpet (Power 2017, doi:10.1016/j.neuroimage.2016.08.009) over its framewise displacement.
 
@@ -91,6 +95,8 @@ def plot_run_quality(
     networks, hemispheres : sequence of str
         Of each region, where known: rows are grouped by them, networks first.
     title : str
+    axes : Axes, optional
+        Whose place the figure takes; a figure of its own when omitted.
 
     Returns
     -------
@@ -100,8 +106,8 @@ def plot_run_quality(
     length = n_times * series.t_r
     kinds = list(dict.fromkeys(event.trial_type for event in events))
     heights = [*([0.3 + 0.13 * len(kinds)] if kinds else []), 2.6, 1.1]
-    figure = Figure(figsize=(8.6, 0.7 + sum(heights)), layout="constrained")
-    *top, main, below = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    place = open_place(axes, (8.6, 0.7 + sum(heights)))
+    *top, main, below = place.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     if kinds:
         mark_events(top[0], events, length)
     order, groups = _order(len(series.names), networks, hemispheres)
@@ -119,11 +125,11 @@ def plot_run_quality(
     _draw_motion(below, motion, series.t_r, shaded)
     below.set_xlim(0, length)
     below.set_xlabel("Time (s)", fontsize=8)
-    figure.suptitle(title, fontsize=10)
-    return figure
+    place.suptitle(title, fontsize=10)
+    return place.figure
 
 
-def plot_coverage(coverage: np.ndarray, atlas: Atlas, title: str = "") -> Figure:
+def plot_coverage(coverage: np.ndarray, atlas: Atlas, title: str = "", *, axes: Axes | None = None) -> Figure:
     """Draw which share of each region holds no data: on a glass brain, or as bars outside the MNI spaces.
 
     Parameters
@@ -132,6 +138,8 @@ def plot_coverage(coverage: np.ndarray, atlas: Atlas, title: str = "") -> Figure
         Share of each region's voxels that hold data, 0 to 1; NaN counts as 0.
     atlas : Atlas
     title : str
+    axes : Axes, optional
+        Whose place the figure takes; a figure of its own when omitted.
 
     Returns
     -------
@@ -139,14 +147,13 @@ def plot_coverage(coverage: np.ndarray, atlas: Atlas, title: str = "") -> Figure
     """
     missing = 1 - np.nan_to_num(np.asarray(coverage, dtype=float))
     if atlas.is_mni:
-        return plot_glass_share(missing, atlas, title, "Share without data")
-    figure = Figure(figsize=(8.6, 2.0), layout="constrained")
-    axes = figure.subplots()
+        return plot_glass_share(missing, atlas, title, "Share without data", axes=axes)
+    axes = open_axes(axes, (8.6, 2.0))
     axes.bar(np.arange(len(missing)), missing, width=1.0, color="#c4622d")
     axes.set_ylim(0, 1)
     axes.set_xlim(-0.5, len(missing) - 0.5)
     axes.set_xlabel("Region, in the order of the atlas", fontsize=8)
     axes.set_ylabel("Share without data", fontsize=8)
     axes.tick_params(labelsize=7)
-    figure.suptitle(title, fontsize=10)
-    return figure
+    axes.set_title(title, fontsize=10)
+    return axes.figure.figure

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from fmri_saliency.plotting.canvas import open_axes
 
 __all__ = ["plot_confusion"]
 
 
-def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str = "") -> Figure:
+def plot_confusion(
+    confusion: Sequence[Sequence[int]], classes: Sequence[str], title: str = "", *, axes: Axes | None = None
+) -> Figure:
     """Draw a confusion matrix: rows are true classes, numbers are samples, shades are row shares.
 
     Parameters
@@ -18,6 +23,8 @@ def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], t
     confusion : (n_classes, n_classes) counts
     classes : sequence of str
     title : str
+    axes : Axes, optional
+        To draw in; those of a new figure when omitted.
 
     Returns
     -------
@@ -26,8 +33,7 @@ def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], t
     counts = np.asarray(confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 1.6 + 0.55 * len(classes)
-    figure = Figure(figsize=(side + 1.2, side), layout="constrained")
-    axes = figure.subplots()
+    axes = open_axes(axes, (side + 1.2, side))
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row in range(len(classes)):
         for column in range(len(classes)):
@@ -37,6 +43,6 @@ def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], t
     axes.set_yticks(range(len(classes)), classes, fontsize=8)
     axes.set_xlabel("Predicted")
     axes.set_ylabel("True")
-    figure.colorbar(image, ax=axes, label="Share of the true class", shrink=0.8)
+    axes.get_figure().colorbar(image, ax=axes, label="Share of the true class", shrink=0.8)
     axes.set_title(title, fontsize=10)
-    return figure
+    return axes.figure.figure

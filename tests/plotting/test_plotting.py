@@ -95,22 +95,26 @@ def test_glass_brains_keep_the_sign(atlas: Atlas) -> None:
     figure = plot_glass(values, atlas, "Title", "logit")
     assert isinstance(figure, Figure)
     drawn = [image for axes in figure.axes for image in axes.images]
-    assert drawn
+    assert len(drawn) == 4
     assert all(image.get_clim() == (-3.0, 3.0) for image in drawn)
     assert min(float(np.min(image.get_array())) for image in drawn) == pytest.approx(-3.0)
-    assert figure.get_suptitle() == "Title (logit)"
+    assert figure.get_suptitle() == "Title"
     assert figure.axes[-1].get_ylim() == (-3.0, 3.0)
+    assert figure.axes[-1].get_ylabel() == "logit"
 
 
 def test_a_strip_has_one_brain_per_moment(atlas: Atlas) -> None:
     values = np.tile(np.arange(8.0)[:, None], (1, 6))
-    figure = plot_glass_strip(values, atlas, 2.0, [0.0, 6.0, 99.0], "Title")
-    assert [text.get_text() for text in figure.texts if text.get_text().endswith(" s")] == ["0.0 s", "6.0 s", "14.0 s"]
-    assert "from -7 (blue) to 7 (red)" in figure.get_suptitle()
+    figure = plot_glass_strip(values, atlas, 2.0, [0.0, 6.0, 99.0], "Title", unit="logit")
+    *panels, bar = figure.axes
+    assert [panel.get_title() for panel in panels] == ["0.0 s", "6.0 s", "14.0 s"]
+    assert [float(panel.images[0].get_array().max()) for panel in panels[1:]] == [3.0, 7.0]
+    assert all(panel.images[0].get_clim() == (-7.0, 7.0) for panel in panels)
+    assert (bar.get_ylim(), bar.get_ylabel()) == ((-7.0, 7.0), "logit")
     assert plot_glass_strip(0 * values, atlas, 2.0, [0.0])
     later = plot_glass_strip(values, atlas, 2.0, [5.0, 7.0], start=5.0)
-    assert [text.get_text() for text in later.texts][:2] == ["5.0 s", "7.0 s"]
-    assert "from -1 (blue)" in later.get_suptitle()  # frames 0 and 1
+    assert [panel.get_title() for panel in later.axes[:2]] == ["5.0 s", "7.0 s"]
+    assert later.axes[-1].get_ylim() == (-1.0, 1.0)  # frames 0 and 1
 
 
 def test_vanishing_is_shown_for_several_networks_side_by_side() -> None:

@@ -78,9 +78,9 @@ def test_coverage_lies_on_a_glass_brain_or_in_bars(atlas: Atlas) -> None:
     figure = plot_coverage(coverage, mni, "Title")
     drawn = [image for axes in figure.axes for image in axes.images]
     assert len(drawn) == 4
-    assert all(image.get_clim() == (1, 2) for image in drawn)
+    assert all(image.get_clim() == (0, 1) for image in drawn)
     assert figure.axes[-1].get_ylim() == (0, 1)
-    for given, worst in ((coverage, 2.0), (np.ones(6), 1.0), (np.full(6, 0.6), 1.4)):
+    for given, worst in ((coverage, 1.0), (np.ones(6), 0.0), (np.full(6, 0.6), 0.4)):
         images = [image for axes in plot_coverage(given, mni).axes for image in axes.images]
         assert max(float(image.get_array().max()) for image in images) == pytest.approx(worst)
 
@@ -90,4 +90,4 @@ def test_coverage_of_maps_is_that_of_the_strongest_region(atlas: Atlas) -> None:
     soft = replace(atlas, maps=maps, space="MNI152NLin6Asym")
     figure = plot_coverage(np.full(6, 0.5), soft)
     images = [image for axes in figure.axes for image in axes.images]
-    assert max(float(image.get_array().max()) for image in images) == pytest.approx(1.5)
+    assert max(float(image.get_array().max()) for image in images) == pytest.approx(0.5)
