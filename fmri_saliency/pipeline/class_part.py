@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
 from fmri_saliency.files import atomic_path
 from fmri_saliency.pipeline.config import Config
@@ -23,6 +24,8 @@ from fmri_saliency.plotting import (
     plot_glass,
     plot_glass_strip,
     plot_region_time,
+    plot_surface,
+    plot_time_courses,
     view_volume,
 )
 from fmri_saliency.records import Atlas, Event, Run, Saliency
@@ -32,6 +35,7 @@ from fmri_saliency.series import REST
 __all__ = ["ClassSetting", "class_part", "clock_of"]
 
 N_LEADING = 20
+N_COURSES = 4
 N_MOMENTS = 5
 MAX_FRAMES = 60
 """Moments of the slider; longer windows show every second, third ... frame."""
@@ -47,6 +51,10 @@ class ClassSetting:
     ----------
     config : Config
     classes : Saliency
+    whole : Saliency
+        Per sample.
+    people : ndarray of str, shape (n_samples,)
+        Whose each sample is.
     atlas : Atlas
     runs : sequence of Run
     table : DataFrame
@@ -59,11 +67,18 @@ class ClassSetting:
 
     config: Config
     classes: Saliency
+    whole: Saliency
+    people: np.ndarray
     atlas: Atlas
     runs: Sequence[Run]
     table: pd.DataFrame
     table_path: str
     open_volumes: tuple[str, ...] = ()
+
+    @property
+    def signed(self) -> bool:
+        """Whether a negative value speaks against a class."""
+        return METHODS[self.classes.method].signed
 
 
 def clock_of(config: Config) -> str:
@@ -142,7 +157,7 @@ def _film(setting: ClassSetting, position: int, path: Path) -> Film | None:
     values = classes.values[position]
     every = -(-len(values) // MAX_FRAMES)
     moments = np.arange(0, len(values), every)
-    film = draw_glass_film(values[moments], setting.atlas, classes.unit)
+    film = draw_glass_film(values[moments], setting.atlas, classes.unit, signed=setting.signed)
     sheet = _save_sheet(film)
     with atomic_path(path) as temporary:
         temporary.write_bytes(sheet)
@@ -159,8 +174,19 @@ def _volume(setting: ClassSetting, position: int) -> Volume | None:
     label = setting.classes.labels[position]
     if label not in setting.open_volumes or setting.atlas.grayordinates is not None:
         return None
-    page = view_volume(setting.classes.values[position].mean(axis=0), setting.atlas, f"class-{clean_label(label)}")
+    values = setting.classes.values[position].mean(axis=0)
+    page = view_volume(values, setting.atlas, f"class-{clean_label(label)}", signed=setting.signed)
     return Volume(page, f"{label}: click through the mean over time, slice by slice, on the MNI template")
+
+
+def _courses(setting: ClassSetting, label: str) -> tuple[list[str], np.ndarray]:
+    """Return the leading regions of a class, and their course over time in each person, the mean of its samples."""
+    names = setting.table.loc[setting.table["class"] == label, "region"].head(N_COURSES).astype(str).tolist()
+    columns = [setting.whole.names.index(name) for name in names]
+    rows = np.flatnonzero(np.array(setting.whole.labels) == label)
+    values = np.stack([setting.whole.values[row][:, columns] for row in rows])
+    people = setting.people[rows]
+    return names, np.stack([values[people == person].mean(axis=0) for person in dict.fromkeys(people)])
 
 
 def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, Any]:
@@ -169,15 +195,24 @@ def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, A
     stem, start, unit = clean_label(label), classes.start, classes.unit
     frames = classes.moments(N_MOMENTS)[position]
     events = _class_events(config, setting.runs, label, start, start + len(values) * classes.t_r)
-    glass = plot_glass(values.mean(axis=0), atlas, f"{label}: mean over time", unit)
+    mean, signed = values.mean(axis=0), setting.signed
+    glass = plot_glass(mean, atlas, f"{label}: mean over time", unit, signed=signed)
     strip = plot_glass_strip(
-        values, atlas, classes.t_r, [start + k * classes.t_r for k in frames], f"{label}: {unit}", start
+        values, atlas, classes.t_r, [start + k * classes.t_r for k in frames], label, start, unit, signed=signed
     )
     heatmap = plot_region_time(
         values, classes.names, classes.t_r, events, label, unit, start, clock_of(config),
-        _networks(atlas, classes.names),
+        _networks(atlas, classes.names), signed=signed,
     )  # fmt: skip
-    bars = "; bars on top mark the events" if events else ""
+    names, people = _courses(setting, label)
+    courses = plot_time_courses(people, names, classes.t_r, events, f"{label}: leading regions", unit, start,
+                                clock_of(config))  # fmt: skip
+    surface = None
+    if atlas.is_mni and atlas.grayordinates is None:
+        surface = draw_picture(plot_surface(mean, atlas, f"{label}: mean over time", unit, signed=signed),
+                               folder / f"class-{stem}_surface.png",
+                               f"{label}: mean over time, on the cortex of fsaverage5.")  # fmt: skip
+    bars = "; bars on top mark the events, with the BOLD response that they would evoke" if events else ""
     which = "every moment of the window" if len(frames) == len(values) else \
         f"the moment with most saliency in each {FRACTIONS[len(frames)]} of the window"
     return {
@@ -187,6 +222,10 @@ def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, A
                           f"{label} at {which}, one range of colours. {clock_of(config)}."),
         "heatmap": draw_picture(heatmap, folder / f"class-{stem}_heatmap.png",
                             f"{label}: every region at every moment{bars}."),
+        "courses": draw_picture(courses, folder / f"class-{stem}_courses.png",
+                            f"{label}: the {len(names)} leading regions through time, mean and 95 % interval over "
+                            f"{len(people)} {'person' if len(people) == 1 else 'people'}{bars}."),
+        "surface": surface,
     }  # fmt: skip
 
 
@@ -196,8 +235,8 @@ def class_part(setting: ClassSetting, position: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        `id`, `name`, `film` and `volume` (None where there is none), `glass`, `strip`, `heatmap`, `regions`,
-        `n_regions`, `table`.
+        `id`, `name`, `film`, `volume` and `surface` (None where there is none), `glass`, `strip`, `heatmap`,
+        `courses`, `regions`, `n_regions`, `table`.
     """
     classes = setting.classes
     label, folder = classes.labels[position], Workspace(setting.config.output.path).root / "figures"

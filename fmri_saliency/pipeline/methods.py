@@ -168,7 +168,8 @@ def _decoder(config: Config, card: dict[str, Any], text: MethodsText) -> str:
         f"{training.weight_decay:g}, batches of {training.batch_size}, at most {training.max_epochs} epochs, stopped "
         f"after {training.patience} without a smaller loss on people or runs kept apart for that{way}{weights}), and "
         f"tested in {card['folds']} folds by {card['split']} (seed {config.decoder.seed}). Beside it: "
-        f"{f'{beside} and ' if beside else ''}logistic regression, on the same folds. Intervals of the accuracy are Wilson's {text.cite('Wilson')}, widened "
+        f"{f'{beside} and ' if beside else ''}logistic regression, on the same folds. Intervals of the accuracy are "
+        f"Wilson's {text.cite('Wilson')}, widened "
         "for the dependence of samples that were held out together."
     )
 

@@ -31,8 +31,8 @@ from fmri_saliency.pipeline.quality_page import write_quality_page
 from fmri_saliency.pipeline.scans_part import quality_part, scans_part
 from fmri_saliency.pipeline.train import LINEAR
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say
-from fmri_saliency.plotting import plot_confusion, plot_evidence, plot_time_shares, plot_vanishing
-from fmri_saliency.records import Atlas, Evidence, Run, Saliency
+from fmri_saliency.plotting import plot_confusion, plot_evidence, plot_learning, plot_time_shares, plot_vanishing
+from fmri_saliency.records import Atlas, Evidence, Run, Saliency, Samples
 from fmri_saliency.report import Picture, make_page
 from fmri_saliency.saliency import read_saliency
 from fmri_saliency.series import read_samples
@@ -65,9 +65,9 @@ SECTIONS = (
 )  # fmt: skip
 """Anchor, name, and what must be there for the page to have the section."""
 EMPTY: dict[str, Any] = {
-    "scores": [], "confusion": None, "interval": INTERVALS, "classes": [], "reading": "", "columns": "",
-    "profile": None, "vanishing": None, "evidence": [], "checks": None, "verdict": None, "caution": CAUTION,
-    "screen": (4, 1),
+    "scores": [], "confusion": None, "learning": None, "interval": INTERVALS, "classes": [], "reading": "",
+    "columns": "", "profile": None, "vanishing": None, "evidence": [], "checks": None, "verdict": None,
+    "caution": CAUTION, "screen": (4, 1),
 }  # fmt: skip
 """What the page shows of steps that have not run."""
 
@@ -129,10 +129,17 @@ def _scores_part(config: Config, progress: Progress) -> dict[str, Any]:
     current = [name for name in names if is_done(space.scores(name), progress.stamps.scores[name])]
     scores = [{"name": name, **read_json(space.scores(name))} for name in current]
     figure = plot_confusion(scores[0]["confusion"], scores[0]["classes"], network)
+    learning = plot_learning(
+        {name: [read_json(space.fold(name, fold) / "model.json")["history"] for fold in range(1, card["folds"] + 1)]
+         for name, card in ((one["name"], one) for one in scores) if name in config.decoder.networks},
+        "Learning, a line for each fold",
+    )  # fmt: skip
     return {
         "scores": scores,
         "confusion": draw_picture(figure, space.root / "figures" / "confusion.png",
                                   f"Confusion of held-out samples, {network}; numbers are samples."),
+        "learning": draw_picture(learning, space.root / "figures" / "learning.png",
+                                 "Loss of every epoch, a line for each fold; dots are the weights that were kept."),
         "summary": _summary(config, scores[0], {card["name"]: card for card in scores[1:]}),
     }  # fmt: skip
 
@@ -143,20 +150,21 @@ def _best_known(card: dict[str, Any]) -> tuple[str, ...]:
     return tuple(card["classes"][place] for place in order[:N_VOLUMES])
 
 
-def _maps_part(config: Config, scores: Sequence[dict[str, Any]], atlas: Atlas, runs: Sequence[Run]) -> dict[str, Any]:
+def _maps_part(
+    config: Config, scores: Sequence[dict[str, Any]], atlas: Atlas, runs: Sequence[Run], samples: Samples
+) -> dict[str, Any]:
     """Return what the page shows of the maps."""
     space = Workspace(config.output.path)
+    whole = {name: read_saliency(space.saliency(name, "samples")) for name in config.decoder.networks}
     classes = read_saliency(space.saliency(config.decoder.network, "classes"))
     path = space.root / "group" / f"desc-{clean_label(classes.method)}_regions.tsv"
     table = read_tsv(path, "the region table")
     opened = _best_known(scores[0]) if atlas.is_mni and scores else ()
-    setting = ClassSetting(config, classes, atlas, runs, table, f"group/{path.name}", opened)
+    people = samples.table["subject"].to_numpy(dtype=str)
+    setting = ClassSetting(config, classes, whole[config.decoder.network], people, atlas, runs, table,
+                           f"group/{path.name}", opened)  # fmt: skip
     parts = [class_part(setting, p) for p in tqdm(range(len(classes.labels)), desc="Drawing", unit="class")]
-    profile = plot_time_shares(
-        {name: read_saliency(space.saliency(name, "samples")) for name in config.decoder.networks},
-        f"Where the saliency lies in time ({classes.method})",
-        clock_of(config),
-    )
+    profile = plot_time_shares(whole, f"Where the saliency lies in time ({classes.method})", clock_of(config))
     sizes = [part["film"].size for part in parts if part["film"]]
     return {
         "classes": parts,
@@ -219,7 +227,7 @@ def _content(config: Config, stopped: Exception | None) -> tuple[dict[str, Any],
     scores = content["scores"]
     whole = progress.done("explain")
     if whole:
-        content |= _maps_part(config, scores, atlas, runs)
+        content |= _maps_part(config, scores, atlas, runs, samples)
     if progress.done("judge"):
         content |= _evidence_part(config, scores)
     used = set(progress.log.loc[progress.log["status"] == "done", "run"])

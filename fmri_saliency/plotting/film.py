@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from nilearn.plotting import plot_glass_brain
 
 from fmri_saliency.brain import project_maps, resample_atlas
-from fmri_saliency.plotting.glass import SIGNED
+from fmri_saliency.plotting.colours import scale_of
+from fmri_saliency.plotting.sight import BRAIN, Seen, draw_brain
 from fmri_saliency.records import Atlas
 
 __all__ = ["GlassFilm", "draw_glass_film", "project_glass"]
 
-VIEWS = "lyrz"
+VIEWS = "".join(BRAIN)
 AXES = {"l": (1, 2), "r": (1, 2), "y": (0, 2), "z": (0, 1)}
 """Axes of the volume that each view shows, from left to right and from bottom to top."""
 SIZE, DPI = (7.2, 1.9), 100
@@ -128,20 +126,23 @@ def _find_cells(axes: Axes, view: str, atlas: Atlas, height: int) -> _Panel:
     return _Panel(view, slice(height - top, height - bottom), slice(left, right), cells)
 
 
-def _draw_outlines(limit: float, unit: str, atlas: Atlas) -> tuple[np.ndarray, list[_Panel]]:
-    """Draw empty glass brains and the colour scale; return the picture and where each view lies in it."""
+def _draw_outlines(scale: ScalarMappable, unit: str, atlas: Atlas) -> tuple[np.ndarray, list[_Panel]]:
+    """Draw empty glass brains and the scale of colours; return the picture and where each view lies in it."""
     figure = Figure(figsize=SIZE, dpi=DPI)
-    display = plot_glass_brain(None, display_mode=VIEWS, figure=figure, axes=figure.add_axes((0.0, 0.0, 0.9, 1.0)))
-    scale = figure.add_axes((0.915, 0.12, 0.012, 0.68))
-    colours = colormaps[SIGNED].resampled(SHADES)
-    bar = figure.colorbar(ScalarMappable(Normalize(-limit, limit), colours), cax=scale, ticks=[-limit, 0, limit])
-    bar.ax.set_yticklabels([f"{-limit:.2g}", "0", f"{limit:.2g}"], fontsize=7)
+    grid = figure.add_gridspec(1, len(BRAIN), width_ratios=list(BRAIN.values()), left=0, right=0.9, bottom=0, top=1,
+                               wspace=0.02)  # fmt: skip
+    nothing = Seen(np.zeros((2, 2)), (-1.0, 1.0, -1.0, 1.0))
+    views = {view: figure.add_subplot(grid[place]) for place, view in enumerate(BRAIN)}
+    for view, axes in views.items():
+        draw_brain(axes, view, nothing, scale)
+    low, high = scale.get_clim()
+    bar = figure.colorbar(scale, cax=figure.add_axes((0.915, 0.12, 0.012, 0.68)), ticks=[low, 0, high])
+    bar.ax.set_yticklabels([f"{low:.2g}", "0", f"{high:.2g}"] if low else ["0", "0", f"{high:.2g}"], fontsize=7)
     bar.ax.set_title(unit if len(unit) <= 8 else "", fontsize=7)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-    panels = [_find_cells(display.axes[view].ax, view, atlas, len(picture)) for view in VIEWS]
-    return picture, panels
+    return picture, [_find_cells(axes, view, atlas, len(picture)) for view, axes in views.items()]
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,8 @@ class GlassFilm:
         return (self.colours[self.frames[number]].astype(np.uint16) * self.outlines // 255).astype(np.uint8)
 
 
-def draw_glass_film(values: np.ndarray, atlas: Atlas, unit: str = "") -> GlassFilm:
-    """Draw signed values of many moments on glass brains, with one symmetric range of colours.
+def draw_glass_film(values: np.ndarray, atlas: Atlas, unit: str = "", *, signed: bool = True) -> GlassFilm:
+    """Draw values of many moments on glass brains, with one range of colours.
 
     Outlines and colour scale are drawn once; every moment is then a projection in their place, so that a hundred
     moments cost about as much as one figure.
@@ -181,6 +182,8 @@ def draw_glass_film(values: np.ndarray, atlas: Atlas, unit: str = "") -> GlassFi
         Of voxels, in a space like MNI's.
     unit : str
         Written on the colour scale where it is short.
+    signed : bool
+        Colours run from -limit to limit, whatever the values; else, for values that have no sign, from 0 to limit.
 
     Returns
     -------
@@ -189,12 +192,16 @@ def draw_glass_film(values: np.ndarray, atlas: Atlas, unit: str = "") -> GlassFi
     atlas = _upright(atlas)
     shown = {view: project_glass(values, atlas, view) for view in VIEWS}
     limit = max(float(np.abs(one).max(initial=0)) for one in shown.values()) or 1.0
-    outlines, panels = _draw_outlines(limit, unit, atlas)
-    colours = np.rint(255 * colormaps[SIGNED].resampled(SHADES)(np.arange(SHADES))[:, :3]).astype(np.uint8)
-    colours[SHADES // 2] = 255
-    frames = np.full((len(values), *outlines.shape[:2]), SHADES // 2, dtype=np.uint8)
+    scale = scale_of(np.zeros(1), signed, limit)
+    outlines, panels = _draw_outlines(scale, unit, atlas)
+    levels = np.linspace(-limit if signed else 0.0, limit, SHADES)
+    colours = np.rint(255 * scale.to_rgba(levels)[:, :3]).astype(np.uint8)
+    nothing = SHADES // 2 if signed else 0
+    colours[nothing] = 255
+    frames = np.full((len(values), *outlines.shape[:2]), nothing, dtype=np.uint8)
     for panel in panels:
-        shades = np.rint((shown[panel.view].reshape(len(values), -1) / limit + 1) / 2 * (SHADES - 1)).astype(np.uint8)
-        shades = np.pad(shades, ((0, 0), (0, 1)), constant_values=SHADES // 2)
+        share = (shown[panel.view].reshape(len(values), -1) - levels[0]) / (levels[-1] - levels[0])
+        shades = np.rint(share.clip(0, 1) * (SHADES - 1)).astype(np.uint8)
+        shades = np.pad(shades, ((0, 0), (0, 1)), constant_values=nothing)
         frames[:, panel.rows, panel.columns] = shades[:, panel.cells]
     return GlassFilm(frames, colours, outlines)

@@ -21,22 +21,25 @@ def _inline(content: bytes, media: str) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with the words that stand for it.
+    """A picture with the words that stand for it.
 
     Attributes
     ----------
-    png : bytes
+    content : bytes
     caption : str
         Also the alternative text.
+    media : str
+        What the content is.
     """
 
-    png: bytes
+    content: bytes
     caption: str
+    media: str = "image/png"
 
     @property
     def source(self) -> str:
         """The picture as a data URI."""
-        return _inline(self.png, "image/png")
+        return _inline(self.content, self.media)
 
 
 @dataclass(frozen=True)

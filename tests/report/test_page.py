@@ -20,12 +20,14 @@ def content() -> dict[str, object]:
               "mean_abs": "0.2", "peak": "4.0"}  # fmt: skip
     film = Film(b"RIFF", b"\x89PNG", (8, 2), ("0.00 s", "0.72 s"), 1, "A film")
     one = {"id": "class-a", "name": "a", "film": film, "volume": None, "glass": picture, "strip": picture,
-           "heatmap": picture, "regions": [region], "n_regions": 7, "table": "group/a.tsv"}  # fmt: skip
+           "heatmap": picture, "courses": picture, "surface": picture,
+           "regions": [region], "n_regions": 7, "table": "group/a.tsv"}  # fmt: skip
     return {
         "title": "T <script>alert(1)</script>", "summary": "s", "verdict": {"answer": "no", "words": "w"},
         "notes": ["n"],
         "partial": None, "sections": [("data", "Scans")], "screen": (8, 2), "methods": ["m"], "references": ["R"],
-        "scores": [score], "confusion": picture, "reading": "r", "columns": "k", "interval": "i", "classes": [one],
+        "scores": [score], "confusion": picture, "learning": picture,
+        "reading": "r", "columns": "k", "interval": "i", "classes": [one],
         "profile": picture, "vanishing": picture, "evidence": [], "checks": picture, "caution": "c", "scans": "x",
         "data": {"columns": ["Task", "n"], "rows": [["rest", 3]]}, "problems": [["sub-1", "missing", "gone"]],
         "quality": None, "files": [{"path": "a*", "what": "w", "links": ["a%20b"], "more": 2}],
@@ -57,7 +59,7 @@ def test_it_stands_alone_and_escapes() -> None:
     assert 'data-times="0.00 s|0.72 s"' in page
     assert "<output>0.72 s</output>" in page
     assert "aspect-ratio: 8 / 2" in page
-    assert '<a href="a%20b">a%20b</a> and 2 more' in page
+    assert '<a href="a%20b">a%20b</a></li>\n<li>and 2 more</li>' in page
 
 
 def test_its_policy_lets_its_own_script_run_and_nothing_load() -> None:
