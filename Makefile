@@ -28,7 +28,7 @@ $(VENV)/.installed: $(SOURCES)
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,validate,browser]"
 	$(PYTHON) -m venv $(VENV)/snakemake
-	$(VENV)/snakemake/bin/python -m pip install --quiet "snakemake>=9,<10"
+	$(VENV)/snakemake/bin/python -m pip install --quiet "snakemake>=9,<10" "snakemake-executor-plugin-slurm>=2.8,<3"
 	touch $@
 
 clean:

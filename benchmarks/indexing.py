@@ -25,11 +25,12 @@ from typing import Any
 SIZES, QUICK = (500, 2000, 15000), (140, 560, 1400)
 CHILD = """
 import json, resource, sys, time
-from fmri_saliency.scans import find_runs
+from pathlib import Path
+from fmri_saliency.scans import Scans, find_runs
 ask = json.loads(sys.argv[1])
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before, begin = peak(), time.perf_counter()
-finding = find_runs(ask["layout"], ask["path"], **ask["options"])
+finding = find_runs(Scans(ask["layout"], Path(ask["path"]), **ask["options"]))
 print(json.dumps([time.perf_counter() - begin, peak() - before, len(finding.runs)]))
 """
 

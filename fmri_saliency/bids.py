@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from fmri_saliency.errors import InputError
 
-__all__ = ["ENTITY_ORDER", "BidsName", "build_name", "clean_label", "parse_name"]
+__all__ = ["ENTITY_ORDER", "BidsName", "bids_uri", "build_name", "clean_label", "parse_name"]
 
 ENTITY_ORDER = (
     "tpl", "sub", "ses", "task", "acq", "ce", "rec", "dir", "run", "echo", "part", "contrast", "space", "atlas", "seg",
@@ -64,3 +65,18 @@ def parse_name(name: str) -> BidsName:
     *parts, suffix = stem.split("_")
     pairs = (part.partition("-") for part in parts)
     return BidsName({key: label for key, dash, label in pairs if dash and label}, suffix, dot + extension)
+
+
+def bids_uri(path: Path, links: Mapping[str, Path]) -> str:
+    """Return where a file is as a BIDS URI, relative to the innermost data set of `links` that holds it.
+
+    >>> bids_uri(Path("/data/raw/sub-01/x.nii.gz"), {"raw": Path("/data/raw")})
+    'bids:raw:sub-01/x.nii.gz'
+    >>> bids_uri(Path("/data/x.nii.gz"), {})
+    'file:///data/x.nii.gz'
+    """
+    holders = [(folder, name) for name, folder in links.items() if path.is_relative_to(folder)]
+    if not holders:
+        return path.as_uri()
+    folder, name = max(holders, key=lambda holder: len(holder[0].parts))
+    return f"bids:{name}:{path.relative_to(folder).as_posix()}"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fmri_saliency import __version__
 from fmri_saliency.errors import (
+    ConfigError,
     CoverageWarning,
     FmriSaliencyError,
     ScanWarning,
@@ -22,10 +23,12 @@ from fmri_saliency.places import data_folder
 __all__ = ["main", "make_parser"]
 
 DEBUG = "show the traceback of an error"
+NEEDS_FOLD = "--network goes with --fold: without it every configured network is taken."
 LEVELS = {
     "participant": "extract the region time series of the runs of some people, or of all",
     "group": "train, explain, judge and report on what the participant level extracted",
 }
+SOURCES = ("hcp", "fmriprep", "table", "demo")
 STEPS = {
     "run": "the whole job: extract, train, explain, judge, report",
     "extract": "step 1: region time series of every run",
@@ -43,24 +46,38 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _extract(options: argparse.Namespace) -> None:
-    from fmri_saliency.pipeline import extract, load_config
+    from fmri_saliency.pipeline import extract, extract_chunk, load_config
     from fmri_saliency.pipeline.run import check_log
 
     config = load_config(options.config)
+    if options.chunk is not None:
+        return extract_chunk(config, options.chunk)
     log = extract(config, options.run or ())
     check_log(log[log["run"].isin(options.run)] if options.run else log, config.output.path)
 
 
 def _train(options: argparse.Namespace) -> None:
-    from fmri_saliency.pipeline import load_config, train
+    from fmri_saliency.pipeline import load_config, train, train_fold
 
-    train(load_config(options.config))
+    config = load_config(options.config)
+    if options.fold is not None:
+        train_fold(config, options.fold, options.network)
+    elif options.network:
+        raise ConfigError(NEEDS_FOLD)
+    else:
+        train(config)
 
 
 def _explain(options: argparse.Namespace) -> None:
-    from fmri_saliency.pipeline import explain, load_config
+    from fmri_saliency.pipeline import explain, explain_fold, load_config
 
-    explain(load_config(options.config))
+    config = load_config(options.config)
+    if options.fold is not None:
+        explain_fold(config, options.fold, options.network)
+    elif options.network:
+        raise ConfigError(NEEDS_FOLD)
+    else:
+        explain(config)
 
 
 def _judge(options: argparse.Namespace) -> None:
@@ -78,7 +95,7 @@ def _report(options: argparse.Namespace) -> None:
 
 def _runs(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.extract import find
+    from fmri_saliency.pipeline.index import find
     from fmri_saliency.pipeline.train import foresee
 
     config = load_config(options.config)
@@ -88,6 +105,24 @@ def _runs(options: argparse.Namespace) -> None:
     else:
         print(finding.log.to_csv(sep="\t", index=False), end="", flush=True)
         print(foresee(config, finding.runs), file=sys.stderr)
+
+
+def _index(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import index, load_config
+
+    print(index(load_config(options.config), options.chunk_size))
+
+
+def _gather(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline import gather, load_config
+
+    gather(load_config(options.config))
+
+
+def _workflow(options: argparse.Namespace) -> None:
+    from fmri_saliency.pipeline.workflow import new_workflow
+
+    print(new_workflow(options.folder, options.source))
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -140,6 +175,19 @@ def _add_simulation(parser: argparse.ArgumentParser) -> None:
                         help="HCP task names (default EMOTION GAMBLING MOTOR RELATIONAL)")
     parser.add_argument("--seed", type=int, help="of everything random (default 0)")
     parser.add_argument("--effect", type=float, help="peak of the response in per cent (default 1.0; 0 is pure noise)")
+
+
+def _add_pieces(commands: dict[str, argparse.ArgumentParser]) -> None:
+    """Add what lets a job do a piece of a step."""
+    piece = commands["extract"].add_mutually_exclusive_group()
+    piece.add_argument("--run", action="append", metavar="KEY",
+                       help="only this run (repeatable); `fmri-saliency runs` lists the keys")
+    piece.add_argument("--chunk", type=int, metavar="I",
+                       help="only the runs of chunk I, from 1, that `fmri-saliency index` dealt out")
+    for name in ("train", "explain"):
+        commands[name].add_argument("--fold", type=int, metavar="K",
+                                    help="only fold K, from 1; without it, what is left, and what is of all folds")
+        commands[name].add_argument("--network", default="", metavar="NAME", help="with --fold: only this network")
 
 
 def make_bids_parser() -> argparse.ArgumentParser:
@@ -209,9 +257,17 @@ def _make_parser() -> tuple[argparse.ArgumentParser, tuple[str, ...]]:
     for name, words in STEPS.items():
         command = add(name, words, handlers[name])
         command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
-        if name == "extract":
-            command.add_argument("--run", action="append", metavar="KEY",
-                                 help="only this run (repeatable); `fmri-saliency runs` lists the keys")
+    _add_pieces(commands.choices)
+    command = add("workflow", "set up a folder for Snakemake or Slurm: `workflow new FOLDER`", _workflow)
+    command.add_argument("action", choices=("new",), metavar="new", help="make a new folder; nothing is asked")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="a folder that is not there yet, or is empty")
+    command.add_argument("--from", dest="source", choices=SOURCES, default=SOURCES[0],
+                         help="which annotated configuration to begin with (default %(default)s)")
+    command = add("index", "find the runs once and deal them out in chunks, for jobs of a cluster", _index)
+    command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
+    command.add_argument("--chunk-size", type=int, default=100, metavar="N", help="runs of a chunk (default 100)")
+    command = add("gather", "bring the chunks together: the log of all runs, and the samples", _gather)
+    command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
     command = add("runs", "list the runs that a configuration finds", _runs)
     command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration")
     command.add_argument("--keys", action="store_true", help="only the usable runs: key and scan, tab-separated")

@@ -28,7 +28,7 @@ def _check_shape(what: str, array: np.ndarray, shape: tuple[int | None, ...]) ->
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in the scanner: onset and duration in seconds from the first frame."""
+    """Something that happened in the scanner: onset and duration in seconds from what the first frame stands for."""
 
     onset: float
     duration: float
@@ -53,6 +53,15 @@ class Run:
         Seconds per frame according to the image's header; 0 where unknown.
     mask, confounds : Path or None
     events : tuple of Event
+    busy : tuple of (float, float)
+        Onset and end, in seconds as those of events, of whatever happened, be it an event of `events` or not (cues,
+        responses, rows without a name); the same for what lasted no time, or nobody knows how long. Rest keeps clear
+        of it.
+    sources : tuple of Path
+        What else was read to know the run: events, sidecars; a folder stands for all files in it.
+    start_time : float
+        Seconds from the beginning of the scan to what the first frame stands for (BIDS: StartTime); above 0 after a
+        correction of slice timing. Events are counted from there.
     session, direction, run, family, space, acquisition : str
         Empty where unknown. `space` is a BIDS template name.
     """
@@ -72,6 +81,9 @@ class Run:
     space: str = ""
     header_t_r: float = 0.0
     acquisition: str = ""
+    busy: tuple[tuple[float, float], ...] = ()
+    start_time: float = 0.0
+    sources: tuple[Path, ...] = ()
 
     @property
     def entities(self) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,35 @@ def real_data() -> Callable[[str], Path]:
         if not (root / name).is_dir():
             pytest.skip(f"no real data '{name}' in {root} (set FMRI_SALIENCY_TEST_DATA)")
         return root / name
+
+    return find
+
+
+PROGRAMS = {
+    "browser": ("chromium", "chromium-browser", "google-chrome"),
+    "fsleyes": ("fsleyes",),
+    "validator": ("bids-validator-deno",),
+    "workbench": ("wb_command",),
+}
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], str]:
+    """Return the path of a program; without it skip, saying so, or fail if FMRI_SALIENCY_REQUIRE names it.
+
+    FSLEYES may name the program where it is not on the path.
+    """
+
+    def find(name: str) -> str:
+        names = (os.environ["FSLEYES"],) if name == "fsleyes" and "FSLEYES" in os.environ else PROGRAMS[name]
+        folders = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
+        found = next((path for one in names if (path := shutil.which(one, path=folders))), None)
+        if found is None:
+            missing = f"{name} is not there ({' or '.join(names)})"
+            if name in os.environ.get("FMRI_SALIENCY_REQUIRE", "").split(","):
+                pytest.fail(f"{missing}, and FMRI_SALIENCY_REQUIRE asks for it")
+            pytest.skip(missing)
+        return found
 
     return find
 

@@ -26,7 +26,10 @@ def write_series(path: Path, values: np.ndarray, t_r: float = 0.72, axis: BrainM
     return path
 
 
-def write_labels(path: Path, labels: np.ndarray = LABELS, names: dict[int, str] | None = None) -> Path:
+def write_labels(
+    path: Path, labels: np.ndarray = LABELS, names: dict[int, str] | None = None, axis: BrainModelAxis | None = None
+) -> Path:
     table = {0: ("???", (1.0, 1.0, 1.0, 0.0))} | {key: (name, COLOURS[key]) for key, name in (names or NAMES).items()}
-    nib.save(Cifti2Image(labels[None].astype(np.float32), header=(LabelAxis(["atlas"], [table]), models())), path)
+    nib.save(Cifti2Image(labels[None].astype(np.float32), header=(LabelAxis(["atlas"], [table]), axis or models())),
+             path)  # fmt: skip
     return path

@@ -3,18 +3,16 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 
-
-def test_the_atlases_are_a_valid_bids_data_set(repository: Path, tmp_path: Path) -> None:
-    validator = shutil.which("bids-validator-deno")
-    if validator is None:
-        pytest.skip("no bids-validator-deno on the path (pip install bids-validator-deno)")
+def test_the_atlases_are_a_valid_bids_data_set(
+    repository: Path, tmp_path: Path, need: Callable[[str], str]
+) -> None:
     data = tmp_path / "atlases"
     shutil.copytree(repository / "atlases", data, ignore=shutil.ignore_patterns("__pycache__"))
-    call = [validator, "--json", str(data)]
+    call = [need("validator"), "--json", str(data)]
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     issues = json.loads(done.stdout)["issues"]["issues"]
     assert [issue for issue in issues if issue["severity"] == "error"] == []

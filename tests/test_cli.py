@@ -13,7 +13,7 @@ from fmri_saliency import __version__
 from fmri_saliency.cli import main, make_parser
 
 COMMANDS = ("demo", "run", "extract", "train", "explain", "judge", "report", "runs", "simulate", "atlases",
-            "evaluate")  # fmt: skip
+            "evaluate", "workflow", "index", "gather")  # fmt: skip
 
 
 def fresh(*words: str) -> subprocess.CompletedProcess[str]:

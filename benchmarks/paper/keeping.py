@@ -71,19 +71,21 @@ def make_rows(
     show : callable
         A row to the line that is printed for it.
     """
-    rows: list[Row] = read_json(path) if path.is_file() else []
+
+    def kept() -> list[Row]:  # read anew each time: others may have kept theirs meanwhile
+        return read_json(path) if path.is_file() else []
 
     def find(key: Row) -> Row | None:
-        same = (row for row in rows if all(row.get(name) == value for name, value in key.items()))
+        same = (row for row in kept() if all(row.get(name) == value for name, value in key.items()))
         return next(same, None)
 
     missing = [key for key in wanted if find(key) is None]
     for key in tqdm(missing, unit="row", disable=not missing):
         begin = time.perf_counter()
         row = {**key, **measure(key), "version": __version__}
-        rows.append({**row, "seconds": round(time.perf_counter() - begin, 1)})
-        write_json(path, rows)
-        tqdm.write(show(rows[-1]))
+        row["seconds"] = round(time.perf_counter() - begin, 1)
+        write_json(path, [*kept(), row])
+        tqdm.write(show(row))
     return [row for row in (find(key) for key in wanted) if row is not None]
 
 

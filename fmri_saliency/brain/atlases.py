@@ -29,7 +29,7 @@ from fmri_saliency.errors import AtlasError, CoverageWarning, InputError, SpaceM
 from fmri_saliency.images import DAMAGE, open_image, read_voxels
 from fmri_saliency.records import Atlas
 
-__all__ = ["check_space", "load_atlas", "load_chosen_atlas", "load_label_atlas", "resample_atlas"]
+__all__ = ["check_space", "is_adult_template", "load_atlas", "load_chosen_atlas", "load_label_atlas", "resample_atlas"]
 
 
 def _read_labels(path: Path) -> tuple[np.ndarray, np.ndarray, np.dtype]:
@@ -154,7 +154,12 @@ def _load_own(choice: AtlasChoice) -> Atlas:
     return load(choice.image, choice.table, name, choice.space)
 
 
-ADULT = ("MNI152", "MNI305", "MNIColin27")  # templates of adults, which differ by a few millimetres
+ADULT = ("MNI152", "MNI305", "MNIColin27")
+
+
+def is_adult_template(space: str) -> bool:
+    """Return whether a space is one of the templates of adults, which differ by a few millimetres."""
+    return space.startswith(ADULT)
 
 
 def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
@@ -192,7 +197,7 @@ def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
             return note + " They share one grid of voxels."
     elif atlas.space == space:
         return f"Atlas and scans are both in {space}."
-    elif atlas.space.startswith(ADULT) and space.startswith(ADULT):
+    elif is_adult_template(atlas.space) and is_adult_template(space):
         which = " (which version is not stated)" if atlas.space == "MNI152" else ""
         note = (f"The atlas is in {atlas.space}{which}, the scans are in {space}: versions of the MNI template that "
                 "differ by a few millimetres. Parcels may be shifted by about a voxel.")
@@ -214,7 +219,7 @@ def resample_atlas(atlas: Atlas, affine: np.ndarray, shape: tuple[int, int, int]
         If regions are lost, with their names.
     """
     same = atlas.labels.shape == tuple(shape) and np.allclose(atlas.affine, affine, atol=1e-4)
-    if same or atlas.grayordinates is not None:  # which cannot be moved; whether they fit is seen run by run
+    if same or atlas.grayordinates is not None:  # see match_grayordinates
         return atlas
     affine = np.asarray(affine, dtype=float)
     if atlas.maps is not None:

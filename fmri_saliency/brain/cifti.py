@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -10,15 +12,21 @@ import pandas as pd
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ParcelsAxis, ScalarAxis, SeriesAxis
 
 from fmri_saliency.brain.tables import name_side
-from fmri_saliency.errors import AtlasError, InputError
-from fmri_saliency.files import atomic_path
-from fmri_saliency.grayordinates import grayordinates_of
+from fmri_saliency.brain.validate import list_names
+from fmri_saliency.errors import AtlasError, CoverageWarning, InputError
+from fmri_saliency.files import atomic_path, digest
+from fmri_saliency.grayordinates import describe_models, grayordinates_of
 from fmri_saliency.images import open_image, read_voxels
 from fmri_saliency.records import Atlas
 
-__all__ = ["load_grayordinate_atlas", "parcels_of", "save_grayordinates"]
+__all__ = ["identify_models", "load_grayordinate_atlas", "match_grayordinates", "parcels_of", "save_grayordinates"]
 
 LEFT, RIGHT = "_LEFT", "_RIGHT"
+INTENTS = {
+    ".ptseries.nii": (3004, "ConnParcelSries"), ".dtseries.nii": (3002, "ConnDenseSeries"),
+    ".pscalar.nii": (3008, "ConnParcelScalr"), ".dscalar.nii": (3006, "ConnDenseScalar"),
+}  # fmt: skip
+"""What the header says of each kind of file: CIFTI-2, appendix B (https://www.nitrc.org/projects/cifti)."""
 
 
 def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -> Atlas:
@@ -89,6 +97,79 @@ def _hemisphere(models: BrainModelAxis, inside: np.ndarray) -> str:
     return ""
 
 
+def identify_models(models: BrainModelAxis) -> str:
+    """Return a word that is the same for the same grayordinates in the same order."""
+    places = [(name, part.start, part.stop) for name, part, _ in models.iter_structures()]
+    return digest(places, models.vertex, models.voxel)
+
+
+def _labels_of_structure(
+    name: str, wanted: BrainModelAxis, known: BrainModelAxis, labels: np.ndarray, what: str
+) -> np.ndarray:
+    """Return the labels of the grayordinates `wanted` of one structure, 0 where `known` has none of them."""
+    if name in known.nvertices or name in wanted.nvertices:
+        theirs, ours = wanted.nvertices.get(name, 0), known.nvertices.get(name, 0)
+        if theirs != ours:
+            raise AtlasError(f"{what} do not fit: {name} has {theirs} vertices in the series, {ours} in the atlas. "
+                             "Resample the labels to the mesh of the series: wb_command -label-resample.")
+        lookup = np.zeros(ours, labels.dtype)
+        lookup[known.vertex] = labels
+        return lookup[wanted.vertex]
+    if wanted.volume_shape != known.volume_shape or not np.allclose(wanted.affine, known.affine, atol=1e-3):
+        raise AtlasError(f"{what} do not fit: {name} lies on a grid of {wanted.volume_shape} voxels in the series, of "
+                         f"{known.volume_shape} in the atlas, or elsewhere. Resample the labels: wb_command "
+                         "-cifti-create-dense-from-template.")
+    lookup = np.zeros(known.volume_shape, labels.dtype)
+    lookup[tuple(known.voxel.T)] = labels
+    return lookup[tuple(wanted.voxel.T)]
+
+
+def match_grayordinates(atlas: Atlas, models: BrainModelAxis, where: str) -> Atlas:
+    """Put an atlas of grayordinates on those of a series, by structure and vertex (or voxel).
+
+    So labels of the cortex alone (59,412 vertices, or 64,984 with the medial wall) fit a series of 91,282
+    grayordinates: those that the labels do not have belong to no region.
+
+    Parameters
+    ----------
+    atlas : Atlas
+        Of grayordinates.
+    models : BrainModelAxis
+        Of the series.
+    where : str
+        Names the series in messages.
+
+    Raises
+    ------
+    AtlasError
+        If a structure has another mesh or grid of voxels in the series than in the atlas, or no region is left.
+
+    Warns
+    -----
+    CoverageWarning
+        If regions have no grayordinate in the series; they count as absent.
+    """
+    if models == atlas.grayordinates:
+        return atlas
+    what = f"The labels of '{atlas.name}' and {where}"
+    flat = atlas.labels[:, 0, 0]
+    known = {name: (part, one) for name, part, one in atlas.grayordinates.iter_structures()}
+    labels = np.zeros(len(models), flat.dtype)
+    for name, part, wanted in models.iter_structures():
+        if name in known:
+            there, own = known[name]
+            labels[part] = _labels_of_structure(name, wanted, own, flat[there], what)
+    kept = np.isin(atlas.regions["index"], labels)
+    if not kept.any():
+        raise AtlasError(f"{what} have no region in common: the series holds {describe_models(models)}, the atlas "
+                         f"{describe_models(atlas.grayordinates)}.")
+    lost = [name for name, keeps in zip(atlas.names, kept, strict=True) if not keeps]
+    if lost:
+        warnings.warn(f"{len(lost)} of {atlas.n_regions} regions of the atlas {atlas.name} have no grayordinate in the "
+                      f"series: {list_names(lost)}. They count as absent.", CoverageWarning, stacklevel=2)
+    return replace(atlas, labels=labels[:, None, None], grayordinates=models)
+
+
 def parcels_of(atlas: Atlas) -> ParcelsAxis:
     """Return the regions of an atlas of grayordinates as a CIFTI axis of parcels, in the order of its table."""
     flat = atlas.labels[:, 0, 0]
@@ -144,5 +225,7 @@ def save_grayordinates(
         data = np.pad(data, ((0, 0), (1, 0)))[:, place[atlas.labels[:, 0, 0]]]
     image = Cifti2Image(data, header=(rows, columns))
     image.update_headers()
+    code, name = INTENTS[kind]
+    image.nifti_header.set_intent(code, name=name)
     with atomic_path(path) as temporary:
         nib.save(image, temporary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,14 @@ import numpy as np
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import atomic_path, write_json
+from fmri_saliency.images import gzip_ng
 from fmri_saliency.records import Atlas
 
-__all__ = ["project_labels", "project_maps", "project_regions", "save_map"]
+__all__ = ["project_labels", "project_maps", "project_regions", "save_map", "stream_map"]
+
+COMPRESSION = 4  # of gzip: parcels take 2 % of their size; 6 needs half as long again for 0.2 % less
+FRAMES_AT_ONCE = 16
+"""Frames that are made together from maps of weights: enough for one fast product, 58 MB on a grid of 2 mm."""
 
 
 def project_labels(
@@ -47,11 +53,17 @@ def project_labels(
         If the width of `values` is not the atlas's number of regions, or a 4D map has no `t_r`.
     """
     values = _check_values(values, atlas, t_r, "project_labels")
+    table = np.concatenate([np.zeros((1, *values.T.shape[1:]), dtype=np.float32), values.T])
+    voxels = np.take(table, _rows_of_voxels(atlas), axis=0)  # twice as fast as an index
+    return _make_image(voxels, values, atlas, t_r, description, start)
+
+
+def _rows_of_voxels(atlas: Atlas) -> np.ndarray:
+    """Return the region of every voxel as its row in the atlas's table, counted from 1; 0 outside."""
     index = atlas.regions["index"].to_numpy()
     place = np.zeros(max(int(index.max()), int(atlas.labels.max())) + 1, dtype=np.intp)
     place[index] = np.arange(1, len(index) + 1)
-    table = np.concatenate([np.zeros((1, *values.T.shape[1:]), dtype=np.float32), values.T])
-    return _make_image(table[place[atlas.labels]], values, atlas, t_r, description, start)
+    return place[atlas.labels]
 
 
 def project_maps(
@@ -76,14 +88,25 @@ def project_maps(
     values = _check_values(values, atlas, t_r, "project_maps")
     if atlas.maps is None:
         raise InputError(f"project_maps needs an atlas of maps; '{atlas.name}' has labels. Use project_labels.")
-    maps = atlas.maps.reshape(-1, atlas.n_regions)
     absent = np.isnan(values.reshape(-1, atlas.n_regions)).any(axis=0)
-    voxels = maps @ np.where(absent, 0, values).astype(np.float32).T
-    if absent.any():
-        parts = np.array_split(maps, max(1, len(maps) // 50_000))  # so that sizes of weights need little memory
-        missing = np.concatenate([np.abs(part) @ (absent - 0.5) > 0 for part in parts])
-        voxels[missing] = np.nan
+    voxels = _weigh(values, atlas, absent, _missing(atlas, absent))
     return _make_image(voxels.reshape(*atlas.labels.shape, *values.shape[:-1]), voxels, atlas, t_r, description, start)
+
+
+def _missing(atlas: Atlas, absent: np.ndarray) -> np.ndarray:
+    """Return the voxels, shape (n_voxels,), that belong mostly to `absent` regions."""
+    maps = atlas.maps.reshape(-1, atlas.n_regions)
+    if not absent.any():
+        return np.zeros(len(maps), dtype=bool)
+    parts = np.array_split(maps, max(1, len(maps) // 50_000))  # so that sizes of weights need little memory
+    return np.concatenate([np.abs(part) @ (absent - 0.5) > 0 for part in parts])
+
+
+def _weigh(values: np.ndarray, atlas: Atlas, absent: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Return the sum of weights times `values`, shape (n_voxels,) or (n_voxels, n_times); NaN where `missing`."""
+    voxels = atlas.maps.reshape(-1, atlas.n_regions) @ np.where(absent, 0, values).astype(np.float32).T
+    voxels[missing] = np.nan
+    return voxels
 
 
 def project_regions(
@@ -108,19 +131,84 @@ def _make_image(
     voxels: np.ndarray, shown: np.ndarray, atlas: Atlas, t_r: float | None, description: str, start: float
 ) -> nib.Nifti1Image:
     """Return an image with the header that programs need; `shown` gives its range."""
-    image = nib.Nifti1Image(voxels, atlas.affine)
-    image.header.set_xyzt_units("mm", "sec")
-    if voxels.ndim == 4:
-        image.header.set_zooms((*image.header.get_zooms()[:3], float(t_r)))
-        image.header["toffset"] = start
+    return nib.Nifti1Image(voxels, atlas.affine, _make_header(voxels.shape, shown, atlas, t_r, description, start))
+
+
+def _make_header(
+    shape: tuple[int, ...], shown: np.ndarray, atlas: Atlas, t_r: float | None, description: str, start: float
+) -> nib.Nifti1Header:
+    """Return the header of a map; its range is symmetric where `shown` holds values of both signs."""
+    header = nib.Nifti1Image(np.zeros((1, 1, 1), np.float32), atlas.affine).header
+    header.set_data_shape(shape)
+    header.set_xyzt_units("mm", "sec")
+    if len(shape) == 4:
+        header.set_zooms((*header.get_zooms()[:3], float(t_r)))
+        header["toffset"] = start
     code = 4 if atlas.is_mni else 2
-    image.set_sform(atlas.affine, code)
-    image.set_qform(atlas.affine, code)
-    image.header["descrip"] = description.encode("ascii", "replace")[:79]
+    header.set_sform(atlas.affine, code)
+    header.set_qform(atlas.affine, code)
+    header["descrip"] = description.encode("ascii", "replace")[:79]
     finite = shown[np.isfinite(shown)]
     limit = float(np.abs(finite).max()) if finite.size else 0.0
-    image.header["cal_min"], image.header["cal_max"] = -limit if (finite < 0).any() else 0.0, limit
-    return image
+    header["cal_min"], header["cal_max"] = -limit if (finite < 0).any() else 0.0, limit
+    return header
+
+
+def _frames(values: np.ndarray, atlas: Atlas, by_maps: bool) -> Iterator[np.ndarray]:
+    """Yield the voxels of each time step of values, (n_times, n_regions), in the order of a file (first axis first)."""
+    if not by_maps:
+        rows = _rows_of_voxels(atlas).ravel(order="F")
+        for one in values:
+            yield np.take(np.concatenate([np.zeros(1, np.float32), one]), rows)
+        return
+    absent = np.isnan(values).any(axis=0)
+    missing = _missing(atlas, absent)
+    for begin in range(0, len(values), FRAMES_AT_ONCE):
+        part = _weigh(values[begin : begin + FRAMES_AT_ONCE], atlas, absent, missing)
+        yield from part.reshape(*atlas.labels.shape, -1).ravel(order="F").reshape(part.shape[1], -1)
+
+
+def stream_map(
+    values: np.ndarray,
+    atlas: Atlas,
+    path: Path,
+    t_r: float | None = None,
+    description: str = "",
+    start: float = 0.0,
+    by_maps: bool | None = None,
+) -> None:
+    """Project values per region and write the image frame by frame, so that only some frames are in memory.
+
+    The file is that of :func:`project_labels`, or of :func:`project_maps` but for the range in the header, which is
+    that of `values`, and for rounding.
+
+    Parameters
+    ----------
+    values, atlas, t_r, description, start
+        As for :func:`project_labels`.
+    path : Path
+        Ends in ``.nii.gz``.
+    by_maps : bool, optional
+        Use the atlas's maps of weights; where it has them, if omitted.
+
+    Raises
+    ------
+    InputError
+        As :func:`project_labels` does, or if the atlas has no maps and `by_maps` is true.
+    """
+    values = _check_values(values, atlas, t_r, "stream_map")
+    by_maps = atlas.maps is not None if by_maps is None else by_maps
+    if by_maps and atlas.maps is None:
+        raise InputError(f"stream_map by maps needs an atlas of maps; '{atlas.name}' has labels.")
+    header = _make_header((*atlas.labels.shape, *values.shape[:-1]), values, atlas, t_r, description, start)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    header["scl_slope"], header["scl_inter"] = 1.0, 0.0  # nibabel's NaN makes every value NaN in Workbench
+    # without name and time, equal maps are equal files
+    with (atomic_path(path) as temporary, temporary.open("wb") as raw,
+          gzip_ng.GzipFile("", "wb", COMPRESSION, raw, mtime=0) as stream):  # fmt: skip
+        stream.write(header.binaryblock + bytes(4))
+        for frame in _frames(np.atleast_2d(values), atlas, by_maps):
+            stream.write(np.ascontiguousarray(frame, dtype=np.float32).data)
 
 
 def save_map(image: nib.Nifti1Image, path: Path, sidecar: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from fmri_saliency.evidence.faithful import Curves, faithfulness, infidelity
 from fmri_saliency.evidence.gate import gate, passes
+from fmri_saliency.evidence.group import GroupStatistics, group_statistics
 from fmri_saliency.evidence.holds import Verdict, say_whether_it_holds
 from fmri_saliency.evidence.localise import Localisation, localise, localise_classes, mass_areas, paper_scores
 from fmri_saliency.evidence.naive import NAIVE, class_difference, naive_maps
@@ -25,6 +26,7 @@ __all__ = [
     "NAIVE",
     "Band",
     "Curves",
+    "GroupStatistics",
     "Judgement",
     "Likeness",
     "Localisation",
@@ -43,6 +45,7 @@ __all__ = [
     "edge_shares",
     "faithfulness",
     "gate",
+    "group_statistics",
     "infidelity",
     "localise",
     "localise_classes",

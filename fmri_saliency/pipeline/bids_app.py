@@ -10,7 +10,8 @@ from fmri_saliency.errors import ConfigError, InputError, StepError
 from fmri_saliency.files import clear_unfinished, read_json
 from fmri_saliency.pipeline.config import Config, build_section, read_settings
 from fmri_saliency.pipeline.explain import explain
-from fmri_saliency.pipeline.extract import choose_atlas, extract, find
+from fmri_saliency.pipeline.extract import choose_atlas, extract
+from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.pipeline.report import report
@@ -141,7 +142,8 @@ def run_group(call: BidsCall) -> Path:
         say(f"{len(finding.runs) - len(done)} of {len(finding.runs)} runs have no series and are left out (first: "
             f"{absent}); the level participant makes them.")
     say(foresee(config, done))
-    log = extract(config, [run.key for run in done])  # renews what is out of date, and writes the log of all runs
+    # renews what is out of date, and writes the log of all runs
+    log = extract(config, [run.key for run in done], finding)
     train(config)
     explain(config)
     judge(config)

@@ -14,6 +14,7 @@ N_LINKS = 12
 """Links of one kind of file; a study has thousands."""
 
 KINDS = (
+    ("view.sh", "opens the maps in FSLeyes", "explain"),
     ("group/*_boldmap.nii*", "maps per class, for FSLeyes or Workbench: over time (4D), mean over time, time of the "
                              "peak, each with a JSON beside it", "explain"),
     ("group/*_regions.tsv", "all regions per class, ranked", "explain"),

@@ -29,6 +29,8 @@ COLUMNS = {
     "fd_mean": ("FD, mean (mm)", ".3f"),
     "fd_max": ("FD, max (mm)", ".3f"),
     "fd_share_high": ("FD, share above 0.5 mm", ".4f"),
+    "marked_frames": ("Marked frames", "d"),
+    "degrees_of_freedom": ("Degrees of freedom left", "d"),
     "non_steady_frames": ("Non-steady frames", "d"),
     "mean_coverage": ("Coverage, mean", ".4f"),
     "partly_covered_regions": ("Partly covered regions", "d"),
@@ -43,11 +45,13 @@ RULE = (
 )
 GLOSSARY = (
     "FD: framewise displacement (Power et al. 2012, doi:10.1016/j.neuroimage.2011.10.018), from the run's confounds; "
-    "unknown where they do not tell it. Non-steady frames lie at the start; they are counted, not removed. Coverage: "
-    "share of a region's voxels that hold data (inside the mask, finite, and changing), mean over regions. Absent "
-    "regions have no such voxel; zero-variance regions have values that never change. NaN voxels are not finite in "
-    "some frame. The same numbers, with more digits, are in quality.tsv; those of each frame and each region in "
-    "sub-*/func/*_desc-quality_*.tsv."
+    "unknown where they do not tell it. Marked frames are outliers by movement (fd_threshold, or the strategy scrub), "
+    "or not steady yet (with strategies); they are kept, and max_marked leaves out windows with many. Degrees of "
+    "freedom: frames less what cleaning takes away (mean, trend, drift or band, confounds). Non-steady frames lie at "
+    "the start; they are counted, not removed. Coverage: share of a region's voxels that hold data (inside the mask, "
+    "finite, and changing), mean over regions. Absent regions have no such voxel; zero-variance regions have values "
+    "that never change. NaN voxels are not finite in some frame. The same numbers, with more digits, are in "
+    "quality.tsv; those of each frame and each region in sub-*/func/*_desc-quality_*.tsv."
 )
 READING = (
     "Carpet: each region's cleaned series as z-scores over time, black below -2, white above 2, blue where there is no "

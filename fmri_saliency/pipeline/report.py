@@ -22,7 +22,7 @@ from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.class_part import ClassSetting, class_part, clock_of
 from fmri_saliency.pipeline.config import Config, write_config
 from fmri_saliency.pipeline.explain import class_atlas
-from fmri_saliency.pipeline.extract import find
+from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.methods import describe_methods
 from fmri_saliency.pipeline.page_files import list_files
 from fmri_saliency.pipeline.pictures import draw_picture
@@ -215,7 +215,7 @@ def _nothing_yet(log: pd.DataFrame) -> str:
 
 def _content(config: Config, stopped: Exception | None) -> tuple[dict[str, Any], Progress]:
     """Draw the figures, and gather what the page shows."""
-    space, finding = Workspace(config.output.path), find(config)
+    space, finding = Workspace(config.output.path), known_runs(config)
     progress = look(config, finding)
     atlas, note, runs = class_atlas(config)
     samples = None if progress.stamps is None else read_samples(space.samples)

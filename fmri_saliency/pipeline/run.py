@@ -8,10 +8,12 @@ from fmri_saliency.errors import FmriSaliencyError, StepError
 from fmri_saliency.files import clear_unfinished
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import explain
-from fmri_saliency.pipeline.extract import extract, find
+from fmri_saliency.pipeline.extract import extract
+from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import leave_report, report
 from fmri_saliency.pipeline.train import foresee, train
+from fmri_saliency.pipeline.view import say_view
 from fmri_saliency.pipeline.workspace import say
 
 __all__ = ["check_log", "judge_and_report", "run_all"]
@@ -48,9 +50,10 @@ def run_all(config: Config) -> Path:
     """
     if config.output.path.is_dir():
         clear_unfinished(config.output.path)
-    say(foresee(config, find(config).runs))
+    finding = find(config)
+    say(foresee(config, finding.runs))
     try:
-        log = extract(config)
+        log = extract(config, finding=finding)
         train(config)
         explain(config)
         judge(config)
@@ -58,6 +61,7 @@ def run_all(config: Config) -> Path:
         leave_report(config, error)
         raise
     page = report(config)
+    say_view(config.output.path)
     check_log(log, config.output.path)
     return page
 

@@ -12,15 +12,17 @@ import pandas as pd
 
 from fmri_saliency.decoding import Fold, TaskDecoder, make_folds, save_decoder, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
-from fmri_saliency.errors import ConfigError, DecoderError, StepError
+from fmri_saliency.errors import ConfigError, DecoderError, StepError, one_of
 from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
-from fmri_saliency.pipeline.extract import choose_atlas, find, series_inputs
+from fmri_saliency.pipeline.extract import choose_atlas, series_inputs, source_links
+from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Run, Samples
 from fmri_saliency.rows import Rows
 from fmri_saliency.series import (
+    WindowPlan,
     class_balance,
     cut_to_disk,
     plan_windows,
@@ -30,7 +32,7 @@ from fmri_saliency.series import (
     series_name,
 )
 
-__all__ = ["LINEAR", "foresee", "load_samples", "train"]
+__all__ = ["LINEAR", "foresee", "load_samples", "plan_folds", "say_plan", "train", "train_fold"]
 
 LINEAR = "logistic-regression"
 UNEVEN = 1.5  # how many times the smallest class the largest is, from which on it is said
@@ -42,8 +44,8 @@ SPLIT_WORDS = {
 }
 
 
-def foresee(config: Config, runs: Sequence[Run]) -> str:
-    """Say what will be decoded, before anything is extracted.
+def plan_folds(config: Config, runs: Sequence[Run]) -> tuple[WindowPlan, list[Fold]]:
+    """Plan the samples of runs and their folds, before anything is extracted.
 
     Raises
     ------
@@ -51,15 +53,30 @@ def foresee(config: Config, runs: Sequence[Run]) -> str:
         If no samples can be cut from these runs, or they cannot be split as configured.
     """
     plan = plan_windows(runs, config.samples)
-    outline = plan.outline()
     try:
-        folds = make_folds(outline, config.decoder.split, config.decoder.folds, config.decoder.seed)
+        return plan, make_folds(plan.outline(), config.decoder.split, config.decoder.folds, config.decoder.seed)
     except DecoderError as error:
         raise ConfigError(str(error)) from None
-    counts = class_balance(outline.table)["samples"]
+
+
+def foresee(config: Config, runs: Sequence[Run]) -> str:
+    """Say what will be decoded, before anything is extracted: the most there can be where frames may be marked.
+
+    It raises what :func:`plan_folds` does.
+    """
+    return say_plan(config, *plan_folds(config, runs))
+
+
+def say_plan(config: Config, plan: WindowPlan, folds: Sequence[Fold]) -> str:
+    """Say what is planned in words."""
+    counts = class_balance(plan.table)["samples"]
     classes = ", ".join(f"{label} {count}" for label, count in counts.items())
-    words = [f"{len(outline.table)} samples of {outline.X.shape[1]} frames ({outline.t_r:g} s each) in {len(counts)} "
-             f"classes ({classes}), {len(folds)} folds: {SPLIT_WORDS[config.decoder.split]}."]
+    may_shrink = config.samples.max_marked < 1
+    words = [f"{'At most ' if may_shrink else ''}{len(plan.table)} samples of {plan.n_times} frames ({plan.t_r:g} s "
+             f"each) in {len(counts)} classes ({classes}), {len(folds)} folds: {SPLIT_WORDS[config.decoder.split]}."]
+    if may_shrink:
+        words.append(f"Which windows have more than {config.samples.max_marked:.0%} of marked frames is known when the "
+                     "runs are extracted: samples.json has the numbers without them.")
     if counts.max() >= UNEVEN * counts.min():
         hint = "" if config.decoder.training.class_weights == "balanced" else \
             '; class_weights = "balanced" in [decoder.training] lets them weigh alike'
@@ -72,7 +89,7 @@ def foresee(config: Config, runs: Sequence[Run]) -> str:
 
 def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, Any]]]:
     """Return the runs that have series, where those are, and what is written beside them."""
-    finding = find(config)
+    finding = known_runs(config)
     atlas, _ = choose_atlas(config, finding.runs)
     runs, stems, cards = [], [], []
     for run in finding.runs:
@@ -107,7 +124,8 @@ def load_samples(config: Config) -> tuple[Samples, str]:
     runs, stems, cards = _extracted(config)
     events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
     people = [(stem.name, run.group) for stem, run in zip(stems, runs, strict=True)]
-    inputs = stamp(cards, events, people, to_plain(config.samples))
+    busy = [run.busy for run in runs] if config.samples.rest else []
+    inputs = stamp(cards, events, busy, people, to_plain(config.samples))
     if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
         marks = [read_marked(card, run.n_times, stem.with_name(stem.name + ".json"))
                  for card, run, stem in zip(cards, runs, stems, strict=True)]
@@ -192,6 +210,60 @@ def _gather(config: Config, network: str, folds: Sequence[Fold], samples: Sample
     return predicted.astype(str)
 
 
+def _fold_jobs(
+    config: Config, samples: Samples, samples_inputs: str, folds: Sequence[Fold]
+) -> list[tuple[Config, str, int, Fold, Samples, str]]:
+    """Return what :func:`_train_fold` is called with for each decoder that is not up to date."""
+    space, jobs = Workspace(config.output.path), []
+    for network in config.decoder.networks:
+        for number, fold in enumerate(folds, start=1):
+            inputs = fold_inputs(config, network, number, fold, samples_inputs)
+            folder = space.fold(network, number)
+            outputs = [folder / "weights.safetensors", folder / "predictions.tsv"]
+            if not is_done(folder / "model.json", inputs, outputs):
+                jobs.append((config, network, number, fold, samples, inputs))
+    return jobs
+
+
+def train_fold(config: Config, number: int, network: str = "") -> None:
+    """Train one fold, of one network or of all; :func:`train` trains what is left, and scores.
+
+    Parameters
+    ----------
+    config : Config
+    number : int
+        Of the fold, from 1.
+    network : str
+        One of those configured; all when empty.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such fold or network.
+    StepError
+        If series are missing or out of date.
+    """
+    chosen = choose_networks(config, network)
+    samples, samples_inputs = load_samples(config)
+    folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
+    check_fold(number, folds)
+    jobs = [job for job in _fold_jobs(config, samples, samples_inputs, folds) if job[1] in chosen and job[2] == number]
+    run_jobs(_train_fold, jobs, config.output.n_jobs, "Training", "fold")
+    say(f"Fold {number} of {len(folds)}: {len(jobs)} trained, {len(chosen) - len(jobs)} up to date.")
+
+
+def choose_networks(config: Config, network: str) -> tuple[str, ...]:
+    """Return the one network, which must be a configured one, or all of them when `network` is empty."""
+    networks = config.decoder.networks
+    return (one_of(network, networks, "--network", ConfigError),) if network else networks
+
+
+def check_fold(number: int, folds: Sequence[Fold]) -> None:
+    """Refuse the number of a fold that there is not."""
+    if not 1 <= number <= len(folds):
+        raise ConfigError(f"--fold must be from 1 to {len(folds)}, the number of folds; {number} came.")
+
+
 def train(config: Config) -> dict[str, Any]:
     """Train every configured network on every fold, and score the held-out samples.
 
@@ -205,17 +277,11 @@ def train(config: Config) -> dict[str, Any]:
     """
     space = Workspace(config.output.path)
     samples, samples_inputs = load_samples(config)
-    space.begin()
+    space.begin(source_links(config))
     write_config(config, space.root / "config.toml")
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
-    jobs, stamps = [], score_inputs(config, folds, samples_inputs)
-    for network in config.decoder.networks:
-        for number, fold in enumerate(folds, start=1):
-            inputs = fold_inputs(config, network, number, fold, samples_inputs)
-            folder = space.fold(network, number)
-            outputs = [folder / "weights.safetensors", folder / "predictions.tsv"]
-            if not is_done(folder / "model.json", inputs, outputs):
-                jobs.append((config, network, number, fold, samples, inputs))
+    stamps = score_inputs(config, folds, samples_inputs)
+    jobs = _fold_jobs(config, samples, samples_inputs, folds)
     run_jobs(_train_fold, jobs, config.output.n_jobs, "Training", "fold")
     for network in config.decoder.networks:  # here, not in the job: it may be killed just after its card is written
         for number in range(1, len(folds) + 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from fmri_saliency.files import digest, read_json, write_json, write_text
 __all__ = ["Workspace", "say"]
 
 IGNORED = (
-    "config.toml", "runs.tsv", "quality.tsv", "report.html", "quality.html", "samples/", "decoder/", "saliency/",
-    "evidence/", "figures/", "group/",
-    "**/*_timeseries.tsv", "**/*_timeseries.json", "**/*_stat-coverage_bold.tsv", "**/*_desc-quality_regions.tsv",
-    "**/.unfinished-*",
+    "config.toml", "runs.tsv", "runs.json", "quality.tsv", "report.html", "quality.html", "view.sh",
+    "samples", "decoder", "saliency", "evidence", "figures", "group", "fsleyes",  # with a slash only their files match
+    "**/*_timeseries.tsv", "**/*_timeseries.json", "**/*_stat-coverage_bold.tsv", "**/*_regions.tsv",
+    "**/*_regions.json", "**/*_boldmap.*", "**/.unfinished-*",
 )  # fmt: skip
+"""What BIDS has no names for: results of a group, decoders, series and statistics of regions (proposals 12 and 17)."""
+README = Path(__file__).with_name("output_readme.md")
+"""What an output folder says of itself."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Workspace:
     """Paths below the output folder."""
 
     root: Path
+
+    @property
+    def index(self) -> Path:
+        """The runs that were found."""
+        return self.root / "runs.json"
 
     @property
     def samples(self) -> Path:
@@ -49,8 +57,22 @@ class Workspace:
         """Stem of the saliency of all samples (``samples``) or averaged by class (``classes``)."""
         return self.root / "saliency" / network / kind
 
-    def begin(self) -> None:
+    @property
+    def desk(self) -> Path:
+        """Folder of what workflows know about the work: chunks, folds, marks of what is done, failures."""
+        return self.root / ".workflow"
+
+    def failure(self, key: str) -> Path:
+        """Note of why a run could not be extracted."""
+        return self.desk / "failed" / f"{key}.json"
+
+    def begin(self, links: Mapping[str, Path] | None = None) -> None:
         """Create the folder with the files that make it a BIDS derivative.
+
+        Parameters
+        ----------
+        links : mapping of str to Path, optional
+            The data sets that it is made from, by the names that BIDS URIs call them by.
 
         Raises
         ------
@@ -66,7 +88,12 @@ class Workspace:
                 "DatasetType": "derivative",
                 "GeneratedBy": [{"Name": "fmri_saliency", "Version": __version__}],
             }
+            if links:
+                places = {name: path.as_uri() for name, path in links.items()}
+                description["SourceDatasets"] = [{"URL": place} for place in places.values()]
+                description["DatasetLinks"] = places
             write_json(self.root / "dataset_description.json", description)
+            write_text(self.root / "README.md", README.read_text(encoding="utf-8"))
             write_text(self.root / ".bidsignore", "\n".join(IGNORED) + "\n")
         except OSError as error:
             raise StepError(f"The output folder {self.root} cannot be written to: {error}. Choose another [output] "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.files import read_tsv
 from fmri_saliency.records import Event
 
-__all__ = ["check_timing", "overhanging", "read_bids_events", "read_fsl_events"]
+__all__ = ["busy_spans", "check_timing", "overhanging", "read_bids_events", "read_fsl_events", "shift_events"]
 
 
-def read_bids_events(path: Path) -> tuple[Event, ...]:
-    """Read a table with the columns onset, duration and trial_type (seconds); rows without a type are left out.
+def read_bids_events(path: Path, unnamed: bool = False) -> tuple[Event, ...]:
+    """Read a table with the columns onset, duration and trial_type (seconds).
+
+    Rows without a type are left out, or with `unnamed` have the type "".
 
     Raises
     ------
@@ -41,7 +44,8 @@ def read_bids_events(path: Path) -> tuple[Event, ...]:
         row = int(np.flatnonzero(lasting < 0)[0])
         raise InputError(f"The duration in line {row + 2} of {path} is {lasting[row]:g} s; it must be at least 0.")
     rows = zip(times[:, 0], lasting, table["trial_type"], table["trial_type"].notna(), strict=True)
-    return tuple(sorted((Event(float(o), float(d), t) for o, d, t, named in rows if named), key=lambda e: e.onset))
+    kept = (Event(float(o), float(d), t if named else "") for o, d, t, named in rows if named or unnamed)
+    return tuple(sorted(kept, key=lambda e: e.onset))
 
 
 def read_fsl_events(paths: Sequence[Path | str]) -> tuple[Event, ...]:
@@ -71,6 +75,28 @@ def read_fsl_events(paths: Sequence[Path | str]) -> tuple[Event, ...]:
             if amplitude:  # FSL writes a condition that did not occur as a line of zeros
                 events.append(Event(onset, duration, kind))
     return tuple(sorted(events, key=lambda e: (e.onset, e.trial_type)))
+
+
+def busy_spans(events: Sequence[Event], length: float) -> tuple[tuple[float, float], ...]:
+    """Return onset and end (s) of what happens before the end of a scan of `length` seconds.
+
+    Events that overlap or meet are joined; those without a duration stay moments of their own. What
+    begins before the first frame is kept: its response may reach into the scan.
+    """
+    known = {(e.onset, e.onset + e.duration) for e in events if e.onset < length}
+    moments = [span for span in known if span[0] == span[1]]
+    joined: list[tuple[float, float]] = []
+    for begin, end in sorted(known.difference(moments)):
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((begin, end))
+    return tuple(sorted(joined + moments))
+
+
+def shift_events(events: Sequence[Event], seconds: float) -> tuple[Event, ...]:
+    """Return the events as they are counted from a moment that is `seconds` later."""
+    return tuple(replace(e, onset=round(e.onset - seconds, 6)) for e in events) if seconds else tuple(events)
 
 
 def overhanging(events: Sequence[Event], length: float) -> str:

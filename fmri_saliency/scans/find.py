@@ -9,19 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from fmri_saliency.errors import InputError, TimingWarning, one_of
+from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.records import Run
-from fmri_saliency.scans.fmriprep import BidsChoice, find_fmriprep
+from fmri_saliency.scans.fmriprep import find_fmriprep
 from fmri_saliency.scans.hcp import HcpOptions, find_hcp
 from fmri_saliency.scans.hcp_families import read_families
 from fmri_saliency.scans.images import sidecar_conflict
-from fmri_saliency.scans.selection import Selection
+from fmri_saliency.scans.selection import Selection, read_subjects
+from fmri_saliency.scans.settings import Scans
 from fmri_saliency.scans.table import find_table
 
-__all__ = ["LAYOUTS", "T_R_CONFLICTS", "Finding", "find_runs"]
-
-LAYOUTS = ("hcp", "table", "fmriprep")
-T_R_CONFLICTS = ("warn", "error")
+__all__ = ["Finding", "find_runs"]
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,16 @@ def _overridden(runs: Sequence[Run]) -> list[str]:
             f"{len(runs)} runs say otherwise ({other[0].bold.name}: {other[0].header_t_r:g} s)."]
 
 
+def _shifted(runs: Sequence[Run]) -> list[str]:
+    """Say where onsets are not counted from the beginning of the scan."""
+    moved = [run for run in runs if run.start_time]
+    if not moved:
+        return []
+    return [f"The frames of {len(moved)} of {len(runs)} runs stand for a later moment than their beginning, after a "
+            f"correction of slice timing ({moved[0].bold.name}: {moved[0].start_time:g} s); onsets are counted from "
+            'there (slice_timing = "ignore" in [scans.bids] takes them as they are).']
+
+
 def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) -> list[Run]:
     """Warn where a scan's sidecar has another repetition time; with conflict = "error", leave such runs out."""
     said = {run.key: sidecar_conflict(run) for run in runs}
@@ -109,36 +117,21 @@ def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) 
     return [run for run in runs if not said[run.key]]
 
 
-def find_runs(
-    layout: str,
-    path: Path,
-    *,
-    t_r: float | None = None,
-    space: str = "",
-    tasks: Sequence[str] = (),
-    subjects: Sequence[str] = (),
-    directions: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    families: Path | None = None,
-    variant: str = "minimal",
-    events: str = "ev",
-    bids: BidsChoice | None = None,
-    t_r_conflict: str = "warn",
-) -> Finding:
-    """Find runs in a layout: :func:`find_hcp`, :func:`find_table` or :func:`find_fmriprep`.
+def _look(scans: Scans) -> tuple[list[Run], list[dict[str, str]]]:
+    """Find the chosen runs in their layout."""
+    subjects = read_subjects(scans.subject_list) if scans.subject_list else tuple(scans.subjects)
+    selection = Selection(tuple(scans.tasks), subjects, tuple(scans.directions), tuple(scans.exclude))
+    path, t_r, space = Path(scans.path), scans.t_r, scans.space
+    if scans.layout == "hcp":
+        return find_hcp(path, t_r, space, selection, HcpOptions(scans.variant, scans.events, scans.families))
+    if scans.layout == "table":
+        return _select(*find_table(path, t_r, space), selection)
+    runs, rows = _select(*find_fmriprep(path, t_r, space, scans.tasks, subjects, scans.bids), selection)
+    return _join_families(runs, scans.families), rows
 
-    Parameters
-    ----------
-    layout, path, t_r, space
-        As in the section [scans] of a configuration.
-    tasks, subjects, directions, exclude : sequences of str
-        See :class:`Selection`.
-    families
-        For HCP and fMRIPrep: a table of Subject and Family_ID.
-    variant, events
-        For HCP: see :class:`HcpOptions`.
-    bids
-        For fMRIPrep's derivatives: see :class:`BidsChoice`.
+
+def find_runs(scans: Scans) -> Finding:
+    """Find runs in a layout: :func:`find_hcp`, :func:`find_table` or :func:`find_fmriprep`.
 
     With ``t_r_conflict = "error"`` a run whose sidecar has another repetition time is unusable;
     with ``"warn"`` it is a note.
@@ -148,18 +141,10 @@ def find_runs(
     InputError
         If no run is usable; the message gives the reason of the first.
     """
-    one_of(layout, LAYOUTS, "The layout in [scans]")
-    selection = Selection(tuple(tasks), tuple(subjects), tuple(directions), tuple(exclude))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TimingWarning)
-        if layout == "hcp":
-            runs, rows = find_hcp(path, t_r, space, selection, HcpOptions(variant, events, families))
-        elif layout == "fmriprep":
-            runs, rows = _select(*find_fmriprep(path, t_r, space, tasks, subjects, bids), selection)
-            runs = _join_families(runs, families)
-        else:
-            runs, rows = _select(*find_table(path, t_r, space), selection)
-        runs = _check_sidecars(runs, rows, one_of(t_r_conflict, T_R_CONFLICTS, "t_r_conflict in [scans]"))
+        runs, rows = _look(scans)
+        runs = _check_sidecars(runs, rows, scans.t_r_conflict)
     notes = list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, TimingWarning)))
     for warning in caught:
         if not issubclass(warning.category, TimingWarning):
@@ -171,6 +156,6 @@ def find_runs(
     if not runs:
         problems = log.loc[log["status"] != "found", "message"] if len(log) else []
         reason = f" The first problem: {problems.iloc[0]}" if len(problems) else " None fits [scans] tasks or subjects."
-        raise InputError(f"No usable run of {len(log)} in {path}.{reason}")
-    more = (*_clipped(rows, len(runs)), *_overridden(runs), *_unrelated(runs, families))
+        raise InputError(f"No usable run of {len(log)} in {scans.path}.{reason}")
+    more = (*_clipped(rows, len(runs)), *_overridden(runs), *_shifted(runs), *_unrelated(runs, scans.families))
     return Finding(tuple(runs), log, (*notes, *more))

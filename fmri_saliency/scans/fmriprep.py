@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from fmri_saliency.files import read_json
 from fmri_saliency.records import Run
 from fmri_saliency.scans.bids_spaces import BOLD_EXTENSIONS, SpaceChoice, choose_space, in_space, space_in_words
 from fmri_saliency.scans.bids_tree import BidsFile, Inheritance, list_functional, run_identity, same_label
-from fmri_saliency.scans.events import check_timing, read_bids_events
+from fmri_saliency.scans.events import busy_spans, check_timing, read_bids_events, shift_events
 from fmri_saliency.scans.images import read_bold_header
 
 __all__ = ["BidsChoice", "find_fmriprep"]
@@ -40,14 +41,19 @@ class BidsChoice:
         Label of ``desc-``.
     entities : dict
         Further entities to the labels that are taken, such as ``{"ses": ("1",), "rec": ("norm",)}``.
+    slice_timing : {"apply", "ignore"}
+        Where the sidecar says that slice timing was corrected, whether onsets are counted from what the first frame
+        stands for (``StartTime``, else half a repetition time), or from the beginning of the scan.
     """
 
     raw: Path | None = None
     resolution: str = ""
     description: str = "preproc"
     entities: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    slice_timing: str = "apply"
 
     def __post_init__(self) -> None:
+        one_of(self.slice_timing, ("apply", "ignore"), "slice_timing in [scans.bids]", ConfigError)
         for name, labels in self.entities.items():
             one_of(name, CHOOSABLE, "An entity in [scans.bids.entities]", ConfigError)
             if not labels:
@@ -118,12 +124,20 @@ def _bold_files(group: _Group, choice: BidsChoice) -> list[BidsFile]:
     ]  # fmt: skip
 
 
+def _sidecars(bold: BidsFile, group: _Group) -> list[Path]:
+    """Return the JSON beside the BOLD, if there is one."""
+    name = bold.name.removesuffix(bold.extension) + ".json"
+    return [Path(bold.folder, file.name) for file in group.files if file.name == name]
+
+
+def _cards(bold: BidsFile, group: _Group, source: _Source) -> list[Path]:
+    """Return the JSON files that tell of a run: that beside the BOLD, then those of the raw data set."""
+    return _sidecars(bold, group) + (source.raw.applicable(group.entities, "bold", ".json") if source.raw else [])
+
+
 def _repetition_time(bold: BidsFile, group: _Group, source: _Source) -> float | None:
     """Return the repetition time that the sidecars state, if any does: that beside the BOLD, then the raw ones."""
-    stem = bold.name.removesuffix(bold.extension)
-    cards = [Path(bold.folder, f.name) for f in group.files if f.name == stem + ".json"]
-    cards += source.raw.applicable(group.entities, "bold", ".json") if source.raw else []
-    for card in cards:
+    for card in _cards(bold, group, source):
         content = read_json(card)
         value = content.get("RepetitionTime") if isinstance(content, dict) else None
         if value is None:
@@ -148,6 +162,25 @@ def _timing(bold: BidsFile, group: _Group, source: _Source) -> tuple[int, float,
                          f"{header_t_r:g} s (fMRIPrep 23.2.0 lost it from headers). Set t_r in [scans] to the seconds "
                          "per frame of the acquisition.")
     return n_times, used, header_t_r
+
+
+def _start_time(bold: BidsFile, group: _Group, source: _Source, t_r: float) -> float:
+    """Return the seconds from the beginning of the scan to what its first frame stands for.
+
+    That is ``StartTime`` of the sidecar, which fMRIPrep writes when it corrects slice timing (the middle of the
+    acquisition of a frame, unless ``--slice-time-ref`` says otherwise); half a repetition time where the sidecar says
+    ``SliceTimingCorrected`` and no ``StartTime``; else 0.
+    """
+    cards = _sidecars(bold, group) if source.choice.slice_timing == "apply" else []
+    content = read_json(cards[0]) if cards else {}
+    stated = content.get("StartTime") if isinstance(content, dict) else None
+    if stated is None:
+        corrected = isinstance(content, dict) and content.get("SliceTimingCorrected") is True
+        return round(0.5 * t_r, 6) if corrected else 0.0
+    if isinstance(stated, bool) or not isinstance(stated, int | float) or not math.isfinite(stated):
+        raise InputError(f"StartTime in {cards[0]} must be seconds; {json.dumps(stated)} came. Correct it, or set "
+                         'slice_timing = "ignore" in [scans.bids].')
+    return round(float(stated), 6)
 
 
 def _events_path(group: _Group, source: _Source) -> Path | None:
@@ -177,7 +210,10 @@ def _read_run(bold: BidsFile, group: _Group, source: _Source) -> Run:
     if bold.path.is_symlink() and not bold.path.exists():
         raise InputError(f"{bold.path} is a link to a file that is not here. In a DataLad data set: `datalad get` it.")
     n_times, used, header_t_r = _timing(bold, group, source)
-    events = _events_path(group, source)
+    path = _events_path(group, source)
+    every = read_bids_events(path, unnamed=True) if path else ()
+    events = tuple(event for event in every if event.trial_type)
+    start_time = _start_time(bold, group, source, used)
     entities = group.entities
     return Run(
         subject=entities["sub"],
@@ -187,13 +223,16 @@ def _read_run(bold: BidsFile, group: _Group, source: _Source) -> Run:
         n_times=n_times,
         mask=_mask(bold, group),
         confounds=_confounds(group),
-        events=check_timing(read_bids_events(events) if events else (), n_times, used, header_t_r, str(bold.path)),
+        events=shift_events(check_timing(events, n_times, used, header_t_r, str(bold.path)), start_time),
         session=entities.get("ses", ""),
         direction=entities.get("dir", ""),
         run=entities.get("run", ""),
         space=source.space.name,
         header_t_r=header_t_r,
         acquisition=entities.get("acq", ""),
+        busy=busy_spans(shift_events(every, start_time), n_times * used),
+        start_time=start_time,
+        sources=(*([path] if path else []), *_cards(bold, group, source)),
     )
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from fmri_saliency.errors import InputError, nearest, one_of
 from fmri_saliency.records import Run
-from fmri_saliency.scans.events import check_timing, overhanging
-from fmri_saliency.scans.hcp_events import EVENT_LABELS, HCP_TASKS, read_hcp_events
+from fmri_saliency.scans.events import busy_spans, check_timing, overhanging
+from fmri_saliency.scans.hcp_events import EVENT_LABELS, HCP_TASKS, read_hcp_timing
 from fmri_saliency.scans.hcp_families import read_families
 from fmri_saliency.scans.images import read_bold_header
 from fmri_saliency.scans.selection import Selection
@@ -99,7 +99,7 @@ def _read_run(
     n_times, used, header_t_r = read_bold_header(bold, t_r)
     events_folder = folder / "EVs"
     files = _list(events_folder) if "EVs" in names else ()
-    events = read_hcp_events(events_folder, files, entities["task"], options.events)
+    events, every = read_hcp_timing(events_folder, files, entities["task"], options.events)
     mask = next((folder / name for name in MASKS if name in names), None)
     if bold.name.endswith(".dtseries.nii"):
         mask = None  # that of the volume
@@ -117,6 +117,8 @@ def _read_run(
         family=family,
         space=space,
         header_t_r=header_t_r,
+        busy=busy_spans(every, n_times * used),
+        sources=(events_folder,) if files else (),
     )
     return run, overhanging(events, n_times * used)
 

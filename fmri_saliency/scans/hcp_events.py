@@ -10,7 +10,7 @@ from fmri_saliency.errors import InputError
 from fmri_saliency.records import Event
 from fmri_saliency.scans.events import read_fsl_events
 
-__all__ = ["EVENT_LABELS", "HCP_TASKS", "TaskEvents", "labels_of", "read_hcp_events"]
+__all__ = ["EVENT_LABELS", "HCP_TASKS", "TaskEvents", "labels_of", "read_hcp_events", "read_hcp_timing"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,13 @@ def labels_of(task: str, events: str) -> tuple[str, ...] | None:
 
 
 def read_hcp_events(folder: Path, files: Sequence[str], task: str, events: str) -> tuple[Event, ...]:
+    """Read the events of one run: the first part of :func:`read_hcp_timing`."""
+    return read_hcp_timing(folder, files, task, events)[0]
+
+
+def read_hcp_timing(
+    folder: Path, files: Sequence[str], task: str, events: str
+) -> tuple[tuple[Event, ...], tuple[Event, ...]]:
     """Read the events of one run; the trial type is the EV file's name without ``.txt``.
 
     Parameters
@@ -110,6 +117,11 @@ def read_hcp_events(folder: Path, files: Sequence[str], task: str, events: str) 
     task, events : str
         See :func:`labels_of`.
 
+    Returns
+    -------
+    chosen, every : tuple of Event
+        Those that are asked for, and those of all files: cues and responses are no rest.
+
     Raises
     ------
     InputError
@@ -119,11 +131,9 @@ def read_hcp_events(folder: Path, files: Sequence[str], task: str, events: str) 
     there = {name.removesuffix(".txt") for name in files if name.endswith(".txt") and not name.startswith(".")}
     there.discard("Sync")  # the time of the first trigger, already subtracted
     wanted = labels_of(task, events)
-    if wanted is None:
-        wanted = tuple(sorted(there))
-    elif there:
-        for name in wanted:
-            if name not in there:
-                raise InputError(f"Expected the event file {folder / name}.txt; it is missing. Download EVs/ again, or "
-                                 'take whatever event files there are with events = "ev" in [scans].')
-    return read_fsl_events([f"{folder}/{name}.txt" for name in wanted if name in there])
+    for name in wanted or ():
+        if there and name not in there:
+            raise InputError(f"Expected the event file {folder / name}.txt; it is missing. Download EVs/ again, or "
+                             'take whatever event files there are with events = "ev" in [scans].')
+    every = read_fsl_events([f"{folder}/{name}.txt" for name in sorted(there)])
+    return tuple(event for event in every if wanted is None or event.trial_type in wanted), every

@@ -15,7 +15,7 @@ from fmri_saliency.files import read_json
 from fmri_saliency.images import check_header, open_image
 from fmri_saliency.records import Run
 
-__all__ = ["read_bold_header", "sidecar_conflict"]
+__all__ = ["read_bold_header", "sidecar_conflict", "sidecar_of"]
 
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 _HEADER, _FIRST = 348, 4096  # bytes of a NIfTI-1 header; bytes of a file that surely hold one, compressed
@@ -81,12 +81,17 @@ def read_bold_header(path: Path, t_r: float | None = None) -> tuple[int, float, 
     return int(image.shape[3]), used, header_t_r
 
 
+def sidecar_of(bold: Path) -> Path:
+    """Return where BIDS's sidecar of a scan would be: its name with ``.json``."""
+    return bold.with_name(bold.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+
+
 def sidecar_conflict(run: Run) -> str:
     """Say how the repetition time of a run disagrees with the JSON beside its scan; empty where it does not.
 
     The JSON is BIDS's sidecar: the scan's name with ``.json``, and ``RepetitionTime`` in seconds.
     """
-    path = run.bold.with_name(run.bold.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    path = sidecar_of(run.bold)
     if not path.is_file():
         return ""
     remedy = "Set t_r in [scans] to the seconds per frame of the acquisition, or correct the sidecar."

@@ -12,8 +12,8 @@ import pandas as pd
 from fmri_saliency.errors import InputError, nearest
 from fmri_saliency.files import read_tsv
 from fmri_saliency.records import Run
-from fmri_saliency.scans.events import check_timing, read_bids_events
-from fmri_saliency.scans.images import read_bold_header
+from fmri_saliency.scans.events import busy_spans, check_timing, read_bids_events
+from fmri_saliency.scans.images import read_bold_header, sidecar_of
 from fmri_saliency.scans.patterns import DESCRIBING, fill_cell, is_pattern, match_cell
 
 __all__ = ["COLUMNS", "find_table"]
@@ -121,7 +121,8 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) ->
     bold = folder / row["bold"]
     n_times, used, header_t_r = read_bold_header(bold, t_r)
     events_path = _optional_file(row, "events", folder)
-    events = read_bids_events(events_path) if events_path else ()
+    every = read_bids_events(events_path, unnamed=True) if events_path else ()
+    events = tuple(event for event in every if event.trial_type)
     return Run(
         subject=row["subject"],
         task=row["task"],
@@ -138,6 +139,8 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) ->
         space=space,
         header_t_r=header_t_r,
         acquisition=row["acquisition"],
+        busy=busy_spans(every, n_times * used),
+        sources=tuple(path for path in (events_path, sidecar_of(bold)) if path and path.is_file()),
     )
 
 

@@ -1,6 +1,6 @@
 """From runs to region time series, and from series to samples."""
 
-from fmri_saliency.series.confounds import Denoise
+from fmri_saliency.series.confounds import Denoise, described_by
 from fmri_saliency.series.design import expected_responses
 from fmri_saliency.series.extract import Cleaning, extract_run, extract_with_quality
 from fmri_saliency.series.planning import WindowPlan, class_balance, plan_windows
@@ -38,6 +38,7 @@ __all__ = [
     "coverage_path",
     "cut_samples",
     "cut_to_disk",
+    "described_by",
     "expected_responses",
     "extract_run",
     "extract_to_files",

@@ -16,7 +16,8 @@ from nilearn.interfaces.fmriprep import load_confounds
 from fmri_saliency.errors import ConfigError, InputError, one_of
 from fmri_saliency.records import Run
 
-__all__ = ["HCP_MOVEMENT", "STRATEGIES", "Denoise", "Nuisance", "gather_confounds", "read_confounds", "read_table"]
+__all__ = ["HCP_MOVEMENT", "STRATEGIES", "Denoise", "Nuisance", "described_by", "gather_confounds",
+           "read_confounds", "read_table"]  # fmt: skip
 
 HCP_MOVEMENT = tuple(
     f"{kind}_{axis}{form}" for form in ("", "_derivative1") for kind in ("trans", "rot") for axis in "xyz"
@@ -153,16 +154,25 @@ def gather_confounds(run: Run, columns: tuple[str, ...], denoise: Denoise) -> Nu
     return Nuisance(table, tuple(int(frame) for frame in marked))
 
 
+def described_by(run: Run, denoise: Denoise) -> Path | None:
+    """Return the JSON beside the confounds of a run where it is there and read: only for the components of CompCor."""
+    if run.confounds is None or "compcor" not in denoise.strategy:
+        return None
+    about = run.confounds.with_suffix(".json")
+    return about if about.is_file() else None
+
+
 def _load_by_strategy(run: Run, denoise: Denoise, description: str) -> tuple[pd.DataFrame, np.ndarray | None]:
     """Let nilearn choose the columns; return them, and the frames it would keep (None for all).
 
     nilearn looks the table up by the name of the image, trying every part of that name, and gives up
     when two tables of a folder fit. It gets a copy under a name that fits once.
     """
+    about = run.confounds.with_suffix(".json")
     with tempfile.TemporaryDirectory(prefix="fmri-saliency-") as folder:
         stem = Path(folder, "sub-x_task-x")
         shutil.copyfile(run.confounds, f"{stem}_desc-confounds_timeseries.tsv")
-        if (about := run.confounds.with_suffix(".json")).is_file():
+        if described_by(run, denoise):
             shutil.copyfile(about, f"{stem}_desc-confounds_timeseries.json")
         image = f"{stem}_desc-{description}_bold.nii.gz"
         try:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import warnings
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
-from fmri_saliency.errors import ConfigError, InputError, one_of
+from fmri_saliency.errors import ConfigError, InputError, ScanWarning, one_of
 from fmri_saliency.grayordinates import describe_models, grayordinates_of
 from fmri_saliency.images import check_header, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RegionSeries, Run
 from fmri_saliency.series.confounds import Denoise, Nuisance, gather_confounds, read_table
+from fmri_saliency.series.freedom import FEW_LEFT, LEAST_LEFT, count_freedom
 from fmri_saliency.series.masker import clean_signals, load_scan, mask_and_clean, split_frames
-from fmri_saliency.series.quality import Motion, Quality, measure_motion, measure_quality
+from fmri_saliency.series.quality import Motion, Quality, mark_moved, measure_motion, measure_quality
 from fmri_saliency.series.stream import stream_regions
 from fmri_saliency.series.weights import RegionWeights, region_signals, region_weights
 
 __all__ = ["READERS", "Cleaning", "extract_run", "extract_with_quality"]
 
-LEAST_FREEDOM = 5  # frames' worth of signal that must be left by the confounds
 READERS = ("streaming", "nilearn")
 
 
@@ -51,6 +52,10 @@ class Cleaning:
     reader : {"streaming", "nilearn"}
         How regions are averaged: frame by frame in little memory, or by nilearn's masker with
         the whole scan in memory. The numbers are the same; smoothing always takes nilearn's.
+    fd_threshold : float
+        Framewise displacement in mm above which a frame is marked as bad; 0 marks none. Marked frames stay
+        in the series (`max_marked` leaves out windows with many). For any scans whose confounds tell the movement:
+        the HCP's, tables of runs, fMRIPrep's (beside what ``scrub`` marks).
     """
 
     detrend: bool = True
@@ -63,6 +68,7 @@ class Cleaning:
     min_coverage: float = 0.5
     denoise: Denoise = field(default_factory=Denoise)
     reader: str = "streaming"
+    fd_threshold: float = 0.0
 
     def __post_init__(self) -> None:
         one_of(self.reader, READERS, "reader in [cleaning]", ConfigError)
@@ -70,7 +76,7 @@ class Cleaning:
         one_of(self.filter, ("cosine", "butterworth"), "filter in [cleaning]", ConfigError)
         if self.low_pass and self.filter == "cosine":
             raise ConfigError('low_pass in [cleaning] needs filter = "butterworth": cosines remove slow drift only.')
-        for name in ("high_pass", "low_pass", "smoothing_fwhm"):
+        for name in ("high_pass", "low_pass", "smoothing_fwhm", "fd_threshold"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} in [cleaning] must be at least 0; {getattr(self, name)} came.")
         if self.low_pass and self.high_pass >= self.low_pass:
@@ -115,23 +121,30 @@ def _open_scan(run: Run, atlas: Atlas) -> SpatialImage:
                          "CIFTI (.dlabel.nii), an image in voxels an image of labels: set labels in [atlas].")
     if models is not None and models != atlas.grayordinates:
         raise InputError(f"{run.bold} holds {describe_models(models)}, the atlas '{atlas.name}' "
-                         f"{describe_models(atlas.grayordinates)}, not one for one the same. Resample the labels: "
-                         "wb_command -cifti-create-dense-from-template.")
+                         f"{describe_models(atlas.grayordinates)}, not one for one the same. Put the atlas on "
+                         "those of the series first: brain.match_grayordinates.")
     if atlas.labels.shape != image.shape[:3] or not np.allclose(atlas.affine, image.affine, atol=1e-3):
         raise InputError(f"The atlas '{atlas.name}' {atlas.labels.shape} is not on the grid of {run.bold} "
                          f"{image.shape[:3]}; resample it first.")
     return image
 
 
-def _check_freedom(run: Run, nuisance: Nuisance) -> None:
-    """Refuse confounds that explain every series, whatever it is: what would be left is rounding, scaled up."""
-    if nuisance.table is None:
-        return
-    rank = int(np.linalg.matrix_rank(nuisance.table - nuisance.table.mean())) + 1
-    if run.n_times - rank < LEAST_FREEDOM:
-        raise InputError(f"{run.bold} has {run.n_times} frames, and its {nuisance.table.shape[1]} confounds explain "
-                         f"all but {run.n_times - rank} of them: nothing of the signal would be left. Choose fewer in "
+def _check_freedom(run: Run, nuisance: Nuisance, cleaning: Cleaning) -> int:
+    """Return the degrees of freedom that are left, and warn when they are few.
+
+    Confounds that explain every series, whatever it is, are refused: what would be left is rounding, scaled up.
+    """
+    left = count_freedom(run.n_times, run.t_r, cleaning, nuisance.table)
+    n_columns = 0 if nuisance.table is None else nuisance.table.shape[1]
+    if n_columns and left < LEAST_LEFT:
+        raise InputError(f"{run.bold} has {run.n_times} frames, and its {n_columns} confounds, with mean and drift, "
+                         f"explain all but {left} of them: nothing of the signal would be left. Choose fewer in "
                          "[cleaning].")
+    if left < FEW_LEFT * run.n_times:
+        warnings.warn(f"Cleaning leaves {left} degrees of freedom to the {run.n_times} frames of {run.bold} "
+                      f"({n_columns} confounds, mean, and drift or band): little of the signal is left. Choose fewer "
+                      "confounds, or a milder filter, in [cleaning].", ScanWarning, stacklevel=3)
+    return left
 
 
 def _movement(run: Run) -> tuple[Motion, pd.DataFrame | None]:
@@ -143,6 +156,18 @@ def _movement(run: Run) -> tuple[Motion, pd.DataFrame | None]:
     except InputError as error:
         return measure_motion(None, run.n_times, why=f"unknown: {error}"), None
     return measure_motion(table, run.n_times, degrees=run.confounds.suffix == ".txt"), table
+
+
+def _mark(run: Run, nuisance: Nuisance, motion: Motion, threshold: float) -> Nuisance:
+    """Add the frames before which the head moved by more than the threshold (mm) to those that are marked."""
+    if not threshold:
+        return nuisance
+    if not np.isfinite(motion.displacement).any():
+        raise InputError(f"fd_threshold = {threshold:g} in [cleaning] marks frames by head movement, which is not "
+                         f"known of {run.bold} ({motion.source}). Give its confounds trans_x to rot_z or "
+                         "framewise_displacement, or set fd_threshold = 0.")
+    moved = mark_moved(motion, threshold)
+    return replace(nuisance, marked=tuple(sorted({*nuisance.marked, *moved})))
 
 
 def extract_run(run: Run, atlas: Atlas, cleaning: Cleaning | None = None) -> RegionSeries:
@@ -164,7 +189,7 @@ def extract_with_quality(
     ----------
     run : Run
     atlas : Atlas
-        On the run's grid (see ``brain.resample_atlas``).
+        On the run's grid (see ``brain.resample_atlas``), or grayordinates (``brain.match_grayordinates``).
     cleaning : Cleaning, optional
         The defaults when omitted.
 
@@ -190,8 +215,9 @@ def extract_with_quality(
         raise InputError(f"{run.bold} holds grayordinates, which smoothing_fwhm in [cleaning] cannot smooth: they lie "
                          "on a surface. Set it to 0, and smooth with wb_command -cifti-smoothing if needed.")
     nuisance = gather_confounds(run, cleaning.confounds, cleaning.denoise)
-    _check_freedom(run, nuisance)
+    left = _check_freedom(run, nuisance, cleaning)
     motion, table = _movement(run)
+    nuisance = _mark(run, nuisance, motion, cleaning.fd_threshold)
     weights = region_weights(atlas)
     inside = _voxels_in_mask(run, image, weights)
     whole = load_scan(run) if cleaning.reader == "nilearn" or cleaning.smoothing_fwhm else None
@@ -213,7 +239,8 @@ def extract_with_quality(
     values[:, fitted] = found
     values[:, ~usable] = np.nan
     series = RegionSeries(values, run.t_r, atlas.names, coverage, {**asdict(cleaning), **nuisance.history})
-    return series, measure_quality(scan, weights, inside, atlas.names, motion, table)
+    quality = measure_quality(scan, weights, inside, atlas.names, motion, table)
+    return series, replace(quality, freedom=left, marked=nuisance.marked)
 
 
 def _told_apart(touched: np.ndarray, covered: np.ndarray, atlas: Atlas, run: Run) -> np.ndarray:

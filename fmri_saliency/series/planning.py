@@ -167,9 +167,11 @@ def _of_events(
 
 
 def _of_rest(run: Run, windows: Windows, grid: _Grid, taken: Sequence[_Window]) -> Iterator[_Window]:
-    """Yield windows of the time that is in no delayed event and in no window that is taken, one after the other."""
-    busy = [(e.onset + windows.delay, e.onset + e.duration + windows.delay) for e in run.events]
-    frames = [(math.floor(a / grid.t_r + 1e-6), math.ceil(b / grid.t_r - 1e-6)) for a, b in busy]
+    """Yield windows of the time in which nothing happened, delayed, and that no window has taken, one by one."""
+    spans = {*run.busy, *((event.onset, event.onset + event.duration) for event in run.events)}
+    busy = [(begin, end if end > begin else begin + windows.guard) for begin, end in spans]
+    delayed = [(begin + windows.delay, end + windows.delay) for begin, end in busy]
+    frames = [(math.floor(a / grid.t_r + 1e-6), math.ceil(b / grid.t_r - 1e-6)) for a, b in delayed]
     frames += [(window.first, window.first + grid.n_times) for window in taken]
     end = grid.length(run)
     free = 0
@@ -192,8 +194,11 @@ def _of_all_events(
     laid, left_out = [], []
     for run in runs:
         found, without = _of_events(run, windows, grid, class_of)
-        laid.append(found + (list(_of_rest(run, windows, grid, found)) if windows.rest else []))
+        pauses = list(_of_rest(run, windows, grid, found)) if windows.rest else []
+        laid.append(found + pauses)
         left_out += without
+        if windows.rest and not pauses:
+            left_out.append(f"{run.key}: '{REST}', nowhere is there a window's time between what happened")
     if not any(laid):
         raise InputError("No event's window lies within its scan. Check length and offset in [samples], and that the "
                          "runs have events.")

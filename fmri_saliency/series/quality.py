@@ -17,6 +17,7 @@ __all__ = [
     "Quality",
     "count_non_steady",
     "framewise_displacement",
+    "mark_moved",
     "measure_motion",
     "measure_quality",
 ]
@@ -108,6 +109,12 @@ def measure_motion(table: pd.DataFrame | None, n_times: int, degrees: bool = Fal
     return Motion(unknown, "unknown: the confounds have neither trans_x to rot_z nor framewise_displacement")
 
 
+def mark_moved(motion: Motion, threshold: float) -> tuple[int, ...]:
+    """Return the frames, counted from 0, with a displacement above `threshold` mm; an unknown one is not above it."""
+    with np.errstate(invalid="ignore"):
+        return tuple(int(frame) for frame in np.flatnonzero(motion.displacement > threshold))
+
+
 def count_non_steady(signal: np.ndarray, longest: int = 50, threshold: float = 3.5) -> int:
     """Count the frames at the start of a run before the magnetisation is steady.
 
@@ -150,6 +157,11 @@ class Quality:
     steady_rule : str
         How they were found.
     motion : Motion
+    freedom : int
+        Degrees of freedom that cleaning leaves (:func:`~fmri_saliency.series.freedom.count_freedom`); -1 where it
+        was not counted.
+    marked : tuple of int
+        Frames, counted from 0, that are marked as bad; they are kept.
     """
 
     regions: pd.DataFrame
@@ -157,6 +169,8 @@ class Quality:
     non_steady: int
     steady_rule: str
     motion: Motion
+    freedom: int = -1
+    marked: tuple[int, ...] = ()
 
     def frames(self) -> pd.DataFrame:
         """Return one row per frame: `framewise_displacement` (mm), `global_signal`, `non_steady_state` (0 or 1)."""
@@ -175,6 +189,8 @@ class Quality:
         return {
             **self.motion.summary(),
             "fd_source": self.motion.source,
+            "marked_frames": len(self.marked),
+            "degrees_of_freedom": self.freedom if self.freedom >= 0 else None,
             "non_steady_frames": self.non_steady,
             "non_steady_rule": self.steady_rule,
             "mean_coverage": float(table["coverage"].mean()),

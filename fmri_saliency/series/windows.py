@@ -32,8 +32,12 @@ class Windows:
         Seconds by which the BOLD response is taken to follow what happens: events begin, end, and are separated by
         rest, this much later. 0 for ``run``.
     rest : bool
-        Make windows of the time between events a class, called ``rest``: time that lies in no event of any trial
-        type, delayed, nor in any event's window.
+        Make windows of the time between events a class, called ``rest``: time in which nothing happened, delayed:
+        no event of any trial type, be it a class or not, read as an event or not (:attr:`Run.busy
+        <fmri_saliency.records.Run>`), nor any event's window.
+    guard : float
+        Seconds that an event is taken to last, when rest keeps clear of it, whose duration is 0 or not known (the
+        press of a button).
     t_r : float
         Repetition time, in seconds, that all series are resampled to; 0 keeps that of the scans, which must then be
         one. See :func:`~fmri_saliency.series.resample.resample_values`.
@@ -61,16 +65,17 @@ class Windows:
     offset: float = 0.0
     delay: float = 0.0
     rest: bool = False
+    guard: float = 2.0
     t_r: float = 0.0
     max_marked: float = 1.0
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         one_of(self.unit, UNITS, "unit in [samples]", ConfigError)
-        for name in ("length", "offset", "delay", "t_r", "max_marked"):
+        for name in ("length", "offset", "delay", "guard", "t_r", "max_marked"):
             if not math.isfinite(getattr(self, name)):
                 raise ConfigError(f"{name} in [samples] must be finite; {getattr(self, name)} came.")
-        for name in ("delay", "t_r"):
+        for name in ("delay", "guard", "t_r"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} in [samples] must be at least 0 seconds; {getattr(self, name)} came.")
         if not 0 <= self.max_marked <= 1:

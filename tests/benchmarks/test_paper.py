@@ -186,3 +186,16 @@ def test_small_things_by_hand(scripts: Path, reference: ModuleType) -> None:
     one, other = reference.standardise(train, train[:1] + 3.0)
     np.testing.assert_allclose([one.mean(axis=0), one.std(axis=0)], [np.zeros((4, 2)), np.ones((4, 2))], atol=1e-5)
     np.testing.assert_allclose(other[0], one[0] + 3.0 / train.std(axis=0), rtol=1e-4)
+
+
+def test_rows_that_another_process_kept_meanwhile_stay(scripts: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    other = {"set": "b", "seed": 1, "value": 7}
+
+    def measure(key: dict) -> dict:
+        path.write_text(json.dumps([other]))
+        return {"value": 3}
+
+    rows = import_module("keeping").make_rows(path, [{"set": "a", "seed": 1}], measure, str)
+    assert [row["value"] for row in rows] == [3]
+    assert [(row["set"], row["value"]) for row in json.loads(path.read_text())] == [("b", 7), ("a", 3)]

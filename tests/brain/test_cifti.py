@@ -1,7 +1,7 @@
 """Atlases of grayordinates, and maps written back, by hand and as Connectome Workbench reads them."""
 
-import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 from making_cifti import LABELS, NAMES, models, write_labels, write_series
+from nibabel.cifti2 import BrainModelAxis
 
-from fmri_saliency.brain import load_grayordinate_atlas, save_grayordinates
-from fmri_saliency.errors import AtlasError, InputError
+from fmri_saliency.brain import load_grayordinate_atlas, match_grayordinates, save_grayordinates
+from fmri_saliency.errors import AtlasError, CoverageWarning, InputError
 from fmri_saliency.records import Atlas
 
 
@@ -61,13 +62,13 @@ def test_one_value_per_region(atlas: Atlas, tmp_path: Path) -> None:
     assert nib.load(tmp_path / "m.pscalar.nii").get_fdata().tolist() == [[1, 2, 3]]
 
 
-@pytest.mark.skipif(shutil.which("wb_command") is None, reason="Connectome Workbench (wb_command) is not installed")
-def test_workbench_reads_the_time_and_the_parcels(atlas: Atlas, tmp_path: Path) -> None:
+def test_workbench_reads_the_time_and_the_parcels(atlas: Atlas, tmp_path: Path, need: Callable[[str], str]) -> None:
+    workbench = need("workbench")
     values = np.arange(12.0).reshape(4, 3)
     for ending in ("ptseries", "dtseries"):
         path = tmp_path / f"m.{ending}.nii"
         save_grayordinates(values, atlas, path, 0.72, 1.5)
-        done = subprocess.run(["wb_command", "-file-information", path], capture_output=True, text=True, check=True)
+        done = subprocess.run([workbench, "-file-information", path], capture_output=True, text=True, check=True)
         lines = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in done.stdout.splitlines())}
         assert lines["Number of Maps"] == "4"
         assert float(lines["Map Interval Step"]) == pytest.approx(0.72)
@@ -110,3 +111,43 @@ def test_what_is_no_atlas_is_refused(tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.int16), np.eye(4)), tmp_path / "e.nii")
     with pytest.raises(AtlasError, match="it holds voxels"):
         load_grayordinate_atlas(tmp_path / "e.nii")
+
+
+def surface(vertices: list[int], side: str = "LEFT", mesh: int = 9) -> BrainModelAxis:
+    return BrainModelAxis.from_surface(vertices, mesh, f"CIFTI_STRUCTURE_CORTEX_{side}")
+
+
+def test_labels_of_the_cortex_fit_a_whole_series_by_vertex(tmp_path: Path) -> None:
+    # right before left, other vertices and another order than models() has: 0, 2, 3, 5, 7 left and 1, 4, 6 right
+    axis = surface([4, 5, 6, 8], "RIGHT") + surface([7, 5, 3, 1])
+    keys = np.array([3, 3, 3, 3, 2, 2, 1, 1])
+    cortex = load_grayordinate_atlas(write_labels(tmp_path / "c.dlabel.nii", keys, axis=axis))
+    assert cortex.labels.shape == (8, 1, 1)
+    found = match_grayordinates(cortex, models(), "x")
+    #                                        left: 0  2  3  5  7; right: 1  4  6; two voxels of the thalamus
+    assert found.labels[:, 0, 0].tolist() == [0, 0, 1, 2, 2, 0, 3, 3, 0, 0]
+    assert found.grayordinates == models()
+    assert found.names == cortex.names
+    assert match_grayordinates(found, models(), "x") is found
+
+
+def test_voxels_are_matched_by_their_place(atlas: Atlas) -> None:
+    mask = np.zeros((3, 3, 3), bool)
+    mask[1, 1, 1:] = True  # the second of the atlas's two voxels, and one that it does not have
+    thalamus = BrainModelAxis.from_mask(mask, "CIFTI_STRUCTURE_THALAMUS_LEFT", np.diag([2.0, 2, 2, 1]))
+    with pytest.warns(CoverageWarning, match="2 of 3 regions of the atlas Small .* L_visual, L_motor"):
+        found = match_grayordinates(atlas, surface([1, 2], "RIGHT") + thalamus, "x")
+    assert found.labels[:, 0, 0].tolist() == [0, 0, 3, 0]
+    assert found.n_regions == 3
+    moved = BrainModelAxis.from_mask(mask, "CIFTI_STRUCTURE_THALAMUS_LEFT", np.diag([3.0, 3, 3, 1]))
+    with pytest.raises(AtlasError, match=r"THALAMUS_LEFT lies on a grid of \(3, 3, 3\) voxels in the series"):
+        match_grayordinates(atlas, moved, "x")
+
+
+def test_another_mesh_or_nothing_in_common_is_refused(atlas: Atlas) -> None:
+    with pytest.raises(AtlasError, match=r"'Small' and s do not fit: .*CORTEX_LEFT has 12 vertices in the series, 9"):
+        match_grayordinates(atlas, surface([1, 2], mesh=12), "s")
+    with pytest.raises(AtlasError, match="no region in common: the series holds 2 grayordinates in 1 structures"):
+        match_grayordinates(atlas, surface([1, 4]), "s")
+    with pytest.raises(AtlasError, match="no region in common"):
+        match_grayordinates(atlas, BrainModelAxis.from_surface([0], 5, "CIFTI_STRUCTURE_CEREBELLUM"), "s")

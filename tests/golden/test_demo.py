@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from validating import bids_errors
 
 from fmri_saliency.brain import load_atlas
 
@@ -58,7 +60,7 @@ def test_header_of_a_map(results: Path, stat: str) -> None:
     assert header.get_xyzt_units() == ("mm", "sec")
     if stat == "saliency":
         assert header.get_zooms() == pytest.approx((8, 8, 8, 0.72))
-    assert header["descrip"].item().decode() == f"fmri_saliency {stat} input-x-gradient: motor"
+    assert header["descrip"].item().decode() == f"fmri_saliency {stat} input-x-gradient: motor (n=16)"
     assert int(header["intent_code"]) == 0
     if stat == "peaktime":
         values = image.get_fdata()
@@ -69,11 +71,12 @@ def test_header_of_a_map(results: Path, stat: str) -> None:
 def test_sidecar_of_a_map(results: Path) -> None:
     sidecar = json.loads((results / "group" / f"{STEM.format('saliency')}.json").read_text())
     assert list(sidecar) == [
-        "Description", "Class", "Network", "Method", "Target", "Baseline", "SmoothingFWHM", "Signed", "Units",
-        "RepetitionTime", "StartTime", "TimeZero", "SamplesAveraged", "IntegrationSteps", "Samples", "HeldOut",
-        "Seed", "inputs", "AbsentRegions", "AbsentRegionsValue", "OutsideRegionsValue", "SpaceNote", "Sources",
-        "GeneratedBy",
+        "Description", "Class", "Subjects", "SamplesAveraged", "Network", "Method", "Target", "Baseline",
+        "SmoothingFWHM", "Signed", "Units", "RepetitionTime", "StartTime", "TimeZero", "OnsetLocked",
+        "IntegrationSteps", "Samples", "HeldOut", "Seed", "inputs", "AbsentRegions", "AbsentRegionsValue",
+        "OutsideRegionsValue", "SpaceNote", "Sources", "GeneratedBy",
     ]  # fmt: skip
+    assert sidecar["Subjects"] == 16
     assert (sidecar["SamplesAveraged"], sidecar["Signed"], sidecar["SmoothingFWHM"]) == (32, True, 8.0)
     assert sidecar["SpaceNote"] == "Atlas and scans are both in MNI152NLin2009aSym."
 
@@ -89,11 +92,12 @@ def test_series_of_a_run(results: Path) -> None:
     assert {"Sources", "Atlas", "Cleaning", "AbsentRegions", "inputs"} <= set(sidecar)
 
 
-def test_the_data_set_describes_itself(results: Path) -> None:
+def test_the_data_set_describes_itself(results: Path, need: Callable) -> None:
     card = json.loads((results / "dataset_description.json").read_text())
     assert card["DatasetType"] == "derivative"
     assert card["GeneratedBy"][0]["Name"] == "fmri_saliency"
-    assert "group/" in (results / ".bidsignore").read_text().splitlines()
+    assert "group" in (results / ".bidsignore").read_text().splitlines()
+    assert bids_errors(need("validator"), results) == []
 
 
 def test_the_page_stands_alone(results: Path) -> None:

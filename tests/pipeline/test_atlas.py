@@ -11,7 +11,8 @@ from caching import write
 
 from fmri_saliency.brain import resample_atlas
 from fmri_saliency.pipeline import load_config
-from fmri_saliency.pipeline.extract import choose_atlas, find
+from fmri_saliency.pipeline.extract import choose_atlas
+from fmri_saliency.pipeline.index import find
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_from_scans_to_maps_with_a_probabilistic_atlas(cli: Callable, by_maps: P
     assert atlas.maps.shape == (16, 19, 15, 12)
     assert note == "Atlas and scans are both in MNI152NLin2009aSym."
     path = next((out / "group").glob("*task-motor*_stat-saliencymean_*.nii.gz"))
-    regions = pd.read_csv(next((out / "group").glob("*_regions.tsv")), sep="\t")
+    regions = pd.read_csv(next((out / "group").glob("desc-*_regions.tsv")), sep="\t")
     mean = regions[regions["class"] == "motor"].set_index("region")["mean"][list(atlas.names)].to_numpy()
     image = nib.load(path)
     assert image.shape == (21, 25, 23)

@@ -1,5 +1,6 @@
 """The call as a BIDS App: both levels, what it refuses, and the exit code of each."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -207,3 +208,29 @@ def test_the_same_scans_by_layout_and_by_table_give_the_same_series(cli: Callabl
     assert one.name == other.name
     assert one.read_bytes() == other.read_bytes()
     assert nib.load(next(folder.glob("sub-01/func/*preproc_bold.nii.gz"))).shape[3] == len(pd.read_csv(one, sep="\t"))
+
+
+def test_another_description_of_the_components_redoes_the_series_if_it_is_read(cli: Callable, tmp_path: Path) -> None:
+    made = simulate_bids(tmp_path / "raw", None, BidsSimulation(subjects=("01",), tasks=("look",), n_times=140))
+    config = tmp_path / "c.toml"
+    (about,) = made.rglob("*_desc-confounds_timeseries.json")
+
+    def extract(strategy: str) -> str:
+        config.write_text(f'[scans]\nlayout = "fmriprep"\npath = "{made.as_posix()}"\n[cleaning]\nhigh_pass = 0.0\n'
+                          f'[cleaning.denoise]\nstrategy = {strategy}\n[output]\npath = "out"\n')  # fmt: skip
+        done = cli("extract", config)
+        assert done.code == 0, done.err
+        return done.err
+
+    read = '["high_pass", "compcor"]'
+    assert "1 extracted, 0 up to date" in extract(read)
+    assert "0 extracted, 1 up to date" in extract(read)
+    content = json.loads(about.read_text())
+    content["a_comp_cor_01"]["Mask"] = "CSF"  # no longer one of the combined mask
+    about.write_text(json.dumps(content))
+    assert "1 extracted, 0 up to date" in extract(read)
+    card = json.loads(next((tmp_path / "out").rglob("*_timeseries.json")).read_text())
+    assert "a_comp_cor_01" not in card["Cleaning"]["confounds_used"]
+    assert "1 extracted, 0 up to date" in extract('["motion"]')
+    about.write_text(json.dumps(content | {"more": {}}))
+    assert "0 extracted, 1 up to date" in extract('["motion"]')

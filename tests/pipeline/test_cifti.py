@@ -1,5 +1,6 @@
 """From dense CIFTI series to CIFTI maps and a page, as a user runs it."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from making_cifti import LABELS, NAMES, write_labels, write_series
+from making_cifti import LABELS, NAMES, models, write_labels, write_series
+from scipy.stats import ttest_1samp
+from validating import bids_errors
 
 CONFIG = """
 [scans]
@@ -56,11 +59,11 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "c.toml"
 
 
-def test_from_dense_series_to_parcel_maps(cli: Callable, config: Path) -> None:
+def test_from_dense_series_to_parcel_maps(cli: Callable, config: Path, need: Callable) -> None:
     done = cli("run", config)
     assert done.code == 0, done.err
     group = config.parent / "results" / "group"
-    table = pd.read_csv(next(group.glob("*_regions.tsv")), sep="\t")
+    table = pd.read_csv(next(group.glob("desc-*_regions.tsv")), sep="\t")
     assert set(table["region"]) == set(NAMES.values())
     for label in ("see", "move"):
         (path,) = group.glob(f"*{label}*_stat-saliency_*boldmap.ptseries.nii")
@@ -75,15 +78,70 @@ def test_from_dense_series_to_parcel_maps(cli: Callable, config: Path) -> None:
         np.testing.assert_allclose(dense, np.append(0, means)[LABELS], atol=1e-7)
         assert path.with_name(path.name.replace(".ptseries.nii", ".json")).is_file()
     assert not list(group.glob("*.nii.gz"))
+    check_people(config.parent / "results")
     assert "averaged over those of their grayordinates" in (config.parent / "results" / "report.html").read_text()
     assert "0 extracted, 6 up to date" in cli("extract", config).err
+    assert bids_errors(need("validator"), config.parent / "results") == []
+    check_with_workbench(need("workbench"), config.parent / "results")
+
+
+def check_people(out: Path) -> None:
+    """Everybody has maps per parcel, those without time also per grayordinate; the group's mean is theirs."""
+    name = "sub-{0}/func/sub-{0}_task-both_contrast-see_*_stat-{1}_*boldmap{2}"
+    series = [next(out.glob(name.format(f"{k:02d}", "saliency", ".ptseries.nii"))) for k in range(1, 7)]
+    values = np.mean([nib.load(path).get_fdata() for path in series], axis=0)
+    (whole,) = (out / "group").glob("*contrast-see_*_stat-saliency_*.ptseries.nii")
+    np.testing.assert_allclose(nib.load(whole).get_fdata(), values, atol=1e-6)
+    assert nib.load(series[0]).header.get_axis(0).step == 1.0
+    for stat in ("saliencymean", "saliencyabs", "peaktime"):
+        for ending, size in ((".pscalar.nii", 3), (".dscalar.nii", 10)):
+            assert nib.load(next(out.glob(name.format("03", stat, ending)))).shape == (1, size)
+    assert not list(out.glob("sub-*/func/*_boldmap.dtseries.nii"))  # 0.1 GB each for the HCP's grayordinates
+    (t,) = (out / "group").glob("*contrast-see_*_stat-saliencyt_*.dtseries.nii")
+    people = np.array([nib.load(path).get_fdata() for path in series])
+    np.testing.assert_allclose(nib.load(t).get_fdata()[:, LABELS == 2], np.repeat(
+        ttest_1samp(people, 0).statistic[:, 1:2], 3, axis=1), rtol=1e-3)  # fmt: skip
+
+
+def check_with_workbench(program: str, out: Path) -> None:
+    """Workbench agrees on time, units and the number of maps."""
+    for pattern, steps in (("sub-01/func/*see_*_stat-saliency_*.ptseries.nii", 8),
+                           ("group/*see_*_stat-saliencyt_*.dtseries.nii", 8),
+                           ("sub-03/func/*see_*_stat-peaktime_*.dscalar.nii", 1)):  # fmt: skip
+        said = subprocess.run([program, "-file-information", str(next(out.glob(pattern)))], capture_output=True,
+                              text=True, check=True).stdout  # fmt: skip
+        about = {key.strip(): value.strip() for key, value in (r.split(":", 1) for r in said.splitlines() if ":" in r)}
+        assert about["Number of Maps"] == str(steps)
+        if steps > 1:
+            assert (about["Map Interval Units"], about["Map Interval Step"]) == ("NIFTI_UNITS_SEC", "1.000")
 
 
 def test_labels_of_other_grayordinates_are_one_message(cli: Callable, config: Path) -> None:
     write_series(config.parent / "1.dtseries.nii", np.ones((120, 4)),
-                 axis=nib.cifti2.BrainModelAxis.from_surface(range(4), 9, "CIFTI_STRUCTURE_CORTEX_LEFT"))  # fmt: skip
+                 axis=nib.cifti2.BrainModelAxis.from_surface(range(4), 12, "CIFTI_STRUCTURE_CORTEX_LEFT"))  # fmt: skip
     done = cli("extract", config)
     assert done.code == 1
     log = pd.read_csv(config.parent / "results" / "runs.tsv", sep="\t")
     assert log["status"].tolist() == ["failed"] + ["done"] * 5
-    assert "holds 4 grayordinates in 1 structures (cortex_left), the atlas 'Small' 10" in log["message"][0]
+    assert "CORTEX_LEFT has 12 vertices in the series, 9 in the atlas" in log["message"][0]
+
+
+def test_labels_of_the_cortex_go_with_whole_series(cli: Callable, config: Path) -> None:
+    cortex = models()[np.array([4, 3, 2, 1, 0, 5, 6, 7])]
+    write_labels(config.parent / "small.dlabel.nii", LABELS[[4, 3, 2, 1, 0, 5, 6, 7]], axis=cortex)
+    done = cli("run", config)
+    assert done.code == 0, done.err
+    out = config.parent / "results"
+    path = next(out.glob("sub-01/func/*_timeseries.tsv"))
+    found = pd.read_csv(path, sep="\t")
+    values = nib.load(config.parent / "1.dtseries.nii").get_fdata()
+    mean = values[:, :2].mean(axis=1)  # the two vertices of the first parcel
+    trend = np.column_stack([np.ones(120), np.arange(120.0)])
+    left = mean - trend @ np.linalg.lstsq(trend, mean, rcond=None)[0]
+    assert np.corrcoef(found[NAMES[1]], left)[0, 1] > 0.95  # but for the cosines
+    regions = pd.read_csv(next(out.glob("sub-01/func/*_regions.tsv")), sep="\t")
+    assert regions["voxels"].tolist() == [2, 3, 2]  # without the thalamus
+    (scalar,) = (out / "group").glob("*see*_stat-saliencymean_*boldmap.dscalar.nii")
+    image = nib.load(scalar)
+    assert image.header.get_axis(1) == models()
+    assert (image.get_fdata()[0, 8:] == 0).all()

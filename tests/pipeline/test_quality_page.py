@@ -1,5 +1,6 @@
 """The page about the runs: its numbers are the tables', the worst run is first, and nothing is drawn twice."""
 
+import json
 import re
 from collections.abc import Callable
 from html import unescape
@@ -94,6 +95,8 @@ def test_numbers_in_the_page_are_the_tables(cli: Callable, study: Path) -> None:
     # and by hand: one step of 2 mm in 29 differences; two regions never change; a voxel has NaN
     assert found["sub-03_task-x"][:4] == ["30", f"{2 / 29:.3f}", "2.000", f"{1 / 29:.4f}"]
     assert found["sub-03_task-x"][-4:] == ["1", "2", "2", "1"]
+    # 30 frames less the mean, cosines (2 x 30 x 0.72 s x 0.1 Hz = 4.32: 4 of them) and a trend
+    assert found["sub-01_task-x"][4:6] == ["0", str(30 - 1 - 4 - 1)]
     assert found["sub-02_task-x"][1:4] == ["unknown"] * 3
     assert "3 runs have series; 1 has none; head movement is known of 2" in page
     assert "Figures of every run, worst first." in page
@@ -176,3 +179,28 @@ def test_a_single_run_without_confounds(cli: Callable, study: Path) -> None:
     assert "Displacement: unknown" in page
     assert "0 events and framewise displacement over 21.6 s; mean displacement (mm): unknown." in page
     assert "Runs without series" not in page
+
+
+@pytest.mark.filterwarnings("ignore::fmri_saliency.errors.SpaceMismatchWarning")
+def test_frames_are_marked_by_movement_wherever_it_is_known(cli: Callable, study: Path) -> None:
+    study.write_text(CONFIG.replace("[cleaning]\n", "[cleaning]\nfd_threshold = 0.5\n"))
+    failed = cli("extract", study)
+    assert failed.code == 1
+    log = pd.read_csv(study.parent / "results" / "runs.tsv", sep="\t").set_index("run")
+    assert "marks frames by head movement, which is not known of" in log.at["sub-02_task-x", "message"]
+    assert "(unknown: the run has no confounds)" in log.at["sub-02_task-x", "message"]
+    found = cells(write_page(study))
+    assert {run: row[4] for run, row in found.items()} == {"sub-01_task-x": "0", "sub-03_task-x": "1"}
+    card = next((study.parent / "results").glob("sub-03/func/*_timeseries.json"))
+    assert json.loads(card.read_text())["Cleaning"]["marked_frames"] == [10]
+    assert "Frames marked as bad: 1." in write_page(study)
+
+
+@pytest.mark.filterwarnings("ignore::fmri_saliency.errors.SpaceMismatchWarning")
+def test_a_run_of_which_little_is_left_says_so_in_its_row(cli: Callable, study: Path) -> None:
+    study.write_text(CONFIG.replace("high_pass = 0.1", "high_pass = 0.6"))  # 25 cosines of 30 frames
+    cli("extract", study)
+    log = pd.read_csv(study.parent / "results" / "runs.tsv", sep="\t").set_index("run")
+    assert log.at["sub-01_task-x", "status"] == "done"
+    assert "Cleaning leaves 3 degrees of freedom to the 30 frames" in log.at["sub-01_task-x", "message"]
+    assert cells(write_page(study))["sub-01_task-x"][5] == "3"

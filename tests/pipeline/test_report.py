@@ -20,7 +20,7 @@ from fmri_saliency.errors import DecoderError
 from fmri_saliency.pipeline import load_config, report
 from fmri_saliency.pipeline.class_part import MAX_FRAMES
 from fmri_saliency.pipeline.demo import coarse_atlas
-from fmri_saliency.pipeline.extract import find
+from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.methods import REFERENCES, MethodsText, describe_methods
 from fmri_saliency.pipeline.scans_part import scans_part
 

@@ -62,7 +62,11 @@ def test_frames_that_a_run_marks_are_counted_and_may_be_left_out(cli: Callable, 
     assert cli("train", small_config).code == 0
     table = pd.read_csv(out / "samples" / "samples.tsv", sep="\t")
     assert sorted(table["marked"]) == [0] * 11 + [100]
+    assert "12 samples of 176 frames" in cli("runs", small_config).err
     left = cli("train", with_samples(small_config, "[samples]\nmax_marked = 0.5\n"))
+    seen = cli("runs", small_config).err
+    assert "At most 12 samples of 176 frames" in seen
+    assert "Which windows have more than 50% of marked frames is known when the runs are extracted" in seen
     assert (left.code, "100 of its frames are marked" in left.err) == (0, True)
     assert len(read_samples(out / "samples").X) == 11
     series[0].write_text(json.dumps(marking(card, 1, 999)))

@@ -1,4 +1,4 @@
-"""The workflow engine gives what the command gives."""
+"""A folder to work in, and Snakemake on this machine: the files of one call."""
 
 import shutil
 import subprocess
@@ -8,23 +8,78 @@ from pathlib import Path
 
 import pytest
 
+from fmri_saliency.cli import SOURCES as OFFERED
+from fmri_saliency.pipeline import load_config, workflow
+from fmri_saliency.pipeline.chunks import CHUNK
 from fmri_saliency.places import data_folder
 
 
-def test_snakemake_gives_the_same_files(cli: Callable, small_config: Path) -> None:
+def contents(root: Path) -> dict[str, bytes]:
+    """Return every file of the results but what workflows know about the work."""
+    files = [path for path in root.rglob("*") if path.is_file() and ".workflow" not in path.parts]
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
+
+
+def test_a_new_folder_has_everything_and_is_not_overwritten(cli: Callable, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    made = cli("workflow", "new", folder, "--from", "table")
+    assert made.code == 0
+    assert made.out.count("\n") == 3
+    assert f"cd {folder} && snakemake --profile profiles/local" in made.out
+    names = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    assert names == {"config.toml", *workflow.FILES}
+    for name in names - {"config.toml"}:
+        assert (folder / name).read_bytes() == (data_folder("workflows") / name).read_bytes()
+    assert load_config(folder / "config.toml").scans.layout == "table"
+    assert "fmri-saliency run config.toml" in (folder / "config.toml").read_text()
+    before = (folder / "config.toml").stat().st_mtime_ns
+    again = cli("workflow", "new", folder)
+    assert (again.code, "has config.toml, Snakefile," in again.err) == (2, True)
+    assert (folder / "config.toml").stat().st_mtime_ns == before
+
+
+def test_the_demo_comes_with_its_scans(
+    cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_scans: Path
+) -> None:
+    monkeypatch.setattr(workflow, "simulate", lambda out, settings: shutil.copytree(small_scans / "scans", out))
+    assert cli("workflow", "new", tmp_path / "demo", "--from", "demo").code == 0
+    listed = cli("runs", tmp_path / "demo" / "config.toml", "--keys")
+    assert len(listed.out.splitlines()) == 12
+
+
+def test_every_source_is_offered() -> None:
+    assert OFFERED == workflow.SOURCES
+    for source in workflow.SOURCES:
+        assert (data_folder("workflows") / f"{source}.toml").is_file()
+
+
+def test_the_script_is_sound(tmp_path: Path) -> None:
+    script = data_folder("workflows") / "slurm_array.sh"
+    subprocess.run(["bash", "-n", str(script)], check=True)
+    call = ["bash", str(script), "none.toml"]
+    wrong = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (wrong.returncode, wrong.stderr) == (2, "usage: sbatch slurm_array.sh CONFIG.toml\n")
+    assert f"CHUNK_SIZE:-{CHUNK}" in script.read_text()
+
+
+def test_snakemake_gives_the_same_files(cli: Callable, small_config: Path, tmp_path: Path) -> None:
     if shutil.which("snakemake") is None:
         pytest.skip("snakemake is not on the PATH (`make test` installs it in an environment of its own)")
     if shutil.which("fmri-saliency") is None:
         pytest.skip(f"fmri-saliency is not on the PATH (it is beside {sys.executable})")
-    out = small_config.parent / "results"
-    call = ["snakemake", "--snakefile", str(data_folder("workflows") / "Snakefile"), "--cores", "2", "--config",
-            f"config={small_config}", "--directory", str(small_config.parent)]  # fmt: skip
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    folder = tmp_path / "study"
+    assert cli("workflow", "new", folder, "--from", "hcp").code == 0
+    (folder / "config.toml").write_text(small_config.read_text())
+    out = folder / "results"
+    call = ["snakemake", "--profile", "profiles/local", "--cores", "2"]
+    small = [*call, "--config", "configuration=config.toml", "chunk_size=6"]
+    done = subprocess.run(small, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    files = [p for p in out.rglob("*") if p.is_file() and ".workflow" not in p.parts]
-    made = {str(p.relative_to(out)): p.read_bytes() for p in files}
+    again = subprocess.run(small, cwd=folder, capture_output=True, text=True, check=False)
+    assert "Nothing to be done" in again.stderr
+    made = contents(out)
     out.rename(out.with_name("by-snakemake"))
-    assert cli("run", small_config).code == 0
-    wanted = {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    assert cli("run", folder / "config.toml").code == 0
+    wanted = contents(out)
     assert sorted(made) == sorted(wanted)
     assert [name for name in wanted if wanted[name] != made[name]] == []

@@ -46,7 +46,8 @@ def test_the_steps_one_by_one(cli: Callable, small_config: Path) -> None:
     assert (early.code, "run `fmri-saliency train CONFIG.toml` first" in early.err) == (1, True)
     assert cli("train", small_config).code == 0
     assert "run `fmri-saliency explain CONFIG.toml` first" in cli("judge", small_config).err
-    assert cli("explain", small_config).code == 0
+    explained = cli("explain", small_config)
+    assert (explained.code, explained.err.splitlines()[-1]) == (0, f"To see them in FSLeyes: {out / 'view.sh'}")
     done = cli("report", small_config)
     assert done.code == 0
     assert done.out.strip() == str(out / "report.html")
@@ -63,8 +64,9 @@ def test_what_is_done_is_skipped_and_what_changed_is_redone(cli: Callable, small
     assert "0 extracted, 12 up to date" in again.err
     after = times(out)
     network = "input-cell-lstm/fold-"
-    kept = [n for n in before if n.startswith(("sub-", "samples/", f"decoder/{network}", f"saliency/{network}"))]
-    assert len(kept) == 12 * 5 + 3 + 3 * 3 + 3 * 2
+    kept = [n for n in before if n.startswith(("sub-", "samples/", f"decoder/{network}", "saliency/"))]
+    maps = 3 * 2 * (5 * 2 + 2)  # of people and classes: five with their sidecars, and a table with its own
+    assert len(kept) == 12 * 5 + maps + 3 + 3 * 3 + 3 * 2 + 4 * 2
     assert all(before[n] == after[n] for n in kept)
 
     text = small_config.read_text()
@@ -75,7 +77,9 @@ def test_what_is_done_is_skipped_and_what_changed_is_redone(cli: Callable, small
     model = "decoder/input-cell-lstm/fold-1/model.json"
     assert times(out)[model] == before[model]
     assert not list((out / "group").glob("*inputxgradient*"))
-    assert len(list((out / "group").glob("*desc-gradient_boldmap.nii.gz"))) == 6
+    assert len(list((out / "group").glob("*desc-gradient_boldmap.nii.gz"))) == 2 * 10
+    assert len(list(out.glob("sub-*/func/*desc-gradient_boldmap.nii.gz"))) == 3 * 2 * 5
+    assert not list(out.glob("sub-*/func/*inputxgradient*"))
 
     small_config.write_text(text.replace("max_epochs = 3", "max_epochs = 2"))
     assert "was trained with other settings" in cli("explain", small_config).err
@@ -156,7 +160,7 @@ def test_events_are_shown_on_their_own_clock(cli: Callable, small_config: Path) 
     assert nib.load(path).header["toffset"] == pytest.approx(wanted, abs=1e-5)
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
     assert (sidecar["StartTime"], sidecar["TimeZero"]) == (pytest.approx(wanted, abs=1e-5), "event's onset")
-    peaks = pd.read_csv(next((out / "group").glob("*_regions.tsv")), sep="\t")["peak_s"]
+    peaks = pd.read_csv(next((out / "group").glob("desc-*_regions.tsv")), sep="\t")["peak_s"]
     assert peaks.min() >= wanted - 1e-5
     page = (out / "report.html").read_text()
     assert "Time from the event&#39;s onset (s)" in page

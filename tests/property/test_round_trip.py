@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from making import make_atlas
+from scipy.ndimage import mean
 
-from fmri_saliency.brain import project_labels
+from fmri_saliency.brain import project_labels, stream_map
 from fmri_saliency.records import Run
 from fmri_saliency.series import Cleaning, extract_run
 
@@ -48,3 +49,16 @@ def test_an_absent_parcel_changes_no_shape_and_no_other_column(missing: int, see
     assert np.isnan(partial.values[:, missing]).all()
     kept = np.arange(6) != missing
     np.testing.assert_allclose(partial.values[:, kept], whole.values[:, kept], rtol=1e-4, atol=1e-5)
+
+
+@given(arrays(np.float32, (3, 6), elements=st.one_of(NUMBERS, st.just(np.nan))), st.permutations(range(6)))
+def test_the_average_of_each_region_of_a_written_map_is_its_value(x: np.ndarray, order: list[int]) -> None:
+    atlas = make_atlas(6)
+    atlas = replace(atlas, regions=atlas.regions.iloc[order].reset_index(drop=True))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "x.nii.gz"
+        stream_map(x, atlas, path, 2.0)
+        frames = np.moveaxis(nib.load(path).get_fdata(), 3, 0)
+    found = [mean(frame, atlas.labels, atlas.regions["index"]) for frame in frames]
+    np.testing.assert_allclose(found, x, rtol=1e-6)
+    assert (frames[:, atlas.labels == 0] == 0).all()

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from validating import bids_errors
 
 from fmri_saliency.records import Samples
 from fmri_saliency.series import read_samples
@@ -57,7 +58,7 @@ def scores(config: Path, name: str) -> dict:
     return json.loads((config.parent / "results" / "decoder" / name / "scores.json").read_text())
 
 
-def test_from_scan_to_report(cli: Callable, config: Path) -> None:
+def test_from_scan_to_report(cli: Callable, config: Path, need: Callable) -> None:
     done = cli("run", config)
     assert done.code == 0, done.err
     out = config.parent / "results"
@@ -80,6 +81,11 @@ def test_from_scan_to_report(cli: Callable, config: Path) -> None:
     labels = np.asarray(nib.load(config.read_text().split('labels = "')[1].split('"')[0]).dataobj)
     assert (image.get_fdata()[labels == 0] == 0).all()
     assert "auditory" in (out / "report.html").read_text()
+    (path,) = (out / "sub-01" / "func").glob("*_contrast-auditory_*stat-saliency_*.nii.gz")
+    assert nib.load(path).get_fdata() == pytest.approx(image.get_fdata(), abs=1e-6)  # the only person is the group
+    assert not list((out / "group").glob("*stat-saliencyt_*"))  # of one person there is no t
+    assert not list(out.rglob("*stat-saliencyblock_*"))  # windows after events are averages from their onset already
+    assert bids_errors(need("validator"), out) == []
 
 
 def test_six_frames_after_the_event_as_in_the_published_figure(cli: Callable, config: Path) -> None:

@@ -10,8 +10,8 @@ import nibabel as nib
 import pytest
 
 from fmri_saliency.errors import ConfigError, InputError, TimingWarning
-from fmri_saliency.records import Event
-from fmri_saliency.scans import BidsChoice, BidsSimulation, find_fmriprep, find_runs, simulate_bids
+from fmri_saliency.records import Event, Run
+from fmri_saliency.scans import BidsChoice, BidsSimulation, Scans, find_fmriprep, find_runs, simulate_bids
 
 SMALL = BidsSimulation(subjects=("01", "02"), tasks=("look", "move"), shape=(2, 2, 2), n_times=20)
 SPACE = "MNI152NLin2009cAsym"
@@ -66,7 +66,7 @@ def test_all_that_belongs_to_a_run_arrives(make: Make) -> None:
     assert run.confounds == folder / f"{stem}_desc-confounds_timeseries.tsv"
     assert (run.t_r, run.header_t_r, run.n_times, run.space) == (2.0, 2.0, 20, SPACE)
     assert run.events == (Event(4.0, 8.0, "left"), Event(16.0, 8.0, "right"), Event(28.0, 8.0, "left"))
-    assert [r.bold for r in find_runs("fmriprep", out).runs] == [r.bold for r in runs]
+    assert [r.bold for r in find_runs(Scans("fmriprep", out)).runs] == [r.bold for r in runs]
 
 
 def test_folders_of_any_script_and_names_with_spaces(make: Make) -> None:
@@ -178,7 +178,7 @@ def test_without_a_sidecar_the_raw_data_set_is_asked_and_then_the_header(make: M
     assert "repetition time of 2.5 s, its header 2 s" in rows(find_fmriprep(out)[1])["sub-01_task-look"][1]
     card.unlink()
     with pytest.warns(TimingWarning, match="No sidecar states the repetition time of .*; its header's 2 s is used"):
-        finding = find_runs("fmriprep", out)
+        finding = find_runs(Scans("fmriprep", out))
     assert len(finding.runs) == 4
     sidecar(bold(out)).write_text("{}")
     with pytest.warns(TimingWarning, match="No sidecar states"):
@@ -264,7 +264,7 @@ def test_tasks_people_and_entities_can_be_chosen(make: Make) -> None:
     with pytest.raises(InputError, match=r"None of the subjects 1 is in .*; it has 01, 02. Did you mean '01'"):
         find_fmriprep(out, subjects=["1"])
     with pytest.raises(InputError, match=r"None fits \[scans\] tasks"):
-        find_runs("fmriprep", out, tasks=["rest"])
+        find_runs(Scans("fmriprep", out, tasks=["rest"]))
     with pytest.raises(ConfigError, match=r"must be one of ses, acq, .*; 'session' came"):
         BidsChoice(entities={"session": ("1",)})
     with pytest.raises(ConfigError, match="names no label"):
@@ -331,3 +331,34 @@ def test_damaged_and_dangling_scans_are_rows(make: Make) -> None:
     assert "`datalad get` it" in log["sub-01_task-look"][1]
     assert log["sub-02_task-look"][0] == "unusable"
     assert "is not an image" in log["sub-02_task-look"][1]
+
+
+def test_onsets_are_counted_from_what_the_first_frame_stands_for(make: Make) -> None:
+    _, out = make()
+    plain = find_runs(Scans("fmriprep", out)).runs[0]
+    assert (plain.start_time, plain.busy) == (0.0, ((4.0, 12.0), (16.0, 24.0), (28.0, 36.0)))
+    card = sidecar(bold(out))
+    stated = json.loads(card.read_text())
+
+    def first(slice_timing: str = "apply", **more: object) -> Run:
+        card.write_text(json.dumps(stated | more))
+        return find_runs(Scans("fmriprep", out, bids=BidsChoice(slice_timing=slice_timing))).runs[0]
+
+    moved = first(SliceTimingCorrected=True, StartTime=0.95)
+    assert moved.start_time == 0.95
+    assert moved.events == (Event(3.05, 8.0, "left"), Event(15.05, 8.0, "right"), Event(27.05, 8.0, "left"))
+    assert moved.busy == ((3.05, 11.05), (15.05, 23.05), (27.05, 35.05))
+    half = first(SliceTimingCorrected=True)  # the middle of a frame of 2 s
+    assert (half.start_time, half.events[0].onset) == (1.0, 3.0)
+    assert first(SliceTimingCorrected=False).start_time == 0.0
+    assert first("ignore", SliceTimingCorrected=True, StartTime=0.95) == plain
+    first(SliceTimingCorrected=True, StartTime=0.95)
+    (note,) = [note for note in find_runs(Scans("fmriprep", out)).notes if "slice timing" in note]
+    assert note.startswith("The frames of 1 of 4 runs stand for a later moment")
+    assert "0.95 s); onsets are counted from there" in note
+    card.write_text(json.dumps(stated | {"StartTime": "soon"}))
+    log = find_runs(Scans("fmriprep", out)).log
+    assert 'StartTime in' in log["message"][0]
+    assert 'must be seconds; "soon" came' in log["message"][0]
+    with pytest.raises(ConfigError, match="slice_timing in"):
+        BidsChoice(slice_timing="middle")

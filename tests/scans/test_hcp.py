@@ -12,7 +12,7 @@ from making_cifti import write_series
 
 from fmri_saliency.cli import main
 from fmri_saliency.errors import InputError, TimingWarning
-from fmri_saliency.scans import HcpOptions, Selection, find_hcp, find_runs, hcp
+from fmri_saliency.scans import HcpOptions, Scans, Selection, find_hcp, find_runs, hcp
 from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
 from fmri_saliency.series.confounds import HCP_MOVEMENT, read_confounds
 from fmri_saliency.simulation import TASKS
@@ -77,7 +77,7 @@ def test_a_wrong_event_file_is_a_row_that_names_the_line(tree: Path) -> None:
 
 def test_a_wrong_repetition_time_is_warned_about(tree: Path) -> None:
     with pytest.warns(TimingWarning, match="5 more runs|11 more runs"):
-        find_runs("hcp", tree, t_r=0.3)
+        find_runs(Scans("hcp", tree, t_r=0.3))
 
 
 def test_tasks_and_subjects_can_be_chosen(tree: Path) -> None:
@@ -89,7 +89,7 @@ def test_tasks_and_subjects_can_be_chosen(tree: Path) -> None:
 def test_families_come_from_the_restricted_table(tree: Path, tmp_path: Path) -> None:
     csv = tmp_path / "restricted.csv"
     csv.write_text("Subject,Family_ID,Age\n100101,51488_81149,30\n100301,51488_81149,31\n")
-    groups = {run.subject: run.group for run in find_runs("hcp", tree, families=csv).runs}
+    groups = {run.subject: run.group for run in find_runs(Scans("hcp", tree, families=csv)).runs}
     assert groups == {"100101": "family-51488_81149", "100201": "sub-100201", "100301": "family-51488_81149"}
     csv.write_text("Subject,Mother\n1,2\n")
     with pytest.raises(InputError, match="'Family_ID' is missing"):
@@ -110,7 +110,7 @@ def test_one_variant_is_taken_and_never_mixed(tmp_path: Path) -> None:
     tree = make_hcp_tree(tmp_path / "tree", BOTH)
     cleaned = "tfMRI_EMOTION_LR_hp0_clean_rclean_tclean.nii.gz"
     for variant, name in (("minimal", "tfMRI_EMOTION_LR.nii.gz"), ("hp0_clean_rclean_tclean", cleaned)):
-        runs = find_runs("hcp", tree, variant=variant, directions=["LR"]).runs
+        runs = find_runs(Scans("hcp", tree, variant=variant, directions=["LR"])).runs
         assert [run.bold.name for run in runs] == [name] * 2
     (folder(tree, "2") / cleaned).unlink()
     runs, log = find_hcp(tree, options=HcpOptions("hp0_clean_rclean_tclean"))
@@ -119,7 +119,7 @@ def test_one_variant_is_taken_and_never_mixed(tmp_path: Path) -> None:
     assert row["run"] == "sub-2_task-emotion_dir-LR_run-1"
     assert "The folder has the variant 'minimal': set variant = \"minimal\" in [scans]" in row["message"]
     with pytest.raises(InputError, match=r"variant in .scans. must be one of minimal, hp0_clean_rclean_tclean, Atlas"):
-        find_runs("hcp", tree, variant="clean")
+        find_runs(Scans("hcp", tree, variant="clean"))
 
 
 def test_a_link_to_a_file_that_was_not_fetched(tmp_path: Path) -> None:
@@ -134,17 +134,17 @@ def test_a_link_to_a_file_that_was_not_fetched(tmp_path: Path) -> None:
 
 
 def test_runs_are_chosen_by_direction_and_left_out_by_entities(tree: Path) -> None:
-    chosen = find_runs("hcp", tree, directions=["lr"], exclude=["sub-100101_task-motor", "sub-100301"]).runs
+    chosen = find_runs(Scans("hcp", tree, directions=["lr"], exclude=["sub-100101_task-motor", "sub-100301"])).runs
     assert [run.key for run in chosen] == [
         f"sub-{subject}_task-{task}_dir-LR_run-1"
         for subject, task in (("100101", "emotion"), ("100201", "emotion"), ("100201", "motor"))
     ]
     with pytest.raises(InputError, match=r"exclude in .scans. names 'sub-100102', which no run in .* is"):
-        find_runs("hcp", tree, exclude=["sub-100102"])
+        find_runs(Scans("hcp", tree, exclude=["sub-100102"]))
     with pytest.raises(InputError, match=r"A direction in .scans. must be one of LR, RL; 'AP' came"):
-        find_runs("hcp", tree, directions=["AP"])
+        find_runs(Scans("hcp", tree, directions=["AP"]))
     with pytest.raises(InputError, match=r"No task 'MOTR' below .*Did you mean 'MOTOR'"):
-        find_runs("hcp", tree, tasks=["motr"])
+        find_runs(Scans("hcp", tree, tasks=["motr"]))
     shutil.copytree(folder(tree), folder(tree, task="STROOP"))  # somebody's own task, of another length
     log = find_hcp(tree)[1]
     assert sum("task-stroop" in row["run"] for row in log) == 6
@@ -168,7 +168,7 @@ def test_unreadable_folders_are_rows(tree: Path, monkeypatch: pytest.MonkeyPatch
 def test_clipped_events_are_said_once(tree: Path) -> None:
     for direction in ("LR", "RL"):
         (folder(tree, direction=direction) / "EVs" / "fear.txt").write_text("116.4\t18.0\t1\n")
-    finding = find_runs("hcp", tree)
+    finding = find_runs(Scans("hcp", tree))
     (note,) = finding.notes
     assert note.startswith("2 of 12 runs: sub-100101_task-emotion_dir-LR_run-1: 1 of ")
     assert note.endswith("('fear' at 116.4 s by 7.7 s).")
@@ -178,12 +178,12 @@ def test_clipped_events_are_said_once(tree: Path) -> None:
 def test_people_whose_family_is_not_known_are_said(tree: Path, tmp_path: Path) -> None:
     csv = tmp_path / "restricted.csv"
     csv.write_text("Subject,Family_ID\n100101,A\n100301,\n")
-    finding = find_runs("hcp", tree, families=csv)
+    finding = find_runs(Scans("hcp", tree, families=csv))
     assert {run.group for run in finding.runs} == {"family-A", "sub-100201", "sub-100301"}
     assert finding.notes[-1].startswith("2 of 3 subjects (first: 100201) have no family in restricted.csv")
     csv.write_text("Subject,Family_ID\n555555,A\n")
     with pytest.raises(InputError, match="list none of the subjects below"):
-        find_runs("hcp", tree, families=csv)
+        find_runs(Scans("hcp", tree, families=csv))
 
 
 def test_simulated_scans_are_what_was_planned(small_scans: Path) -> None:
@@ -223,7 +223,7 @@ def test_grayordinates_of_a_run(tmp_path: Path) -> None:
     for direction in ("LR", "RL"):
         folder = tree / "1" / "MNINonLinear" / "Results" / f"tfMRI_EMOTION_{direction}"
         write_series(folder / f"{folder.name}_Atlas_MSMAll.dtseries.nii", np.zeros((176, 10)))
-    volumes, dense = (find_runs("hcp", tree, variant=name).runs for name in ("minimal", "Atlas_MSMAll"))
+    volumes, dense = (find_runs(Scans("hcp", tree, variant=name)).runs for name in ("minimal", "Atlas_MSMAll"))
     assert [run.key for run in dense] == [run.key for run in volumes]
     assert {run.bold.name for run in dense} == {f"tfMRI_EMOTION_{d}_Atlas_MSMAll.dtseries.nii" for d in ("LR", "RL")}
     assert {(run.space, run.mask, run.n_times, run.t_r) for run in dense} == {("fsLR", None, 176, 0.72)}

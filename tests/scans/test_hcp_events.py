@@ -7,7 +7,7 @@ import pytest
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Event
-from fmri_saliency.scans.hcp_events import HCP_TASKS, labels_of, read_hcp_events
+from fmri_saliency.scans.hcp_events import HCP_TASKS, labels_of, read_hcp_events, read_hcp_timing
 
 
 def all_labels(events: str) -> list[str]:
@@ -66,6 +66,7 @@ def test_only_the_files_of_the_classes_are_read(tmp_path: Path) -> None:
     assert read_hcp_events(tmp_path, files, "motor", "conditions") == (rf, cue, lf, t)
     assert read_hcp_events(tmp_path, files, "motor", "ev") == (rf, cue, lf, Event(7, 1, "more"), t)
     assert read_hcp_events(tmp_path, [], "motor", "states") == ()
+    assert read_hcp_timing(tmp_path, files, "motor", "states")[1] == (rf, cue, lf, Event(7, 1, "more"), t)
 
 
 def test_a_condition_without_its_file_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.scans import HcpOptions, find_hcp, find_runs
+from fmri_saliency.scans import HcpOptions, Scans, find_hcp, find_runs
 from fmri_saliency.scans.hcp_events import HCP_TASKS
 from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
 from fmri_saliency.series.confounds import read_confounds
@@ -21,7 +21,7 @@ def folder(tree: Path, subject: str, name: str) -> Path:
 
 
 def test_every_run_is_found_with_its_length_and_its_events(s1200: Path) -> None:
-    finding = find_runs("hcp", s1200)
+    finding = find_runs(Scans("hcp", s1200))
     assert len(finding.runs) == 4 * 7 * 2 - 1
     lost = finding.log[finding.log["status"] != "found"]
     assert list(lost["run"]) == ["sub-192237_task-motor_dir-RL_run-1"]
@@ -45,7 +45,8 @@ def test_the_states_of_one_person(s1200: Path, events: str, kinds: int, number: 
 
     GAMBLING has 4 blocks of 8 trials.
     """
-    found = [event for run in find_runs("hcp", s1200, subjects=["100307"], events=events).runs for event in run.events]
+    runs = find_runs(Scans("hcp", s1200, subjects=("100307",), events=events)).runs
+    found = [event for run in runs for event in run.events]
     assert len({event.trial_type for event in found}) == kinds
     assert len(found) == 2 * number
 
@@ -60,7 +61,7 @@ def test_scans_look_like_the_release(s1200: Path) -> None:
     assert 0 < mask.sum() < mask.size
     assert (values[~mask] == 0).all()
     assert values[mask].mean() == pytest.approx(10000, rel=0.01)
-    run = find_runs("hcp", s1200, subjects=["100307"], tasks=["WM"], directions=["LR"]).runs[0]
+    run = find_runs(Scans("hcp", s1200, subjects=["100307"], tasks=["WM"], directions=["LR"])).runs[0]
     movement = read_confounds(run, ("all",)).to_numpy()
     assert movement.shape == (405, 12)
     np.testing.assert_allclose(np.diff(movement[:, :6], axis=0), movement[1:, 6:], atol=2e-6)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.scans import BidsSimulation, find_runs, simulate_bids
+from fmri_saliency.scans import BidsSimulation, Scans, find_runs, simulate_bids
 from fmri_saliency.scans.events import read_bids_events, read_fsl_events
 
 
@@ -26,7 +26,8 @@ def test_a_folder_caught_by_a_pattern_is_the_person_of_that_name(tmp_path: Path)
     (tmp_path / "runs.tsv").write_text(
         "subject\ttask\tbold\n\t\t{subject}/bold_{task}.nii.gz\nsub-01\tmove\tmore.nii.gz\n"
     )
-    assert {(run.subject, run.group) for run in find_runs("table", tmp_path / "runs.tsv").runs} == {("01", "sub-01")}
+    runs = find_runs(Scans("table", tmp_path / "runs.tsv")).runs
+    assert {(run.subject, run.group) for run in runs} == {("01", "sub-01")}
 
 
 def test_a_line_of_zeros_is_no_event(tmp_path: Path) -> None:
@@ -49,10 +50,10 @@ def test_a_run_that_cannot_be_used_can_be_excluded(tmp_path: Path) -> None:
     write_scan(tmp_path / "a.nii.gz")
     (tmp_path / "b.nii.gz").write_text("no image")
     (tmp_path / "runs.tsv").write_text("subject\ttask\tbold\n01\tx\ta.nii.gz\n02\tx\tb.nii.gz\n")
-    log = find_runs("table", tmp_path / "runs.tsv", exclude=["sub-02_task-x"]).log
+    log = find_runs(Scans("table", tmp_path / "runs.tsv", exclude=["sub-02_task-x"])).log
     assert log["run"].tolist() == ["sub-01_task-x"]
     with pytest.raises(InputError, match="'sub-03', which no run is"):
-        find_runs("table", tmp_path / "runs.tsv", exclude=["sub-03"])
+        find_runs(Scans("table", tmp_path / "runs.tsv", exclude=["sub-03"]))
 
 
 def test_spaces_of_single_people_take_one_person(cli: Callable, tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_families_of_people_that_fmriprep_preprocessed_are_kept_together(tmp_pat
     settings = BidsSimulation(("01", "02", "03"), ("look",), shape=(4, 4, 4), n_times=20)
     made = simulate_bids(tmp_path / "raw", None, settings)
     (tmp_path / "kin.csv").write_text("Subject,Family_ID\nsub-01,f1\n02,f1\n03,f2\n")
-    runs = find_runs("fmriprep", made, families=tmp_path / "kin.csv").runs
+    runs = find_runs(Scans("fmriprep", made, families=tmp_path / "kin.csv")).runs
     assert {run.subject: run.group for run in runs} == {"01": "family-f1", "02": "family-f1", "03": "family-f2"}
 
 
@@ -86,6 +87,6 @@ def test_remarks_of_two_kinds_are_two_notes(tmp_path: Path) -> None:
         path.unlink()
     for path in made.glob("sub-02/**/*desc-confounds*"):
         path.unlink()
-    notes = find_runs("fmriprep", made).notes
+    notes = find_runs(Scans("fmriprep", made)).notes
     assert [note for note in notes if note.startswith("2 of 2 runs: sub-01_task-look: no brain mask")]
     assert not [note for note in notes if "clipped" in note]

@@ -10,7 +10,7 @@ import pytest
 
 from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.records import Event
-from fmri_saliency.scans import find_runs, find_table
+from fmri_saliency.scans import Scans, find_runs, find_table
 
 Row = dict[str, str]
 EVENTS = "onset\tduration\ttrial_type\n2\t1\tgo\n20\t4\tstop\n"
@@ -146,14 +146,14 @@ def test_one_message_for_each_wrong_table(tmp_path: Path, text: str, words: str)
 def test_events_outside_the_scan_are_warned_about_and_left_out(table: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "events.tsv").write_text(EVENTS + "27\t5\tgo\n40\t1\tgo\n")
     with pytest.warns(TimingWarning, match=r"1 of 4 events lie outside .* the last ends at 41.0 s, long after"):
-        finding = find_runs("table", table({"events": "events.tsv"}))
+        finding = find_runs(Scans("table", table({"events": "events.tsv"})))
     assert finding.runs[0].events[-1] == Event(27.0, pytest.approx(1.8), "go")  # clipped at 28.8 s
     assert "the last ends at 41.0 s" in finding.notes[0]
 
 
 def test_events_that_end_long_before_the_scan_are_warned_about(table: Callable[..., Path]) -> None:
     with pytest.warns(TimingWarning, match="long before the end .* is 2.4 s .the header says 0.72 s."):
-        finding = find_runs("table", table({"events": "events.tsv"}), t_r=2.4)
+        finding = find_runs(Scans("table", table({"events": "events.tsv"}), t_r=2.4))
     assert finding.runs[0].header_t_r == 0.72
     assert finding.notes[1].startswith("The repetition time used is 2.4 s, as configured; the headers of 1 of 1 runs")
 
@@ -170,7 +170,7 @@ def test_events_without_a_type_are_left_out_and_types_stay_text(table: Callable[
 def test_events_before_the_scan_are_not_called_late(table: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "events.tsv").write_text(EVENTS + "-1.5\t1\tgo\n")
     with pytest.warns(TimingWarning, match="1 of 3 events begin before the first frame"):
-        find_runs("table", table({"events": "events.tsv"}))
+        find_runs(Scans("table", table({"events": "events.tsv"})))
 
 
 def test_a_surface_is_not_a_scan(table: Callable[..., Path], tmp_path: Path) -> None:
@@ -182,14 +182,14 @@ def test_subjects_and_tasks_can_be_chosen(table: Callable[..., Path], tmp_path: 
     for name in ("b", "c"):
         shutil.copy(tmp_path / "bold.nii.gz", tmp_path / f"{name}.nii.gz")
     path = table({}, {"subject": "sub-02", "bold": "b.nii.gz"}, {"task": "rest", "bold": "c.nii.gz"})
-    only = find_runs("table", path, subjects=("sub-02",))
+    only = find_runs(Scans("table", path, subjects=("sub-02",)))
     assert len(only.runs) == len(only.log) == 1
-    assert len(find_runs("table", path, tasks=("REST",)).runs) == 1
+    assert len(find_runs(Scans("table", path, tasks=("REST",))).runs) == 1
     with pytest.raises(InputError, match="None fits"):
-        find_runs("table", path, tasks=("sleep",))
-    without = find_runs("table", path, exclude=("sub-02", "task-REST"))
+        find_runs(Scans("table", path, tasks=("sleep",)))
+    without = find_runs(Scans("table", path, exclude=("sub-02", "task-REST")))
     assert len(without.runs) == len(without.log) == 1
     with pytest.raises(InputError, match=r"exclude in .scans. names 'task-sleep', which no run is"):
-        find_runs("table", path, exclude=("task-sleep",))
+        find_runs(Scans("table", path, exclude=("task-sleep",)))
     with pytest.raises(InputError, match=r"layout in \[scans\] must be one of hcp, table"):
-        find_runs("tabel", path)
+        find_runs(Scans("tabel", path))

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from nilearn.interfaces.fmriprep import load_confounds
 
-from fmri_saliency.errors import ConfigError, InputError
+from fmri_saliency.errors import ConfigError, InputError, ScanWarning
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.scans import BidsSimulation, find_fmriprep, simulate_bids
 from fmri_saliency.series import Cleaning, Denoise, extract_run, read_series, write_series
-from fmri_saliency.series.confounds import gather_confounds
+from fmri_saliency.series.confounds import described_by, gather_confounds
 
 AXES = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
 
@@ -193,12 +193,25 @@ def test_settings_that_exclude_each_other() -> None:
 
 def test_confounds_that_explain_everything_are_refused(noisy_run: Run, atlas: Atlas, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    columns = {f"c{k}": rng.standard_normal(noisy_run.n_times) for k in range(noisy_run.n_times - 5)}
+    columns = {f"c{k}": rng.standard_normal(noisy_run.n_times) for k in range(noisy_run.n_times - 6)}
     pd.DataFrame(columns).to_csv(tmp_path / "many.tsv", sep="\t", index=False)
     run = replace(noisy_run, confounds=tmp_path / "many.tsv")
     with pytest.raises(InputError, match=r"explain all but 4 of them: nothing of the signal would be left"):
         extract_run(run, atlas, Cleaning(confounds=("all",)))
-    extract_run(run, atlas, Cleaning(confounds=tuple(columns)[:-1]))
+    with pytest.warns(ScanWarning, match=r"leaves 5 degrees of freedom to the 40 frames of .* \(33 confounds, mean"):
+        extract_run(run, atlas, Cleaning(confounds=tuple(columns)[:-1]))
+
+
+def test_the_names_of_components_are_read_only_where_components_are_taken(run: Run) -> None:
+    about = run.confounds.with_suffix(".json")
+    compcor = Denoise(("high_pass", "compcor"), n_compcor=1)
+    assert described_by(run, compcor) == about
+    assert described_by(run, Denoise(("high_pass", "motion"))) is None
+    assert described_by(replace(run, confounds=None), compcor) is None
+    about.write_text("no JSON")
+    assert gather_confounds(run, (), Denoise(("high_pass", "motion"))).table.shape == (140, 28)
+    with pytest.raises(InputError, match="do not have what strategy"):
+        gather_confounds(run, (), compcor)
 
 
 def test_a_gap_in_one_frame_is_no_jump_after_smoothing(noisy_run: Run, atlas: Atlas) -> None:

@@ -53,17 +53,39 @@ def test_rest_is_what_no_event_and_no_window_holds_by_hand() -> None:
     classes = {"x": ("x",), "y": ("y",)}
     plain = plan_windows([one], Windows("block", length=8.0, rest=True, classes=classes))
     rest = plain.table[plain.table["label"] == "rest"]
-    # before: 0-8; between 20 and 60 s: 20, 28, 36, 44, 52; 70-78; after the button at 80: 80, 88
-    assert rest["start"].tolist() == [0, 20, 28, 36, 44, 52, 70, 80, 88]
+    # before: 0-8; between 20 and 60 s: 20, 28, 36, 44, 52; 70-78; after the button, which counts as 80-82: 82, 90
+    assert rest["start"].tolist() == [0, 20, 28, 36, 44, 52, 70, 82, 90]
     late = plan_windows([one], Windows("block", length=8.0, delay=6.0, rest=True, classes=classes))
     rest = late.table[late.table["label"] == "rest"]
-    # all 6 s later, from the scan's beginning to its end: 0, 8 (ends at 16), 26 ... 58, 76 (ends at 84), 86
-    assert rest["start"].tolist() == [0, 8, 26, 34, 42, 50, 58, 76, 86]
+    # all 6 s later, from the scan's beginning to its end: 0, 8 (ends at 16), 26 ... 58, 76 (ends at 84), 88
+    assert rest["start"].tolist() == [0, 8, 26, 34, 42, 50, 58, 76, 88]
     assert (rest["start"] - rest["onset"] == 6).all()
     after = plan_windows([one], Windows("event", length=14.0, rest=True, classes=classes))
     # windows of 14 s after brief events reach beyond them: 10-24 and 60-74 are taken
     rest = after.table[after.table["label"] == "rest"]
-    assert rest["start"].tolist() == [24, 38, 80]
+    assert rest["start"].tolist() == [24, 38, 82]
+
+
+def test_rest_keeps_clear_of_what_is_no_event_by_hand() -> None:
+    # 50 frames of 2 s, windows of 4; one event at 10-20 s; besides, a cue at 50-53 s and a press of a button at 71 s
+    one = replace(run(Event(10, 10, "x")), busy=((10, 20), (50, 53), (71, 71)))
+    plan = plan_windows([one], Windows("block", length=8.0, rest=True))
+    rest = plan.table[plan.table["label"] == "rest"]
+    # 20, 28, 36 (ends at 44); the cue takes the frames of 50-54: 54, 62 (ends at 70); the button 71-73, frames 70-74
+    assert rest["start"].tolist() == [0, 20, 28, 36, 54, 62, 74, 82, 90]
+    late = plan_windows([one], Windows("block", length=8.0, rest=True, delay=4.0, guard=8.0))
+    rest = late.table[late.table["label"] == "rest"]
+    # 14-24, 54-57 and 75-83, in frames 14-24, 54-58, 74-84
+    assert rest["start"].tolist() == [0, 24, 32, 40, 58, 66, 84, 92]
+    assert (rest["start"] - rest["onset"] == 4).all()
+
+
+def test_a_run_without_time_for_rest_is_said() -> None:
+    presses = tuple((float(second), float(second)) for second in range(0, 100, 4))
+    one = replace(run(Event(10, 10, "x"), Event(30, 10, "y")), busy=presses)
+    plan = plan_windows([one], Windows("block", length=8.0, rest=True))
+    assert set(plan.table["label"]) == {"x", "y"}
+    assert plan.left_out == ("sub-1_task-go: 'rest', nowhere is there a window's time between what happened",)
 
 
 EVENTS = st.lists(

@@ -18,7 +18,8 @@ from fmri_saliency.series import (
     read_series,
     write_series,
 )
-from fmri_saliency.series.quality import count_non_steady, measure_motion
+from fmri_saliency.series.confounds import HCP_MOVEMENT
+from fmri_saliency.series.quality import count_non_steady, mark_moved, measure_motion
 
 COLUMNS = ["trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z"]
 
@@ -157,3 +158,17 @@ def test_confounds_that_cannot_be_read_stop_a_run_only_when_they_are_asked_for(
     run = replace(noisy_run, confounds=tmp_path / "Movement_Regressors.txt")
     _, quality = extract_with_quality(run, atlas)
     assert "Expected 12 movement columns" in quality.summary()["fd_source"]
+
+
+def test_frames_of_the_hcp_are_marked_by_movement_by_hand() -> None:
+    # a rotation of 0.4 degrees is an arc of 50 mm x 0.4 x pi / 180 = 0.349 mm; with 0.2 mm it is 0.549
+    table = pd.DataFrame(np.zeros((6, 12)), columns=list(HCP_MOVEMENT))
+    table.loc[2:, "rot_y"] = 0.4
+    table.loc[4:, "rot_y"] = 0.8
+    table.loc[4:, "trans_z"] = -0.2
+    motion = measure_motion(table, 6, degrees=True)
+    np.testing.assert_allclose(motion.displacement[1:], [0, 0.349066, 0, 0.549066, 0], atol=1e-6)
+    assert mark_moved(motion, 0.5) == (4,)
+    assert mark_moved(motion, 0.3) == (2, 4)
+    assert mark_moved(motion, 0.6) == ()
+    assert mark_moved(measure_motion(table, 6), 0.5) == (2, 4)  # as radians it would be 20 mm

@@ -1,0 +1,200 @@
+"""The work in pieces for a cluster: runs found once and dealt out in chunks, then gathered.
+
+In the folder ``.workflow`` of the results lie
+
+- ``chunks/0001.json``: the runs of a chunk, as they were found, and what identifies the files that each is made from;
+- ``chunks/0001.done``: that every run of it has its series, or a note in ``failed/`` of why it cannot have them;
+- ``folds.tsv``: a row per network and fold.
+
+A file whose content would be the same is left as it is, so that its time of change tells what must be done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fmri_saliency.brain import load_chosen_atlas
+from fmri_saliency.errors import ConfigError, StepError
+from fmri_saliency.files import clear_unfinished, digest, fingerprint, read_json, write_json, write_text
+from fmri_saliency.pipeline.config import Config, to_plain, write_config
+from fmri_saliency.pipeline.extract import choose_atlas, extract_chosen, series_stems, source_links, write_log
+from fmri_saliency.pipeline.index import find, made_run, plain_run, write_index
+from fmri_saliency.pipeline.train import load_samples, plan_folds, say_plan
+from fmri_saliency.pipeline.workspace import Workspace, require, say, stamp
+from fmri_saliency.records import Atlas, Run
+from fmri_saliency.series import card_path
+
+__all__ = ["CHUNK", "extract_chunk", "gather", "index"]
+
+CHUNK = 100
+"""Runs of a chunk: minutes of work, so that starting a job (seconds) costs little and losing one (minutes) too."""
+SHOWN = 10  # failures that are said; all are in runs.tsv
+
+
+def _chunks(desk: Path) -> list[Path]:
+    return sorted((desk / "chunks").glob("*.json"))
+
+
+def _mark(chunk: Path) -> Path:
+    """Return the file that says that a chunk is done."""
+    return chunk.with_suffix(".done")
+
+
+def _write_if_new(path: Path, content: Any) -> None:
+    """Write JSON unless the file holds it already."""
+    if not path.is_file() or digest(read_json(path)) != digest(content):
+        write_json(path, content)
+
+
+def _describe(run: Run, made_from: Sequence[Any]) -> dict[str, Any]:
+    """Return a run as a chunk lists it: without its events, on which no series depends, but with a hash of all."""
+    try:
+        files: Any = [fingerprint(path) for path in (run.bold, run.mask, run.confounds)]
+    except OSError as error:  # gone since it was found: the job that extracts it says so
+        files = str(error)
+    about = plain_run(replace(run, events=(), busy=()))
+    return {**about, "state": stamp(files, plain_run(run), *made_from)}
+
+
+def _read_run(values: dict[str, Any]) -> Run:
+    return made_run({key: value for key, value in values.items() if key != "state"})
+
+
+def index(config: Config, size: int = CHUNK) -> Path:
+    """Find the runs once, and deal them out in chunks.
+
+    Chunks that hold what they held are left as they are, with the marks of what is done.
+
+    Parameters
+    ----------
+    config : Config
+    size : int
+        Runs of a chunk.
+
+    Returns
+    -------
+    Path
+        The folder ``.workflow``.
+
+    Raises
+    ------
+    ConfigError, InputError
+        If `size` is below 1, no run is found, or the runs cannot be decoded as configured.
+    """
+    if size < 1:
+        raise ConfigError(f"--chunk-size must be at least 1 run; {size} came.")
+    space = Workspace(config.output.path)
+    finding = find(config)
+    atlas, note = choose_atlas(config, finding.runs)
+    plan, folds = plan_folds(config, finding.runs)
+    say(say_plan(config, plan, folds))
+    series_stems(config, finding.runs, atlas)
+    space.begin(source_links(config))
+    write_index(config, finding)
+    write_config(config, space.root / "config.toml")
+    wanted = _deal(config, finding.runs, size, (atlas, note))
+    for number, content in enumerate(wanted, 1):
+        _write_if_new(_chunk_path(space, number), content)
+    for left in _chunks(space.desk)[len(wanted):]:
+        left.unlink()
+        _mark(left).unlink(missing_ok=True)
+    rows = [f"{network}\t{fold}\n" for network in config.decoder.networks for fold in range(1, len(folds) + 1)]
+    write_text(space.desk / "folds.tsv", "".join(rows))
+    undone = [chunk for chunk in _chunks(space.desk) if not _is_done(chunk)]
+    for chunk in undone:
+        _mark(chunk).unlink(missing_ok=True)  # that of other runs
+    say(f"{len(finding.runs)} runs in {len(wanted)} chunks, of which {len(undone)} are to be extracted.")
+    return space.desk
+
+
+def _chunk_path(space: Workspace, number: int) -> Path:
+    return space.desk / "chunks" / f"{number:04d}.json"
+
+
+def _deal(config: Config, runs: Sequence[Run], size: int, atlas: tuple[Atlas, str]) -> list[dict[str, Any]]:
+    """Return what the file of each chunk holds."""
+    made_from = (atlas[0].fingerprint, to_plain(config.cleaning))
+    described = [_describe(run, made_from) for run in runs]
+    return [
+        {"scans": stamp(to_plain(config.scans)), "note": atlas[1], "runs": described[begin : begin + size]}
+        for begin in range(0, len(described), size)
+    ]
+
+
+def _is_done(chunk: Path) -> bool:
+    """Return whether the runs of a chunk, as they are listed now, are done."""
+    mark = _mark(chunk)
+    return mark.is_file() and mark.read_text(encoding="utf-8") == digest(read_json(chunk)) + "\n"
+
+
+def extract_chunk(config: Config, number: int) -> None:
+    """Extract the runs of a chunk, and mark it as done; nothing else is looked for or loaded.
+
+    Raises
+    ------
+    StepError
+        If there is no such chunk, or it was dealt out for other scans; or at the end, when the chunk is
+        marked as done but some of its runs could not be used.
+    """
+    space = Workspace(config.output.path)
+    chunk = require(_chunk_path(space, number), "index")
+    content = read_json(chunk)
+    if content["scans"] != stamp(to_plain(config.scans)):
+        raise StepError(f"{chunk} lists the runs of another [scans]: run `fmri-saliency index CONFIG.toml` again.")
+    _mark(chunk).unlink(missing_ok=True)
+    runs = [_read_run(values) for values in content["runs"]]
+    atlas = load_chosen_atlas(config.atlas)
+    stems = series_stems(config, runs, atlas)
+    failures, words = extract_chosen(config, runs, stems, (atlas, content["note"]))
+    say(f"{words}.")
+    bad = {key: message for key, message in failures.items() if message}
+    for run in runs:  # a chunk is not done where not even the reason could be kept, as on a full disk
+        if not card_path(stems[run.key]).is_file() and not space.failure(run.key).is_file():
+            raise StepError(f"{run.key} has neither series nor a note of why not: {bad.get(run.key, 'unknown')}")
+    write_text(_mark(chunk), digest(content) + "\n")
+    if bad:
+        raise StepError(f"{len(bad)} of {len(runs)} runs could not be used:\n{_list(bad)}")
+
+
+def _list(failures: dict[str, str]) -> str:
+    lines = [f"  {key}: {message}" for key, message in failures.items()]
+    return "\n".join(lines[:SHOWN] + ([f"  ... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []))
+
+
+def gather(config: Config) -> None:
+    """Write the log of all runs, and cut the samples, once every chunk is done.
+
+    Runs that could not be used are rows of ``runs.tsv``, and stop nothing.
+
+    Raises
+    ------
+    StepError
+        If a chunk is not done, or a run has neither series nor a note of why not.
+    """
+    space = Workspace(config.output.path)
+    undone = [int(chunk.stem) for chunk in _chunks(space.desk) if not _is_done(chunk)]
+    if undone:
+        raise StepError(f"{len(undone)} of {len(_chunks(space.desk))} chunks are not done (first: {undone[0]}). Run "
+                        f"the workflow again, or `fmri-saliency extract CONFIG.toml --chunk {undone[0]}`.")
+    clear_unfinished(space.root)
+    finding = find(config)
+    atlas, _ = choose_atlas(config, finding.runs)
+    stems = series_stems(config, finding.runs, atlas)
+    absent = [run.key for run in finding.runs if not card_path(stems[run.key]).is_file()]
+    notes = {key: space.failure(key) for key in absent}
+    failures = {key: read_json(note)["message"] for key, note in notes.items() if note.is_file()}
+    if len(failures) < len(absent):
+        for chunk in _chunks(space.desk):
+            _mark(chunk).unlink(missing_ok=True)
+        first = next(key for key in absent if key not in failures)
+        raise StepError(f"{len(absent) - len(failures)} runs have no series (first: {first}): new ones, or files were "
+                        "removed. Run the workflow again, or `fmri-saliency extract CONFIG.toml`.")
+    log = write_log(space, finding, stems, failures)
+    bad = log[log["status"].isin(("unusable", "failed"))]
+    if len(bad):
+        say(f"{len(bad)} of {len(log)} runs could not be used and are left out (all are listed in "
+            f"{space.root / 'runs.tsv'}):\n{_list(dict(zip(bad['run'], bad['message'], strict=True)))}")
+    load_samples(config)

@@ -1,0 +1,87 @@
+"""Where scans are and which of them are wanted: settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fmri_saliency.errors import ConfigError, one_of
+from fmri_saliency.scans.fmriprep import BidsChoice
+from fmri_saliency.scans.hcp import VARIANTS
+from fmri_saliency.scans.hcp_events import EVENT_LABELS
+from fmri_saliency.scans.selection import check_pattern
+
+__all__ = ["LAYOUTS", "T_R_CONFLICTS", "Scans"]
+
+LAYOUTS = ("hcp", "table", "fmriprep")
+T_R_CONFLICTS = ("warn", "error")
+
+
+@dataclass(frozen=True)
+class Scans:
+    """Where the scans are.
+
+    Attributes
+    ----------
+    layout : {"hcp", "table", "fmriprep"}
+    path : Path
+        The HCP folder, the table of runs, or the derivatives of fMRIPrep.
+    t_r : float, optional
+        Seconds per frame; beats header and table.
+    space : str
+        BIDS name of the scans' template space.
+    tasks, subjects, directions : tuple of str
+        Which to take; all when empty.
+    subject_list : Path, optional
+        Instead of `subjects`: a text file, one subject a line.
+    exclude : tuple of str
+        Runs to leave out, by entities: ``sub-100307``, ``task-wm_dir-RL``.
+    variant : {"minimal", "hp0_clean_rclean_tclean", "Atlas_MSMAll", "Atlas_MSMAll_hp0_clean_rclean_tclean"}
+        For HCP: which scans of a run's folder.
+    events : {"ev", "conditions", "states", "states-23", "states-24"}
+        For HCP: which event files.
+    families : Path, optional
+        For HCP and fMRIPrep: a table with Subject and Family_ID, such as the HCP's restricted one.
+    truth : Path, optional
+        For simulated scans: the folder that holds ``truth.json``.
+    bids : BidsChoice
+        For fMRIPrep: the raw data set, and which files of a run are taken.
+    t_r_conflict : {"warn", "error"}
+        What becomes of a run whose sidecar (JSON) has another repetition time.
+    """
+
+    layout: str
+    path: Path
+    t_r: float | None = None
+    space: str = ""
+    tasks: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    subject_list: Path | None = None
+    directions: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    variant: str = "minimal"
+    events: str = "ev"
+    families: Path | None = None
+    truth: Path | None = None
+    bids: BidsChoice = field(default_factory=BidsChoice)
+    t_r_conflict: str = "warn"
+
+    def __post_init__(self) -> None:
+        one_of(self.layout, LAYOUTS, "layout in [scans]", ConfigError)
+        one_of(self.t_r_conflict, T_R_CONFLICTS, "t_r_conflict in [scans]", ConfigError)
+        if self.t_r is not None and not self.t_r > 0:
+            raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
+        if self.families is not None and self.layout == "table":
+            raise ConfigError("families in [scans] is for the layouts hcp and fmriprep; a table of runs has the column "
+                              "family.")
+        one_of(self.variant, VARIANTS, "variant in [scans]", ConfigError)
+        one_of(self.events, EVENT_LABELS, "events in [scans]", ConfigError)
+        for name, standard in (("variant", "minimal"), ("events", "ev")):
+            if getattr(self, name) != standard and self.layout != "hcp":
+                raise ConfigError(f"{name} in [scans] is for the hcp layout; this one is {self.layout}.")
+        if self.subjects and self.subject_list:
+            raise ConfigError("[scans] has both subjects and subject_list; give one of them.")
+        for pattern in self.exclude:
+            check_pattern(pattern, ConfigError)
+        if self.bids != BidsChoice() and self.layout != "fmriprep":
+            raise ConfigError(f"[scans.bids] is for the fmriprep layout; this is {self.layout}.")

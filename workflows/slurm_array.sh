@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# The whole job as plain Slurm job arrays, for sites without Snakemake.
+#
+#     sbatch slurm_array.sh config.toml        or, where jobs may not submit jobs:   bash slurm_array.sh config.toml
+#
+# It finds the runs (once), then submits: extract, an array with a task for each chunk of runs that is not done; gather,
+# when all of these have ended; train and explain, arrays with a task for each network and fold; report. To go on after
+# anything went wrong, call it again: what is done is skipped. `squeue --me` shows the jobs, and RESULTS/.workflow/logs what
+# they said. It writes the files that `fmri-saliency run CONFIG.toml` and the Snakefile write, and each goes on where another
+# stopped.
+#
+# EDIT the next two lines (delete the account where the site has none).
+#SBATCH --partition=main
+#SBATCH --account=none
+#
+# For the job that finds the runs and submits the others:
+#SBATCH --job-name=fmri-saliency
+#SBATCH --time=60
+#SBATCH --mem=4000
+#SBATCH --output=fmri-saliency-%j.log
+
+set -euo pipefail
+
+# What the other jobs ask for (memory in MB, time in minutes), for about 15,000 runs of full size; docs/scale.md has the
+# measured figures. Each can be set when calling, as in: EXTRACT_TIME=120 sbatch slurm_array.sh config.toml
+CHUNK_SIZE=${CHUNK_SIZE:-100}      # runs of a task
+EXTRACT_MEM=${EXTRACT_MEM:-4000}   # 0.8 GB; 3 GB with reader = "nilearn" or smoothing. More for n_jobs above 1
+EXTRACT_TIME=${EXTRACT_TIME:-60}   # 100 runs: 2 minutes, or 20 with reader = "nilearn"
+EXTRACT_CPUS=${EXTRACT_CPUS:-1}    # n_jobs in [output]
+GATHER_MEM=${GATHER_MEM:-4000}
+GATHER_TIME=${GATHER_TIME:-60}
+FOLD_MEM=${FOLD_MEM:-4000}         # 15,000 samples: 0.11 GB beside 0.5 GB of libraries
+FOLD_TIME=${FOLD_TIME:-240}        # under a minute an epoch, up to 100 epochs
+FOLD_CPUS=${FOLD_CPUS:-1}          # threads in [decoder]
+REPORT_MEM=${REPORT_MEM:-8000}
+REPORT_TIME=${REPORT_TIME:-120}
+AT_ONCE=${AT_ONCE:-200}            # tasks of an array that may run at a time
+ARRAY_MAX=${ARRAY_MAX:-1000}       # chunks of one array: sites refuse larger ones (MaxArraySize, 1001 by default)
+
+# What a job does that this script submitted: it ends with the exit code of its command.
+if [ "${2:-}" = task ]; then
+    config=$1 step=$3 list=${4:-}
+    row=
+    [ -z "$list" ] || row=$(sed -n "${SLURM_ARRAY_TASK_ID}p" "$list")
+    case $step in
+    extract)
+        # exit code 1 says that some runs could not be used: rows of runs.tsv, which stop nothing
+        done=$(dirname "$list")/chunks/$(printf %04d "$row").done
+        fmri-saliency extract "$config" --chunk "$row" || test -f "$done"
+        ;;
+    gather)
+        fmri-saliency gather "$config"
+        ;;
+    report)
+        fmri-saliency train "$config"
+        fmri-saliency explain "$config"
+        fmri-saliency report "$config"
+        ;;
+    *)
+        read -r network fold <<<"$row"
+        fmri-saliency "$step" "$config" --fold "$fold" --network "$network"
+        ;;
+    esac
+    exit
+fi
+
+if [ $# -ne 1 ] || [ ! -f "$1" ]; then
+    echo "usage: sbatch slurm_array.sh CONFIG.toml" >&2
+    exit 2
+fi
+config=$(realpath "$1")
+script=$0  # of a job: a copy that lasts as long as the job does
+if [ -n "${SLURM_JOB_ID:-}" ]; then  # what was chosen when calling holds for all jobs
+    export SBATCH_PARTITION=$SLURM_JOB_PARTITION
+    [ -z "${SLURM_JOB_ACCOUNT:-}" ] || export SBATCH_ACCOUNT=$SLURM_JOB_ACCOUNT
+fi
+name=fmri-saliency-$(cksum <<<"$config" | cut -d " " -f 1)
+if [ -n "$(squeue --me --noheader --name "$name")" ]; then
+    echo "Jobs of an earlier call for $config are still there: wait for them, or cancel them with" >&2
+    echo "  scancel --me --name $name" >&2
+    exit 1
+fi
+
+desk=$(fmri-saliency index "$config" --chunk-size "$CHUNK_SIZE")
+mkdir -p "$desk/logs"
+rm -f "$desk"/chunks.todo*
+for chunk in "$desk"/chunks/*.json; do
+    [ -f "${chunk%.json}.done" ] || basename "$chunk" .json
+done | sed 's/^0*//' | split -l "$ARRAY_MAX" - "$desk/chunks.todo."
+
+# submit DEPENDENCY STEP MEMORY MINUTES CPUS [LIST [MORE]]: a job, or an array with a task for each line of a list; prints
+# its number
+submit() {
+    local dependency=$1 step=$2 memory=$3 minutes=$4 cpus=$5 list=${6:-}
+    shift $(($# < 6 ? $# : 6))
+    local options=(--parsable --job-name "$name" --mem "$memory" --time "$minutes" --ntasks 1 --cpus-per-task "$cpus")
+    [ -z "$dependency" ] || options+=(--dependency "$dependency" --kill-on-invalid-dep=yes)
+    if [ -n "$list" ]; then
+        options+=(--array "1-$(wc -l <"$list")%$AT_ONCE" --output "$desk/logs/$step-%A_%a.log")
+    else
+        options+=(--output "$desk/logs/$step-%j.log")
+    fi
+    sbatch "${options[@]}" "$@" "$script" "$config" task "$step" "$list" | cut -d ";" -f 1
+}
+
+gpu=()
+grep -Eq '^ *device *= *"cuda' "$config" && gpu=(--gpus=1)
+extracted=
+for list in "$desk"/chunks.todo.*; do
+    [ -f "$list" ] || continue  # every chunk is done
+    extracted+=:$(submit "" extract "$EXTRACT_MEM" "$EXTRACT_TIME" "$EXTRACT_CPUS" "$list")
+done
+# afterany: gather looks for itself whether every chunk was finished, and stops what follows if not
+gathered=$(submit "${extracted:+afterany$extracted}" gather "$GATHER_MEM" "$GATHER_TIME" 1)
+folds=$desk/folds.tsv
+trained=$(submit "afterok:$gathered" train "$FOLD_MEM" "$FOLD_TIME" "$FOLD_CPUS" "$folds" "${gpu[@]}")
+explained=$(submit "aftercorr:$trained" explain "$FOLD_MEM" "$FOLD_TIME" "$FOLD_CPUS" "$folds" "${gpu[@]}")
+reported=$(submit "afterok:$explained" report "$REPORT_MEM" "$REPORT_TIME" "$FOLD_CPUS" "" "${gpu[@]}")
+echo "Submitted: extract${extracted:- (done)}, gather $gathered, train $trained, explain $explained, report $reported."
+echo "squeue --me --name $name shows them; what they say is in $desk/logs. If one fails, call this again."
