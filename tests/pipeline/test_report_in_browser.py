@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+
 @pytest.fixture(scope="module")
 def browser(need: Callable[[str], str]) -> Iterator[Any]:
     """Start the Chromium of this machine without a window, or skip, saying so."""
