@@ -107,7 +107,7 @@ def test_the_page_stands_alone(results: Path) -> None:
     assert "default-src 'none'" in unescape(page)  # the browser refuses whatever is not in the page
     assert set(re.findall(r'src="(.{11})', page)) == {"data:image/"}
     images = re.findall(r'<img [^>]*alt="([^"]+)"', page)
-    assert len(images) == 4 * 5 + 4  # of each class also the slider's two layers
+    assert len(images) == 4 * 7 + 5  # of each class five figures and the slider's two layers
     for words in ("95 % interval", "chance", "recovery of regions", "logistic-regression", "held-out subjects"):
         assert words in page
 
