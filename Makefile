@@ -30,7 +30,7 @@ $(VENV)/.installed: $(SOURCES)
 
 # snakemake asks for packaging < 26 and nilearn for packaging >= 26: it gets an environment of its own
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,validate]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,validate,browser]"
 	$(PYTHON) -m venv $(VENV)/snakemake
 	$(VENV)/snakemake/bin/python -m pip install --quiet "snakemake>=9,<10" "snakemake-executor-plugin-slurm>=2.8,<3"
 	touch $@

@@ -36,7 +36,7 @@ STEPS = {
     "train": "step 2: samples, and decoders tested on held-out people",
     "explain": "step 3: saliency of held-out samples, maps per class",
     "judge": "step 4: checks of the maps",
-    "report": "step 5: figures and the page (runs the checks first)",
+    "report": "step 5: figures and the page (runs the checks first); a partial page after a job that was stopped",
 }
 
 
@@ -88,11 +88,10 @@ def _judge(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from fmri_saliency.pipeline import judge, load_config, report
+    from fmri_saliency.pipeline import load_config
+    from fmri_saliency.pipeline.run import judge_and_report
 
-    config = load_config(options.config)
-    judge(config)
-    print(report(config))
+    print(judge_and_report(load_config(options.config)))
 
 
 def _runs(options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 from fmri_saliency.evidence.faithful import Curves, faithfulness, infidelity
 from fmri_saliency.evidence.gate import gate, passes
 from fmri_saliency.evidence.group import GroupStatistics, group_statistics
+from fmri_saliency.evidence.holds import Verdict, say_whether_it_holds
 from fmri_saliency.evidence.localise import Localisation, localise, localise_classes, mass_areas, paper_scores
 from fmri_saliency.evidence.naive import NAIVE, class_difference, naive_maps
 from fmri_saliency.evidence.null import Band, Likeness, compare_maps, profile_band, renew_from_output, time_profile
@@ -36,6 +37,7 @@ __all__ = [
     "Spread",
     "Suppression",
     "TimeSpan",
+    "Verdict",
     "best_rival",
     "class_difference",
     "compare_maps",
@@ -61,6 +63,7 @@ __all__ = [
     "renew_from_output",
     "retrain",
     "say_verdict",
+    "say_whether_it_holds",
     "summarise",
     "suppression",
     "time_profile",

@@ -37,11 +37,13 @@ from fmri_saliency.saliency import (
 )
 
 __all__ = [
+    "FoldStamps",
     "check_explained",
     "class_atlas",
     "class_entities",
     "explain",
     "explain_fold",
+    "fold_stamps",
     "network_table",
     "region_table",
 ]
@@ -197,6 +199,35 @@ def check_explained(config: Config) -> str:
             raise StepError(f"{card} was made with other settings or samples: run `fmri-saliency explain CONFIG.toml` "
                             "again.")
     return stamp({network: class_inputs(every) for network, every in plan.explained.items()})
+
+
+@dataclass(frozen=True)
+class FoldStamps:
+    """What identifies the scores of every network, and decoder and saliency of each of its folds.
+
+    Attributes
+    ----------
+    scores : dict
+        Network, or linear baseline, to stamp.
+    trained, explained : dict
+        Network to a stamp for each fold.
+    """
+
+    scores: dict[str, str]
+    trained: dict[str, list[str]]
+    explained: dict[str, list[str]]
+
+
+def fold_stamps(config: Config) -> FoldStamps:
+    """Return what identifies the results of all folds, as the configuration asks for them.
+
+    Raises
+    ------
+    StepError
+        If there are no series, or they are out of date.
+    """
+    plan = _plan(config)
+    return FoldStamps(plan.scores, plan.trained, plan.explained)
 
 
 def _check_trained(config: Config, plan: _Plan) -> None:

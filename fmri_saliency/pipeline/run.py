@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmri_saliency.errors import StepError
+from fmri_saliency.errors import FmriSaliencyError, StepError
 from fmri_saliency.files import clear_unfinished
 from fmri_saliency.locks import clear_stale
 from fmri_saliency.pipeline.config import Config
@@ -12,13 +12,13 @@ from fmri_saliency.pipeline.explain import explain
 from fmri_saliency.pipeline.extract import extract
 from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
-from fmri_saliency.pipeline.report import report
+from fmri_saliency.pipeline.report import leave_report, report
 from fmri_saliency.pipeline.train import foresee, train
 from fmri_saliency.pipeline.view import say_view
 from fmri_saliency.pipeline.whole import is_whole
 from fmri_saliency.pipeline.workspace import Workspace, say
 
-__all__ = ["check_log", "run_all"]
+__all__ = ["check_log", "judge_and_report", "run_all"]
 
 
 def check_log(log: object, where: Path) -> None:
@@ -47,22 +47,50 @@ def run_all(config: Config) -> Path:
     Raises
     ------
     StepError
-        At the end, when the report is written but some runs could not be used.
+        At the end, when the report is written but some runs could not be used; or where a step failed: then the
+        report says so, and shows what was done before.
     """
     if config.output.path.is_dir():
         clear_unfinished(config.output.path)
         clear_stale(Workspace(config.output.path).desk)
     finding = find(config)
     say(foresee(config, finding.runs))
-    log = extract(config, finding=finding)
-    train(config)
-    if is_whole(config):
-        page = config.output.path / "report.html"
+    try:
+        log = extract(config, finding=finding)
+        train(config)
+        whole = is_whole(config)
+        if not whole:
+            explain(config)
+            judge(config)
+    except FmriSaliencyError as error:
+        leave_report(config, error)
+        raise
+    page = config.output.path / "report.html"
+    if whole:
         say(f"Up to date: maps, checks and {page}.")
     else:
-        explain(config)
-        judge(config)
-        page = report(config)
+        report(config)
     say_view(config.output.path)
     check_log(log, config.output.path)
     return page
+
+
+def judge_and_report(config: Config) -> Path:
+    """Check the maps and write the report; after a job that was stopped, a partial report.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    FmriSaliencyError
+        If the maps cannot be checked; the partial report is written before.
+    """
+    try:
+        judge(config)
+    except FmriSaliencyError as error:
+        leave_report(config, error)
+        raise
+    return report(config)

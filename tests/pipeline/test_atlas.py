@@ -74,7 +74,7 @@ def check_networks(regions: pd.DataFrame, out: Path) -> None:
     assert networks["n_regions"].tolist() == [2] * 12
     np.testing.assert_allclose(networks.groupby("class")["share"].sum(), 1.0, atol=1e-5)
     page = (out / "report.html").read_text()
-    for words in ("least squares on the atlas&#39;s maps", "<th>Network</th>", "<td>net1</td>"):
+    for words in ("least squares on the atlas&#39;s maps", '<th scope="col">Network</th>', "<td>net1</td>"):
         assert words in page
 
 

@@ -1,0 +1,253 @@
+"""The part of the page about a class: the brain through time, the map, and the leading regions."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from fmri_saliency.attribution import METHODS
+from fmri_saliency.bids import clean_label
+from fmri_saliency.files import atomic_path
+from fmri_saliency.pipeline.config import Config
+from fmri_saliency.pipeline.pictures import draw_picture
+from fmri_saliency.pipeline.workspace import Workspace
+from fmri_saliency.plotting import (
+    GlassFilm,
+    draw_glass_film,
+    plot_glass,
+    plot_glass_strip,
+    plot_region_time,
+    plot_surface,
+    plot_time_courses,
+    view_volume,
+)
+from fmri_saliency.records import Atlas, Event, Run, Saliency
+from fmri_saliency.report import Film, Volume
+from fmri_saliency.series import REST
+
+__all__ = ["ClassSetting", "class_part", "clock_of"]
+
+N_LEADING = 20
+N_COURSES = 4
+N_MOMENTS = 5
+MAX_FRAMES = 60
+"""Moments of the slider; longer windows show every second, third ... frame."""
+FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
+ORDINALS = {2: "second", 3: "third"}
+
+
+@dataclass(frozen=True)
+class ClassSetting:
+    """What the parts of all classes share.
+
+    Attributes
+    ----------
+    config : Config
+    classes : Saliency
+    whole : Saliency
+        Per sample.
+    people : ndarray of str, shape (n_samples,)
+        Whose each sample is.
+    atlas : Atlas
+    runs : sequence of Run
+    table : DataFrame
+        Leading regions of all classes.
+    table_path : str
+        Where it lies, from the folder of the page.
+    open_volumes : tuple of str
+        The classes whose map can be clicked through.
+    """
+
+    config: Config
+    classes: Saliency
+    whole: Saliency
+    people: np.ndarray
+    atlas: Atlas
+    runs: Sequence[Run]
+    table: pd.DataFrame
+    table_path: str
+    open_volumes: tuple[str, ...] = ()
+
+    @property
+    def signed(self) -> bool:
+        """Whether a negative value speaks against a class."""
+        return METHODS[self.classes.method].signed
+
+
+def clock_of(config: Config) -> str:
+    """Return the label of time axes."""
+    return f"Time from the {config.samples.zero} (s)"
+
+
+def _class_events(config: Config, runs: Sequence[Run], label: str, start: float, stop: float) -> list[Event]:
+    """Return the events to mark above a class's map, in seconds from the run's first frame or the event's onset."""
+    if config.samples.unit == "run":
+        events = list(next(run for run in runs if run.task == label).events)
+    elif config.samples.rest and label == REST:
+        events = []
+    elif config.samples.unit == "block":  # a piece of a block is as long as its window
+        events = [Event(0.0, stop - start, label)]
+    else:
+        kinds = config.samples.classes.get(label, (label,))
+        lasting = [e.duration for run in runs for e in run.events if e.trial_type in kinds]
+        events = [Event(0.0, float(np.median(lasting)), label)]
+    return [e for e in events if max(e.onset, start) < min(e.onset + max(e.duration, 1e-6), stop)]
+
+
+def _words(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _leading(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
+    rows = []
+    for row in table[table["class"] == label].head(N_LEADING).to_dict("records"):
+        place = [row.get(axis) for axis in "xyz"]
+        known = all(isinstance(v, int | float) and np.isfinite(v) for v in place)
+        rows.append(
+            {
+                "rank": row["rank"],
+                "region": row["region"],
+                "hemisphere": _words(row.get("hemisphere")),
+                "network": _words(row.get("network")),
+                "centre": ", ".join(f"{v:g}" for v in place) if known else "",
+                "mean": f"{row['mean']:.4g}",
+                "mean_abs": f"{row['mean_abs']:.4g}",
+                "peak": f"{row['peak_s']:.1f}",
+            }
+        )
+    return rows
+
+
+def _networks(atlas: Atlas, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the network of each named region; nothing where the atlas knows none."""
+    if "network" not in atlas.regions:
+        return ()
+    known = dict(zip(atlas.names, atlas.regions["network"].fillna("none").astype(str), strict=True))
+    return tuple(known[name] for name in names)
+
+
+def _save_sheet(film: GlassFilm) -> bytes:
+    """Return the moments below each other as WebP without loss."""
+    n, height, width = film.frames.shape
+    sheet = Image.frombytes("P", (width, n * height), film.frames.tobytes())
+    sheet.putpalette(film.colours.tobytes())
+    stream = io.BytesIO()
+    sheet.convert("RGB").save(stream, "webp", lossless=True, method=4)
+    return stream.getvalue()
+
+
+def _save_outlines(film: GlassFilm) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(film.outlines).save(stream, "png", optimize=True)
+    return stream.getvalue()
+
+
+def _film(setting: ClassSetting, position: int, path: Path) -> Film | None:
+    """Draw the brain through time; None for grayordinates, which have no glass brain."""
+    classes, label = setting.classes, setting.classes.labels[position]
+    if setting.atlas.grayordinates is not None:
+        return None
+    values = classes.values[position]
+    every = -(-len(values) // MAX_FRAMES)
+    moments = np.arange(0, len(values), every)
+    film = draw_glass_film(values[moments], setting.atlas, classes.unit, signed=setting.signed)
+    sheet = _save_sheet(film)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(sheet)
+    first = int(np.abs(values[moments]).sum(axis=1).argmax())
+    skipped = "" if every == 1 else f"every {ORDINALS.get(every, f'{every}th')} frame, "
+    caption = f"{label}: glass brains at {len(moments)} moments ({skipped}{classes.unit}), one range of colours; the " \
+              f"slider says which. It begins at the moment with most saliency. {clock_of(setting.config)}."
+    size = (film.frames.shape[2], film.frames.shape[1])
+    times = tuple(f"{classes.start + moment * classes.t_r:.2f} s" for moment in moments)
+    return Film(sheet, _save_outlines(film), size, times, first, caption)
+
+
+def _volume(setting: ClassSetting, position: int) -> Volume | None:
+    label = setting.classes.labels[position]
+    if label not in setting.open_volumes or setting.atlas.grayordinates is not None:
+        return None
+    values = setting.classes.values[position].mean(axis=0)
+    page = view_volume(values, setting.atlas, f"class-{clean_label(label)}", signed=setting.signed)
+    return Volume(page, f"{label}: click through the mean over time, slice by slice, on the MNI template")
+
+
+def _courses(setting: ClassSetting, label: str) -> tuple[list[str], np.ndarray]:
+    """Return the leading regions of a class, and their course over time in each person, the mean of its samples."""
+    names = setting.table.loc[setting.table["class"] == label, "region"].head(N_COURSES).astype(str).tolist()
+    columns = [setting.whole.names.index(name) for name in names]
+    rows = np.flatnonzero(np.array(setting.whole.labels) == label)
+    values = np.stack([setting.whole.values[row][:, columns] for row in rows])
+    people = setting.people[rows]
+    return names, np.stack([values[people == person].mean(axis=0) for person in dict.fromkeys(people)])
+
+
+def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, Any]:
+    config, classes, atlas = setting.config, setting.classes, setting.atlas
+    label, values = classes.labels[position], classes.values[position]
+    stem, start, unit = clean_label(label), classes.start, classes.unit
+    frames = classes.moments(N_MOMENTS)[position]
+    events = _class_events(config, setting.runs, label, start, start + len(values) * classes.t_r)
+    mean, signed = values.mean(axis=0), setting.signed
+    glass = plot_glass(mean, atlas, f"{label}: mean over time", unit, signed=signed)
+    strip = plot_glass_strip(
+        values, atlas, classes.t_r, [start + k * classes.t_r for k in frames], label, start, unit, signed=signed
+    )
+    heatmap = plot_region_time(
+        values, classes.names, classes.t_r, events, label, unit, start, clock_of(config),
+        _networks(atlas, classes.names), signed=signed,
+    )  # fmt: skip
+    names, people = _courses(setting, label)
+    courses = plot_time_courses(people, names, classes.t_r, events, f"{label}: leading regions", unit, start,
+                                clock_of(config))  # fmt: skip
+    surface = None
+    if atlas.is_mni and atlas.grayordinates is None:
+        surface = draw_picture(plot_surface(mean, atlas, f"{label}: mean over time", unit, signed=signed),
+                               folder / f"class-{stem}_surface.png",
+                               f"{label}: mean over time, on the cortex of fsaverage5.")  # fmt: skip
+    bars = "; bars on top mark the events, with the BOLD response that they would evoke" if events else ""
+    which = "every moment of the window" if len(frames) == len(values) else \
+        f"the moment with most saliency in each {FRACTIONS[len(frames)]} of the window"
+    return {
+        "glass": draw_picture(glass, folder / f"class-{stem}_glass.png",
+                          f"Saliency of {label}, mean over time and {classes.n_averaged[position]} held-out samples."),
+        "strip": draw_picture(strip, folder / f"class-{stem}_strip.png",
+                          f"{label} at {which}, one range of colours. {clock_of(config)}."),
+        "heatmap": draw_picture(heatmap, folder / f"class-{stem}_heatmap.png",
+                            f"{label}: every region at every moment{bars}."),
+        "courses": draw_picture(courses, folder / f"class-{stem}_courses.png",
+                            f"{label}: the {len(names)} leading regions through time, mean and 95 % interval over "
+                            f"{len(people)} {'person' if len(people) == 1 else 'people'}{bars}."),
+        "surface": surface,
+    }  # fmt: skip
+
+
+def class_part(setting: ClassSetting, position: int) -> dict[str, Any]:
+    """Draw what the page shows of the class at `position`.
+
+    Returns
+    -------
+    dict
+        `id`, `name`, `film`, `volume` and `surface` (None where there is none), `glass`, `strip`, `heatmap`,
+        `courses`, `regions`, `n_regions`, `table`.
+    """
+    classes = setting.classes
+    label, folder = classes.labels[position], Workspace(setting.config.output.path).root / "figures"
+    stem = clean_label(label)
+    return {
+        "id": f"class-{stem}",
+        "name": f"{label} ({classes.n_averaged[position]} held-out samples)",
+        "film": _film(setting, position, folder / f"class-{stem}_film.webp"),
+        "volume": _volume(setting, position),
+        **_pictures(setting, position, folder),
+        "regions": _leading(setting.table, label),
+        "n_regions": int((setting.table["class"] == label).sum()),
+        "table": setting.table_path,
+    }

@@ -1,0 +1,69 @@
+"""A job that is stopped after each step, and the page that its output folder gives then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fmri_saliency.cli import main
+
+CONFIG = """
+[scans]
+layout = "hcp"
+path = "{scans}"
+space = "MNI152NLin2009aSym"
+truth = "{scans}/truth"
+[decoder]
+folds = 3
+compare = []
+[decoder.architecture]
+hidden_size = 4
+[decoder.training]
+max_epochs = 3
+[saliency]
+method = "input-x-gradient"
+smoothing = 6.0
+[output]
+path = "results"
+"""
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The report after every step of a job, and what the command line said of it.
+
+    Attributes
+    ----------
+    config : Path
+    pages : dict
+        Step to the text of the page after it.
+    codes : dict
+        Step to the exit code of ``fmri-saliency report``.
+    """
+
+    config: Path
+    pages: dict[str, str]
+    codes: dict[str, int]
+
+    @property
+    def whole(self) -> Path:
+        """The report at the end."""
+        return self.config.parent / "results" / "report.html"
+
+
+@pytest.fixture(scope="session")
+def pages(small_scans: Path, tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    """Run a small job step by step, and report after each."""
+    config = tmp_path_factory.mktemp("report") / "small.toml"
+    config.write_text(CONFIG.format(scans=(small_scans / "scans").as_posix()))
+    found, codes = {}, {}
+    for step in ("extract", "train", "explain"):
+        assert main([step, str(config)]) == 0
+        if step != "explain":
+            codes[step] = main(["report", str(config)])
+            found[step] = (config.parent / "results" / "report.html").read_text(encoding="utf-8")
+    codes["judge"] = main(["report", str(config)])
+    found["judge"] = (config.parent / "results" / "report.html").read_text(encoding="utf-8")
+    return Pages(config, found, codes)
