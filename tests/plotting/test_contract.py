@@ -49,7 +49,7 @@ def figure(example: Example) -> Figure:
 def test_every_figure_has_an_example() -> None:
     public = {name for name in plotting.__all__ if name.startswith("plot_")}
     assert {name.split()[0] for name in EXAMPLES} == public
-    assert set(plotting.__all__) - public == {"animate_glass"}
+    assert set(plotting.__all__) - public == {"GlassFilm", "animate_glass", "draw_glass_film", "view_volume"}
     for function in (getattr(plotting, name) for name in public):
         axes = inspect.signature(function).parameters["axes"]
         assert axes.default is None, function
