@@ -23,6 +23,11 @@ if [ -f {flags}/hungry-$1-$4 ]; then {python} -c "import time; held = bytearray(
 export PYTHONPATH={source}
 exec {python} -m fmri_saliency.cli "$@"
 """
+# Snakemake's jobs forget SLURM_CONF; on other clusters the configuration is where Slurm looks for it
+SRUN = """#!/bin/bash
+export SLURM_CONF={configuration}
+exec {srun} "$@"
+"""
 
 
 @pytest.fixture(scope="session")
@@ -53,10 +58,14 @@ def folder(cluster: Cluster, small_scans: Path, tmp_path: Path) -> Path:
     made = make_folder(tmp_path / "work", small_scans)
     (tmp_path / "flags").mkdir()
     (tmp_path / "bin").mkdir()
-    command = tmp_path / "bin" / "fmri-saliency"
     source = Path(main.__code__.co_filename).parents[1]
-    command.write_text(STAND_IN.format(flags=tmp_path / "flags", python=sys.executable, source=source))
-    command.chmod(0o755)
+    stand_ins = {
+        "fmri-saliency": STAND_IN.format(flags=tmp_path / "flags", python=sys.executable, source=source),
+        "srun": SRUN.format(configuration=cluster.folder / "slurm.conf", srun=shutil.which("srun")),
+    }
+    for name, text in stand_ins.items():
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
     return made
 
 
