@@ -114,6 +114,6 @@ class Cluster:
         lines = self.call("squeue", "--noheader", "--format=%i|%j", *chosen, check=False).splitlines()
         return [tuple(line.split("|", 1)) for line in lines if "|" in line]
 
-    def wait_until_empty(self, seconds: float = 240) -> None:
+    def wait_until_empty(self, seconds: float = 900) -> None:
         """Wait until no job is in the queue."""
         wait_for(lambda: not self.call("squeue", "--noheader").strip(), seconds, "an empty queue")
