@@ -49,6 +49,7 @@ def real_data() -> Callable[[str], Path]:
 PROGRAMS = {
     "browser": ("chromium", "chromium-browser", "google-chrome"),
     "fsleyes": ("fsleyes",),
+    "slurm": ("slurmctld",),
     "validator": ("bids-validator-deno",),
     "workbench": ("wb_command",),
 }

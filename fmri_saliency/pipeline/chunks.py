@@ -22,7 +22,7 @@ from fmri_saliency.files import clear_unfinished, digest, fingerprint, read_json
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, extract_chosen, series_stems, write_log
-from fmri_saliency.pipeline.index import find, made_run, plain_run, write_index
+from fmri_saliency.pipeline.index import find, known_runs, made_run, plain_run, write_index
 from fmri_saliency.pipeline.train import load_samples, plan_folds, say_plan
 from fmri_saliency.pipeline.workspace import Workspace, require, say, stamp
 from fmri_saliency.records import Atlas, Run
@@ -180,7 +180,7 @@ def gather(config: Config) -> None:
         raise StepError(f"{len(undone)} of {len(_chunks(space.desk))} chunks are not done (first: {undone[0]}). Run "
                         f"the workflow again, or `fmri-saliency extract CONFIG.toml --chunk {undone[0]}`.")
     clear_unfinished(space.root)
-    finding = find(config)
+    finding = known_runs(config)
     atlas, _ = choose_atlas(config, finding.runs)
     stems = series_stems(config, finding.runs, atlas)
     absent = [run.key for run in finding.runs if not card_path(stems[run.key]).is_file()]

@@ -62,6 +62,7 @@ def test_the_script_is_sound(tmp_path: Path) -> None:
     assert f"CHUNK_SIZE:-{CHUNK}" in script.read_text()
 
 
+@pytest.mark.timeout(2400)
 def test_snakemake_gives_the_same_files(cli: Callable, small_config: Path, tmp_path: Path) -> None:
     if shutil.which("snakemake") is None:
         pytest.skip("snakemake is not on the PATH (`make test` installs it in an environment of its own)")
