@@ -273,7 +273,11 @@ def report(config: Config, stopped: Exception | None = None) -> Path:
     StepError
         If nothing has been done yet, so that there is no page; or, when the page is written, if it is partial.
     """
-    with Workspace(config.output.path).alone("report"):
+    space = Workspace(config.output.path)
+    if not (space.root / "dataset_description.json").is_file():
+        raise StepError(f"There are no results in {space.root}: run `fmri-saliency run CONFIG.toml` first.")
+    begin(config)
+    with space.alone("report"):
         return _report(config, stopped)
 
 
@@ -285,13 +289,9 @@ def _card(config: Config) -> dict[str, Any]:
 
 
 def _report(config: Config, stopped: Exception | None) -> Path:
-    space = Workspace(config.output.path)
-    if not (space.root / "dataset_description.json").is_file():
-        raise StepError(f"There are no results in {space.root}: run `fmri-saliency run CONFIG.toml` first.")
-    begin(config)
     content, progress = _content(config, stopped)
     volumes = [part["volume"] for part in content["classes"] if part["volume"]]
-    page = space.root / "report.html"
+    page = config.output.path / "report.html"
     page.with_suffix(".json").unlink(missing_ok=True)
     write_text(page, make_page(content, volumes=volumes))
     if progress.complete and stopped is None:
