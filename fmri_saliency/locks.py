@@ -98,7 +98,7 @@ def _place(desk: Path, work: str) -> Path:
     return Path(desk) / "working" / (work.replace("/", "__") + ".json")
 
 
-_held: set[Path] = set()
+_held: dict[Path, int] = {}  # and the threads that hold it
 _beating: list[threading.Thread] = []
 
 
@@ -166,7 +166,7 @@ def hold(desk: Path, work: str, wait: bool = True, doing: str = "") -> Iterator[
     Parameters
     ----------
     desk : Path
-        Folder of what is known about the work, ``.status`` of an output folder.
+        Folder of what is known about the work, ``.workflow`` of an output folder.
     work : str
         Such as ``train/lstm/fold-1``.
     wait : bool
@@ -180,6 +180,8 @@ def hold(desk: Path, work: str, wait: bool = True, doing: str = "") -> Iterator[
         Whether the work is held.
     """
     path = _place(desk, work)
+    if _held.get(path) == threading.get_ident():  # it would wait for itself
+        raise RuntimeError(f"{work} is held already, by this very thread")
     holder = _take(path, doing or work)
     while holder is None:
         if _is_free(path):
@@ -192,11 +194,11 @@ def hold(desk: Path, work: str, wait: bool = True, doing: str = "") -> Iterator[
     if not _beating:
         _beating.append(threading.Thread(target=_beat, daemon=True))
         _beating[0].start()
-    _held.add(path)
+    _held[path] = threading.get_ident()
     try:
         yield True
     finally:
-        _held.discard(path)
+        _held.pop(path, None)
         now = _read(path)
         if now is not None and now.token == holder.token:
             path.unlink(missing_ok=True)

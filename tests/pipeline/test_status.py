@@ -359,3 +359,12 @@ def test_names_of_sources() -> None:
     outside = Path("/f/ä b.nii")
     assert find_source(bids_uri(outside, roots), {}) == outside
     assert find_source("bids:other:x", roots) is None
+
+
+def test_what_a_thread_holds_it_cannot_wait_for(tmp_path: Path) -> None:
+    with hold(tmp_path, "group"):
+        with pytest.raises(RuntimeError, match="group is held already, by this very thread"), hold(tmp_path, "group"):
+            pass
+        assert [holder.work for holder in read_holders(tmp_path)] == ["group"]
+    with hold(tmp_path, "group") as held:
+        assert held
