@@ -150,7 +150,7 @@ def test_the_page_stands_alone(done: Path) -> None:
     page = Page(text)
     assert len(page.images) == 3
     for image in page.images:
-        assert image["src"].startswith("data:image/png;base64,")
+        assert image["src"].startswith("data:image/webp;base64,")
         assert len(image["alt"]) > 40
     assert not page.tags & {"script", "link"}
     assert "http" not in text

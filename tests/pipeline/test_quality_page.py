@@ -107,7 +107,7 @@ def test_numbers_in_the_page_are_the_tables(cli: Callable, study: Path) -> None:
     assert "6 regions, of which 1 are covered in part and 2 not at all; mean coverage 0.6" in page
     assert 'href="report.html"' in page
     for tag in re.findall("<img.*?>", page):
-        assert re.search(r'src="data:image/png;base64,.{500,}" alt=".{30,}"', tag)
+        assert re.search(r'src="data:image/webp;base64,.{500,}" alt=".{30,}"', tag)
     assert page.count("<img") == 6
 
 
