@@ -96,7 +96,7 @@ def made_run(values: dict[str, Any]) -> Run:
 
 
 def write_index(config: Config, finding: Finding) -> None:
-    """Keep what was found in ``runs.json`` of the output folder, if that is there; without it, runs are looked for."""
+    """Keep what was found in ``.workflow/runs.json`` where there is an output folder; else runs are looked for."""
     space = Workspace(config.output.path)
     if not (space.root / "dataset_description.json").is_file():
         return
@@ -107,6 +107,7 @@ def write_index(config: Config, finding: Finding) -> None:
         "runs": [plain_run(run) for run in finding.runs],
     }
     with suppress(OSError):
+        space.index.parent.mkdir(exist_ok=True)
         write_text(space.index, json.dumps(content, separators=(",", ":")) + "\n")
 
 

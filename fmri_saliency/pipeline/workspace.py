@@ -19,7 +19,7 @@ from fmri_saliency.locks import hold, note_time
 __all__ = ["Workspace", "differences", "is_done", "name_changes", "say", "stamp"]
 
 IGNORED = (
-    "config.toml", "runs.tsv", "runs.json", "quality.tsv", "report.html", "report.json", "quality.html", "view.sh",
+    "config.toml", "runs.tsv", "quality.tsv", "report.html", "report.json", "quality.html", "view.sh",
     "search",
     "samples", "decoder", "saliency", "evidence", "figures", "group", "fsleyes",  # with a slash only their files match
     "**/*_timeseries.tsv", "**/*_timeseries.json", "**/*_stat-coverage_bold.tsv", "**/*_regions.tsv",
@@ -39,7 +39,7 @@ class Workspace:
     @property
     def index(self) -> Path:
         """The runs that were found."""
-        return self.root / "runs.json"
+        return self.desk / "runs.json"
 
     @property
     def samples(self) -> Path:

@@ -91,11 +91,12 @@ def mark_negative(
     ContourSet or None
         Nothing where nothing is below.
     """
-    if np.ma.filled(pixels, 0.0).min() >= -limit / 3:
+    values = np.pad(np.ma.filled(pixels, 0.0), 1)  # lines close at the edge, and one row is enough
+    if values.min() >= -limit / 3:
         return None
     left, right, bottom, top = extent
     height, width = ((top - bottom) / pixels.shape[0], (right - left) / pixels.shape[1])
-    x = left + width * (np.arange(pixels.shape[1]) + 0.5)
-    y = bottom + height * (np.arange(pixels.shape[0]) + 0.5)
-    return axes.contour(x, y, np.ma.filled(pixels, 0.0), levels=[-limit / 3], colors="0.1", linestyles="dashed",
+    x = left + width * (np.arange(values.shape[1]) - 0.5)
+    y = bottom + height * (np.arange(values.shape[0]) - 0.5)
+    return axes.contour(x, y, values, levels=[-limit / 3], colors="0.1", linestyles="dashed",
                         linewidths=0.7)  # fmt: skip

@@ -106,7 +106,7 @@ def _identify(job: SeriesJob, card: dict[str, Any] | None) -> dict[str, Any]:
 def _read_card(stem: Path) -> dict[str, Any] | None:
     try:
         card = read_json(card_path(stem))
-    except InputError:
+    except (InputError, OSError):
         return None
     return card if isinstance(card, dict) and all(path.is_file() for path in series_outputs(stem)) else None
 

@@ -91,8 +91,8 @@ def test_the_index_of_derivatives(tmp_path: Path) -> None:
         lambda root, run: (root / "HCP" / "100999").mkdir(),
         lambda root, run: later(root / "kin.csv"),
         lambda root, run: (root / "who.txt").write_text("100307\n"),
-        lambda root, run: (root / "out" / "runs.json").write_text("{"),
-        lambda root, run: (root / "out" / "runs.json").unlink(),
+        lambda root, run: (root / "out" / ".workflow" / "runs.json").write_text("{"),
+        lambda root, run: (root / "out" / ".workflow" / "runs.json").unlink(),
     ],
 )
 def test_what_makes_it_invalid(hcp: Config, tmp_path: Path, change: Callable) -> None:
@@ -147,5 +147,4 @@ def test_later_steps_take_it_and_the_first_ones_look(
     run_all(config)
     assert len(looked) == 3
     out = config.output.path
-    assert "runs.json" in (out / ".bidsignore").read_text()
-    assert len(json.loads((out / "runs.json").read_text())["runs"]) == 12
+    assert len(json.loads((out / ".workflow" / "runs.json").read_text())["runs"]) == 12

@@ -190,7 +190,7 @@ def test_a_moved_data_set_is_the_same(cli: Callable, study: Path, tmp_path: Path
     assert "has changed" not in done.err
     assert "Made again" not in done.err
     assert times(out, *MADE) == before
-    about = {"config.toml", "dataset_description.json", ".bidsignore", "runs.tsv", "runs.json", "quality.tsv",
+    about = {"config.toml", "dataset_description.json", ".bidsignore", "runs.tsv", "quality.tsv",
              "README.md", "view.sh"}  # fmt: skip
     for path in out.rglob("*"):  # every kind of result says where it comes from
         if not path.is_file() or {".workflow", "sub-02", "sub-03"} & set(path.parts) or path.name in about:
