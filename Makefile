@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo-output
+JOBS ?= 2
 BIN = $(VENV)/bin
 SOURCES = setup.cfg pyproject.toml constraints.txt
 
@@ -14,7 +15,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	PATH="$(abspath $(BIN)):$$PATH:$(abspath $(VENV))/snakemake/bin" $(BIN)/python -m pytest --cov $(PYTEST)
+	PATH="$(abspath $(BIN)):$$PATH:$(abspath $(VENV))/snakemake/bin" $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov $(PYTEST)
 
 figures: $(VENV)/.installed
 	test -f $(DEMO)/results/report.html || $(MAKE) demo

@@ -22,6 +22,7 @@ from fmri_saliency.pipeline.outputs import (
     person_outputs,
     remove_others,
     run_outputs,
+    say_origin,
     write_group,
     write_person,
     write_run,
@@ -184,7 +185,8 @@ def _write_tables(setting: MapSetting) -> list[Path]:
     for kind, table in tables.items():
         path = config.output.path / "group" / f"desc-{clean_label(classes.method)}_{kind}.tsv"
         write_tsv(path, table)
-        write_json(path.with_suffix(".json"), {key: columns[key] for key in table})
+        origin = say_origin(config.decoder.network, "people")
+        write_json(path.with_suffix(".json"), {**{key: columns[key] for key in table}, **origin})
         written += [path, path.with_suffix(".json")]
     return written
 

@@ -30,6 +30,7 @@ __all__ = [
     "person_outputs",
     "remove_others",
     "run_outputs",
+    "say_origin",
     "write_group",
     "write_person",
     "write_run",
@@ -187,7 +188,14 @@ def _sidecar(
         "OutsideRegionsValue": 0,
         **({"Resolution": resolution} if "res" in entities else {}),
         "SpaceNote": setting.note,
-        "Sources": [f"bids::saliency/{network}/{name}.npy" for name in _sources(stat)],
+        **say_origin(network, *_sources(stat)),
+    }
+
+
+def say_origin(network: str, *names: str) -> dict[str, Any]:
+    """Return what a sidecar says of the saliency that its file was made from, and of who made it."""
+    return {
+        "Sources": [f"bids::saliency/{network}/{name}.npy" for name in names],
         "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__},
     }
 
@@ -251,7 +259,8 @@ def _write_table(setting: MapSetting, label: str, values: np.ndarray, subject: s
     table = region_time_table(one, setting.atlas)
     write_tsv(path, table)
     columns = describe_columns(setting.config, one)
-    write_json(card, {**{key: columns[key] for key in table}, "inputs": setting.inputs})
+    origin = say_origin(setting.config.decoder.network, "people")
+    write_json(card, {**{key: columns[key] for key in table}, **origin, "inputs": setting.inputs})
 
 
 def _outputs(setting: MapSetting, label: str, stats: Iterable[str], subject: str = "") -> list[Path]:

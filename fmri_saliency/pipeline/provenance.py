@@ -17,6 +17,7 @@ COMMANDS = {
     "samples": "train", "decoder": "train", "saliency": "explain", "group": "explain", "evidence": "judge",
     "figures": "report", "report.html": "report", "report.json": "report", "quality.html": "report",
 }  # fmt: skip
+OF_SERIES = ("_stat-mean_timeseries", "_stat-coverage_", "_desc-quality_")  # in names of what is made of one scan
 SHOWN = 8  # sources of one step that are listed in words; the others are counted
 
 
@@ -39,6 +40,10 @@ def _links(root: Path, given: Mapping[str, str]) -> dict[str, Path]:
     return {**places, **{name: Path(folder).expanduser().resolve() for name, folder in given.items()}, "": root}
 
 
+def _is_of_series(place: Path) -> bool:
+    return place.parts[0].startswith("sub-") and any(part in place.name for part in OF_SERIES)
+
+
 def card_of(path: Path, root: Path) -> Path | None:
     """Return the JSON that says what a file was made from; None where there is none."""
     place = path.relative_to(root)
@@ -49,7 +54,7 @@ def card_of(path: Path, root: Path) -> Path | None:
         found = path.parent / "model.json"
     elif kind in ("figures", "report.html", "quality.html"):
         found = root / "report.json"
-    elif kind.startswith("sub-") and "_boldmap" not in path.name:
+    elif _is_of_series(place):
         stem = path.name.split("_stat-coverage_")[0].split("_desc-quality_")[0].split("_stat-mean_")[0]
         found = path.with_name(f"{stem}_stat-mean_timeseries.json")
     else:
@@ -100,8 +105,8 @@ def _state(made_from: Mapping[str, Any], sources: list[tuple[str, Path | None]],
 def _step(path: Path, walk: _Walk) -> tuple[dict[str, Any], list[Path]]:
     """Return a step of the chain, and the files of the folder that it was made from."""
     place, card_path = path.relative_to(walk.root), card_of(path, walk.root)
-    series = place.parts[0].startswith("sub-") and "_boldmap" not in path.name
-    step = "extract" if series else "explain" if place.parts[0].startswith("sub-") else COMMANDS.get(place.parts[0], "")
+    of_person = "extract" if _is_of_series(place) else "explain"
+    step = of_person if place.parts[0].startswith("sub-") else COMMANDS.get(place.parts[0], "")
     about: dict[str, Any] = {"file": place.as_posix(), "command": f"fmri-saliency {step} config.toml" if step else None}
     if card_path is None:
         return {**about, "sources": [], "state": "no JSON beside it says what it was made from"}, []

@@ -30,9 +30,11 @@ def _inputs(config: Config) -> str:
                   [hash_file(path) for path in files])  # fmt: skip
 
 
-def _sizes(root: Path) -> dict[str, int]:
-    paths = (path for pattern in PLACES for path in root.glob(pattern))
-    return {path.relative_to(root).as_posix(): path.stat().st_size for path in sorted(paths) if path.is_file()}
+def _sizes(root: Path) -> dict[str, int | None]:
+    """Return the files of the whole with their sizes; that of the page, which names its folder, is not told."""
+    paths = sorted(path for pattern in PLACES for path in root.glob(pattern) if path.is_file())
+    return {path.relative_to(root).as_posix(): None if path.name == "report.html" else path.stat().st_size
+            for path in paths}  # fmt: skip
 
 
 def describe_whole(config: Config) -> dict[str, Any]:
