@@ -17,7 +17,8 @@ __all__ = ["begin", "result_settings", "source_links"]
 
 NO_RESULT = {"output", "search", "scans.path", "scans.bids.raw", "scans.families", "scans.truth", "scans.subject_list",
              "scans.subjects", "decoder.threads"}  # fmt: skip
-WHOLE = ("report.html", "report.json", "quality.html", "figures", "evidence", "group", "fsleyes", "view.sh")
+WHOLE = ("report.html", "report.json", "quality.html", "figures", "evidence", "group", "fsleyes", "view.sh",
+         "search/search.md", "search/scores.tsv", "search/settings.tsv", "search/settings.json")
 
 
 def source_links(config: Config) -> dict[str, Path]:

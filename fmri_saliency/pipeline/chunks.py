@@ -19,7 +19,7 @@ from typing import Any
 from fmri_saliency.brain import load_chosen_atlas
 from fmri_saliency.errors import ConfigError, StepError
 from fmri_saliency.files import clear_unfinished, digest, fingerprint, read_json, write_json, write_text
-from fmri_saliency.pipeline.begin import begin
+from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, extract_chosen, series_stems, write_log
 from fmri_saliency.pipeline.index import find, known_runs, made_run, plain_run, write_index
@@ -65,7 +65,7 @@ def _read_run(values: dict[str, Any]) -> Run:
 
 
 def deal_runs(config: Config, size: int = CHUNK) -> Path:
-    """Find the runs once, and deal them out in chunks.
+    """Find the runs once, and deal them out in chunks. Results of another configuration are left as they are.
 
     Chunks that hold what they held are left as they are, with the marks of what is done.
 
@@ -93,7 +93,10 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
     plan, folds = plan_folds(config, finding.runs)
     say(say_plan(config, plan, folds))
     series_stems(config, finding.runs, atlas)
-    begin(config)
+    if (space.root / "dataset_description.json").is_file():
+        space.check_owner()
+    else:
+        space.begin(source_links(config))
     write_index(config, finding)
     wanted = _deal(config, finding.runs, size, (atlas, note))
     for number, content in enumerate(wanted, 1):
@@ -144,6 +147,7 @@ def extract_chunk(config: Config, number: int) -> None:
     content = read_json(chunk)
     if content["scans"] != stamp(to_plain(config.scans)):
         raise StepError(f"{chunk} lists the runs of another [scans]: run `fmri-saliency index CONFIG.toml` again.")
+    begin(config)
     _mark(chunk).unlink(missing_ok=True)
     runs = [_read_run(values) for values in content["runs"]]
     atlas = load_chosen_atlas(config.atlas)
@@ -179,6 +183,7 @@ def gather(config: Config) -> None:
     if undone:
         raise StepError(f"{len(undone)} of {len(_chunks(space.desk))} chunks are not done (first: {undone[0]}). Run "
                         f"the workflow again, or `fmri-saliency extract CONFIG.toml --chunk {undone[0]}`.")
+    begin(config)
     clear_unfinished(space.root)
     finding = known_runs(config)
     atlas, _ = choose_atlas(config, finding.runs)

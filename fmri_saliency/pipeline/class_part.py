@@ -212,19 +212,20 @@ def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, A
         surface = draw_picture(plot_surface(mean, atlas, f"{label}: mean over time", unit, signed=signed),
                                folder / f"class-{stem}_surface.png",
                                f"{label}: mean over time, on the cortex of fsaverage5.")  # fmt: skip
+    spread = f"mean and 95 % interval over {len(people)} people" if len(people) > 1 else "of the one person"
     bars = "; bars on top mark the events, with the BOLD response that they would evoke" if events else ""
     which = "every moment of the window" if len(frames) == len(values) else \
         f"the moment with most saliency in each {FRACTIONS[len(frames)]} of the window"
     return {
         "glass": draw_picture(glass, folder / f"class-{stem}_glass.png",
-                          f"Saliency of {label}, mean over time and {classes.n_averaged[position]} held-out samples."),
+                          f"Saliency of {label}, mean over time and over people ({classes.n_averaged[position]} "
+                          "held-out samples); from the left: left side, back, right side, top."),
         "strip": draw_picture(strip, folder / f"class-{stem}_strip.png",
                           f"{label} at {which}, one range of colours. {clock_of(config)}."),
         "heatmap": draw_picture(heatmap, folder / f"class-{stem}_heatmap.png",
                             f"{label}: every region at every moment{bars}."),
         "courses": draw_picture(courses, folder / f"class-{stem}_courses.png",
-                            f"{label}: the {len(names)} leading regions through time, mean and 95 % interval over "
-                            f"{len(people)} {'person' if len(people) == 1 else 'people'}{bars}."),
+                            f"{label}: the {len(names)} leading regions through time, {spread}{bars}."),
         "surface": surface,
     }  # fmt: skip
 

@@ -130,6 +130,10 @@ def _regions(config: Config, atlas: Atlas, note: str, text: MethodsText) -> str:
     ).strip()
 
 
+APART = {"group": "people", "leave-one-run-out": "runs", "contiguous": "stretches of time"}
+"""What training stops on, by how it is split."""
+
+
 def _samples(config: Config, samples: Samples) -> str:
     unit = {
         "run": "the first part of each run, of one length for all tasks",
@@ -166,7 +170,8 @@ def _decoder(config: Config, card: dict[str, Any], text: MethodsText) -> str:
         f"The network '{config.decoder.network}' ({_network(config, text)}) was trained with AdamW "
         f"{text.cite('AdamW')} on the cross-entropy (learning rate {training.learning_rate:g}, weight decay "
         f"{training.weight_decay:g}, batches of {training.batch_size}, at most {training.max_epochs} epochs, stopped "
-        f"after {training.patience} without a smaller loss on people or runs kept apart for that{way}{weights}), and "
+        f"after {training.patience} without a smaller loss on {APART[config.decoder.split]} kept apart for that{way}"
+        f"{weights}), and "
         f"tested in {card['folds']} folds by {card['split']} (seed {config.decoder.seed}). Beside it: "
         f"{f'{beside} and ' if beside else ''}logistic regression, on the same folds. Intervals of the accuracy are "
         f"Wilson's {text.cite('Wilson')}, widened "
@@ -181,8 +186,9 @@ def _explainer(config: Config, classes: Saliency, text: MethodsText) -> str:
     return (
         f"Each held-out sample was explained by the decoder that never saw it, with {classes.method} "
         f"({method.reference}) of the {classes.target}{smooth}, baseline: {classes.baseline}. "
-        f"Values were averaged per class. Maps were compared with those of the same networks before training "
-        f"{text.cite('sanity')}" + (", and with what had been planted." if config.scans.truth is not None else ".")
+        f"Values were averaged per class, first over the samples of each person, then over people. Maps were compared "
+        f"with those of the same networks before training {text.cite('sanity')}"
+        + (", and with what had been planted." if config.scans.truth is not None else ".")
     )
 
 

@@ -15,7 +15,9 @@ N_LINKS = 12
 
 KINDS = (
     ("view.sh", "opens the maps in FSLeyes", "explain"),
-    ("group/*_boldmap.nii*", "maps per class, for FSLeyes or Workbench: over time (4D), mean over time, time of the "
+    ("group/*_stat-saliency_*_boldmap.nii*", "the map of each class over time (4D)", "explain"),
+    ("group/*_stat-saliencymean_*_boldmap.nii*", "its mean over time", "explain"),
+    ("group/*_boldmap.nii*", "all maps per class, for FSLeyes or Workbench: over time (4D), mean, time of the "
                              "peak, each with a JSON beside it", "explain"),
     ("group/*_regions.tsv", "all regions per class, ranked", "explain"),
     ("group/*_networks.tsv", "the same by network and hemisphere", "explain"),

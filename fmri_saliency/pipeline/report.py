@@ -44,7 +44,8 @@ __all__ = ["leave_report", "report", "versions_in_words"]
 N_VOLUMES = 2
 LIBRARIES = ("torch", "captum", "nilearn", "nibabel", "scikit-learn", "skorch", "numpy", "pandas")
 COLOURS = {
-    True: "Red: signal there and then spoke for the class in the decoder's eyes; blue: against it.",
+    True: "Red: signal there and then spoke for the class in the decoder's eyes; blue: against it (dashed lines are "
+          "drawn around it).",
     False: "The darker the red, the more the decoder's answer depends on what was there and then; there is no sign.",
 }
 READING = (

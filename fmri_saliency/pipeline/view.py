@@ -32,6 +32,7 @@ from fmri_saliency.records import Atlas, Saliency
 __all__ = ["say_view", "write_view"]
 
 FOLDER = "fsleyes"
+UNSIGNED = ("_stat-saliencyabs_*", "stderr_*", "_stat-subjects_*")  # in names of maps that are never below 0
 TEMPLATE = f"tpl-{TEMPLATE_SPACE}_res-1_desc-brain_T1w.nii.gz"
 SHARE = 0.99
 """Share of a map's values that the colours tell apart; larger ones have the last colour."""
@@ -260,6 +261,9 @@ def _script(
         moving = [_overlay(root, item, limits, "--volume", str(frame)) for item in over_time if item.label == label]
         cases.append(_case(shlex.quote(label), centres[region], [faint, *others, *moving]))
     cases.append(_case("--atlas", centres[first], [labels]))
+    cases.append(_case("*_stat-peaktime_*.nii | *_stat-peaktime_*.nii.gz", None, [faint, '"$shown" $time']))
+    unsigned = [f"*{part}*.nii{end}" for part in UNSIGNED for end in ("", ".gz")]
+    cases.append(_case(" | ".join(unsigned), None, [faint, '"$shown" $positive']))
     cases.append(_case("*.nii | *.nii.gz", None, [faint, '"$shown" $signed']))
     return SCRIPT.format(
         folder=FOLDER,

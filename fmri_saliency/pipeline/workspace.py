@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ class Workspace:
             note_time(self.desk, doing, time.perf_counter() - start)
 
     def set_aside(self, paths: Iterable[Path]) -> list[str]:
-        """Move files and folders of another configuration out of the way, over what was set aside there before.
+        """Move files and folders of another configuration out of the way, beside what was set aside there before.
 
         Returns
         -------
@@ -102,9 +102,8 @@ class Workspace:
         for path in paths:
             if not path.exists():
                 continue
-            place = self.earlier / path.relative_to(self.root)
-            if place.is_dir():
-                shutil.rmtree(place)
+            places = (self.earlier / one / path.relative_to(self.root) for one in ("", *map(str, count(2))))
+            place = next(place for place in places if not place.exists())
             place.parent.mkdir(parents=True, exist_ok=True)
             path.replace(place)
             moved.append(path.relative_to(self.root).as_posix())
@@ -123,7 +122,7 @@ class Workspace:
         StepError
             If it cannot be written to, or holds files that are not this package's.
         """
-        self._check_owner()
+        self.check_owner()
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             description = {
@@ -143,7 +142,7 @@ class Workspace:
             raise StepError(f"The output folder {self.root} cannot be written to: {error}. Choose another [output] "
                             "path.") from None
 
-    def _check_owner(self) -> None:
+    def check_owner(self) -> None:
         """Refuse to write among somebody else's files."""
         card = self.root / "dataset_description.json"
         if not self.root.is_dir():

@@ -117,6 +117,25 @@ def test_a_bad_scan_is_a_row_and_stops_no_other(cli: Callable, copied_config: Pa
     assert not list((out / ".workflow" / "failed").iterdir())
 
 
+def test_dealing_out_takes_nothing_away(copied_config: Path) -> None:
+    config = load_config(copied_config)
+    deal_runs(config, 3)
+    extract_chunk(config, 1)
+    page = config.output.path / "report.html"
+    page.write_text("of this configuration")
+    copied_config.write_text(copied_config.read_text() + "[cleaning]\ndetrend = false\n")
+    changed = load_config(copied_config)
+    deal_runs(changed, 3)  # as a dry run of Snakemake does
+    assert page.read_text() == "of this configuration"
+    extract_chunk(changed, 1)
+    assert not page.exists()
+    assert (config.output.path / ".earlier" / "report.html").read_text() == "of this configuration"
+    page.write_text("of the next one")
+    extract_chunk(config, 2)
+    kept = [path.read_text() for path in sorted((config.output.path / ".earlier").rglob("report.html"))]
+    assert sorted(kept) == ["of the next one", "of this configuration"]
+
+
 def test_what_is_gone_is_made_again(copied_config: Path) -> None:
     config = load_config(copied_config)
     desk = deal_runs(config, 3)

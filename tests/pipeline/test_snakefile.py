@@ -68,7 +68,7 @@ def test_snakemake_gives_the_same_files(cli: Callable, small_config: Path, tmp_p
         pytest.skip("snakemake is not on the PATH (`make test` installs it in an environment of its own)")
     if shutil.which("fmri-saliency") is None:
         pytest.skip(f"fmri-saliency is not on the PATH (it is beside {sys.executable})")
-    folder = tmp_path / "study"
+    folder = tmp_path / "a study"
     assert cli("workflow", "new", folder, "--from", "hcp").code == 0
     (folder / "config.toml").write_text(small_config.read_text())
     out = folder / "results"

@@ -88,6 +88,27 @@ def test_from_scan_to_report(cli: Callable, config: Path, need: Callable) -> Non
     assert bids_errors(need("validator"), out) == []
 
 
+def test_left_clicks_are_seen_in_the_right_motor_hand_area(cli: Callable, config: Path) -> None:
+    begin, end = CONFIG.index("auditory ="), CONFIG.index("[decoder]\n")
+    classes = """left = ["left_click_auditory", "left_click_visual"]
+auditory = ["calculation_auditory", "sentence_auditory"]
+visual = ["calculation_visual", "sentence_visual"]
+"""
+    text = config.read_text().replace(CONFIG[begin:end], classes)
+    config.write_text(text.replace("t_r = 2.4\n", 't_r = 2.4\nspace = "MNI152NLin6Asym"\n'))  # as SPM's template
+    done = cli("run", config)
+    assert done.code == 0, done.err
+    score = scores(config, "input-cell-lstm")
+    assert score["interval"][0] > score["majority"] > 1 / 3
+    out = config.parent / "results"
+    table = pd.read_csv(out / "group" / "desc-integratedgradients_regions.tsv", sep="\t")
+    regions = {label: own.sort_values("rank")["region"].tolist() for label, own in table.groupby("class")}
+    assert regions["left"][0] == "R motor hand"
+    assert set(regions["auditory"][:2]) == {"R auditory", "L auditory"}
+    assert "occipital" in regions["visual"][0]
+    assert (out / "figures" / "class-left_surface.png").is_file()  # in a space that the cortex of fsaverage is in
+
+
 def test_six_frames_after_the_event_as_in_the_published_figure(cli: Callable, config: Path) -> None:
     """Logistic regression on 6 frames after each event reaches 0.61 in contiguous folds; chance 1/3."""
     text = config.read_text().replace("length = 7.2", "length = 14.4").replace("offset = 4.8", "offset = 0.0")
