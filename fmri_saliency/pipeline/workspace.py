@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,8 @@ class Workspace:
         for path in paths:
             if not path.exists():
                 continue
-            places = (self.earlier / one / path.relative_to(self.root) for one in ("", *map(str, count(2))))
+            numbers = chain([""], map(str, count(2)))
+            places = (self.earlier / number / path.relative_to(self.root) for number in numbers)
             place = next(place for place in places if not place.exists())
             place.parent.mkdir(parents=True, exist_ok=True)
             path.replace(place)
