@@ -14,7 +14,7 @@ from fmri_saliency.pipeline.explain import check_explained
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.sources import hash_file
 
-__all__ = ["describe_whole", "is_whole"]
+__all__ = ["describe_files", "describe_whole", "is_whole"]
 
 PLACES = ("group/*", "figures/*", "evidence/*", "saliency/*/samples.*", "saliency/*/people.*", "saliency/*/classes.*",
           "decoder/*/scores.json", "report.html", "quality.html", "view.sh", "fsleyes/*",
@@ -30,16 +30,20 @@ def _inputs(config: Config) -> str:
                   [hash_file(path) for path in files])  # fmt: skip
 
 
-def _sizes(root: Path) -> dict[str, int | None]:
-    """Return the files of the whole with their sizes; that of the page, which names its folder, is not told."""
-    paths = sorted(path for pattern in PLACES for path in root.glob(pattern) if path.is_file())
-    return {path.relative_to(root).as_posix(): None if path.name == "report.html" else path.stat().st_size
-            for path in paths}  # fmt: skip
+def _size(path: Path) -> int | bool:
+    """Return the size of a file; of the page, which names its folder and so has no size of its own, if it is whole."""
+    return path.read_bytes().rstrip().endswith(b"</html>") if path.name == "report.html" else path.stat().st_size
+
+
+def describe_files(root: Path) -> dict[str, int | bool]:
+    """Return the files of the whole, with their sizes."""
+    paths = (path for pattern in PLACES for path in root.glob(pattern))
+    return {path.relative_to(root).as_posix(): _size(path) for path in sorted(paths) if path.is_file()}
 
 
 def describe_whole(config: Config) -> dict[str, Any]:
     """Return what ``report.json`` says about the whole: what it was made from, and which files it is."""
-    return {"inputs": _inputs(config), "Files": _sizes(config.output.path)}
+    return {"inputs": _inputs(config), "Files": describe_files(config.output.path)}
 
 
 def is_whole(config: Config) -> bool:
@@ -47,6 +51,6 @@ def is_whole(config: Config) -> bool:
     root = Workspace(config.output.path).root
     try:
         card = read_json(root / "report.json")["Whole"]
-        return card["Files"] == _sizes(root) and card["inputs"] == _inputs(config)
+        return card["Files"] == describe_files(root) and card["inputs"] == _inputs(config)
     except (InputError, StepError, LookupError, TypeError, OSError):
         return False

@@ -21,6 +21,7 @@ import pytest
 from fmri_saliency.bids import bids_uri
 from fmri_saliency.files import write_json
 from fmri_saliency.locks import STALE, hold, read_holders
+from fmri_saliency.pipeline.whole import describe_files
 from fmri_saliency.pipeline.workspace import differences
 from fmri_saliency.sources import find_source, hash_file
 
@@ -372,3 +373,12 @@ def test_what_a_thread_holds_it_cannot_wait_for(tmp_path: Path) -> None:
         assert [holder.work for holder in read_holders(tmp_path)] == ["group"]
     with hold(tmp_path, "group") as held:
         assert held
+
+
+def test_a_page_that_breaks_off_is_not_whole(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    found = []
+    for text in ("<html>\n<p>An answer.</p>\n</html>\n", "<html>\n<p>An ans"):
+        page.write_text(text)
+        found.append(describe_files(tmp_path))
+    assert found == [{"report.html": True}, {"report.html": False}]
