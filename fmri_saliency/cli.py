@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _extract(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import extract, extract_chunk, load_config
-    from fmri_saliency.pipeline.run import check_log
+    from fmri_saliency.pipeline.extract import check_log
 
     config = load_config(options.config)
     if options.chunk is not None:
@@ -96,8 +96,8 @@ def _report(options: argparse.Namespace) -> None:
 
 def _runs(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
+    from fmri_saliency.pipeline.cut import foresee
     from fmri_saliency.pipeline.index import find
-    from fmri_saliency.pipeline.train import foresee
 
     config = load_config(options.config)
     finding = find(config)

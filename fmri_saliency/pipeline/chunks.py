@@ -21,9 +21,9 @@ from fmri_saliency.errors import ConfigError, StepError
 from fmri_saliency.files import clear_unfinished, digest, fingerprint, read_json, write_json, write_text
 from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.cut import load_samples, plan_folds, say_plan
 from fmri_saliency.pipeline.extract import choose_atlas, extract_chosen, series_stems, write_log
 from fmri_saliency.pipeline.index import find, known_runs, made_run, plain_run, write_index
-from fmri_saliency.pipeline.train import load_samples, plan_folds, say_plan
 from fmri_saliency.pipeline.workspace import Workspace, require, say, stamp
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series import card_path

@@ -18,10 +18,11 @@ from fmri_saliency.files import digest, read_json, write_rows
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.maps import class_atlas, coverage, write_maps
 from fmri_saliency.pipeline.outputs import class_entities
 from fmri_saliency.pipeline.region_tables import network_table, region_table
-from fmri_saliency.pipeline.train import check_fold, choose_networks, fold_inputs, load_samples, score_inputs
+from fmri_saliency.pipeline.train import check_fold, choose_networks, fold_inputs, score_inputs
 from fmri_saliency.pipeline.view import say_view, write_view
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, require, say, say_why, stamp
 from fmri_saliency.records import Saliency, Samples

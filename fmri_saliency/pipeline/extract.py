@@ -42,6 +42,7 @@ from fmri_saliency.series import (
 from fmri_saliency.sources import Source
 
 __all__ = [
+    "check_log",
     "choose_atlas",
     "extract",
     "extract_chosen",
@@ -341,3 +342,18 @@ def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = 
     if failed and len(failed) == len(finding.runs):
         raise StepError(f"No run could be extracted. The first problem: {failed[0]}")
     return log
+
+
+def check_log(log: object, where: Path) -> None:
+    """Raise when runs could not be used (missing ones are no failure).
+
+    Raises
+    ------
+    StepError
+        Naming the runs, the reasons and the table that lists them all.
+    """
+    bad = log[log["status"].isin(("unusable", "failed"))]
+    if len(bad):
+        lines = "\n".join(f"  {row.run}: {row.message}" for row in bad.head(10).itertuples())
+        raise StepError(f"{len(bad)} of {len(log)} runs could not be used and were left out (all are listed in "
+                        f"{where / 'runs.tsv'}):\n{lines}")

@@ -16,8 +16,8 @@ from fmri_saliency.evidence import compare_untrained, edge_shares, recover
 from fmri_saliency.files import read_json, read_tsv, scratch_folder, write_json
 from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline.config import Config
+from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.explain import check_explained
-from fmri_saliency.pipeline.train import load_samples
 from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Evidence, Samples
 from fmri_saliency.rows import Rows

@@ -17,8 +17,8 @@ from fmri_saliency.brain import save_grayordinates, stream_map
 from fmri_saliency.evidence import GroupStatistics, group_statistics
 from fmri_saliency.files import write_json, write_tsv
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.cut import SPLIT_WORDS
 from fmri_saliency.pipeline.region_tables import describe_columns, region_time_table
-from fmri_saliency.pipeline.train import SPLIT_WORDS
 from fmri_saliency.pipeline.workspace import is_done
 from fmri_saliency.records import Atlas, Run, Saliency
 from fmri_saliency.rows import Rows, pieces

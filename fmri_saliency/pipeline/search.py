@@ -21,7 +21,8 @@ from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.config import Config, Decoder, build_section, to_plain
-from fmri_saliency.pipeline.train import SPLIT_WORDS, held_out_units, load_samples
+from fmri_saliency.pipeline.cut import SPLIT_WORDS, load_samples
+from fmri_saliency.pipeline.train import held_out_units
 from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Samples
 from fmri_saliency.rows import Rows
