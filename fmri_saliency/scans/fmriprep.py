@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fmri_saliency.errors import ConfigError, InputError, TimingWarning, nearest, one_of
+from fmri_saliency.errors import ConfigError, InputError, TimingWarning, nearest, one_of, unreadable
 from fmri_saliency.files import read_json
 from fmri_saliency.records import Run
 from fmri_saliency.scans.bids_spaces import BOLD_EXTENSIONS, SpaceChoice, choose_space, in_space, space_in_words
@@ -259,6 +259,8 @@ def _one_row(group: _Group, source: _Source) -> tuple[Run | None, dict[str, Any]
     except InputError as error:
         missing = not fitting[0].path.exists()
         return None, row | {"status": "missing" if missing else "unusable", "message": str(error)}
+    except OSError as error:
+        return None, row | {"status": "unusable", "message": unreadable(error, fitting[0].path)}
     return run, row | {"message": _notes(run)}
 
 
