@@ -27,7 +27,7 @@ try:  # three times as fast as zlib; the same bytes without it
 except ImportError:
     gzip_ng, zlib_ng_error = gzip, zlib.error
 
-__all__ = ["DAMAGE", "check_header", "iterate_frames", "open_image", "read_voxels"]
+__all__ = ["DAMAGE", "check_header", "describe_grid", "iterate_frames", "open_image", "read_voxels"]
 
 DAMAGE = (
     ImageFileError, HeaderDataError, OSError, EOFError, ValueError, OverflowError, zlib.error, zlib_ng_error,
@@ -91,6 +91,14 @@ def check_header(image: SpatialImage, path: Path) -> None:
         raise InputError(f"The affine of {path} does not place the voxels in space: {image.affine[:3].tolist()}. "
                          "Mend its sform or qform, or convert the scan again.")
     _check_size(image, path)
+
+
+def describe_grid(image: SpatialImage) -> str:
+    """Return shape, orientation, voxel size and the place of the first voxel (mm), for messages about two grids."""
+    size, first = nib.affines.voxel_sizes(image.affine), image.affine[:3, 3]
+    way = "".join(letter or "?" for letter in nib.aff2axcodes(image.affine))
+    mm, place = (", ".join(f"{value:.4g}" for value in values) for values in (size, first))
+    return f"{tuple(map(int, image.shape[:3]))}, {way}, ({mm}) mm from ({place})"
 
 
 def _voxel_file(image: SpatialImage, path: Path) -> Path:
