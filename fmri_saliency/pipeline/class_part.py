@@ -215,7 +215,8 @@ def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, A
     spread = f"mean and 95 % interval over {len(people)} people" if len(people) > 1 else "of the one person"
     bars = "; bars on top mark the events, with the BOLD response that they would evoke" if events else ""
     which = "every moment of the window" if len(frames) == len(values) else \
-        f"the moment with most saliency in each {FRACTIONS[len(frames)]} of the window"
+        f"the moment with most saliency in each {FRACTIONS[len(frames)]} of the window (its middle where there is no " \
+        "peak of its own)"
     return {
         "glass": draw_picture(glass, folder / f"class-{stem}_glass.png",
                           f"Saliency of {label}, mean over time and over people ({classes.n_averaged[position]} "
