@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 from justhtml import JustHTML
+from PIL import Image
 
 from fmri_saliency.cli import main
 from fmri_saliency.errors import DecoderError
@@ -60,7 +63,7 @@ def test_headings_pictures_and_links_are_sound(pages: Any) -> None:
     assert page.headings[0] == 1
     assert page.headings.count(1) == 1
     assert all(later - former <= 1 for former, later in zip(page.headings, page.headings[1:], strict=False))
-    assert len(page.alternatives) == 2 * 7 + 5  # of each class; confusion, learning, time shares, vanishing, checks
+    assert len(page.alternatives) == 2 * 8 + 8  # of each class; of all, with three panels
     assert all(len(words) > 20 for words in page.alternatives)
     assert len(set(page.anchors)) == len(page.anchors)
     inside = {link[1:] for link in page.links if link.startswith("#")}
@@ -80,6 +83,36 @@ def test_the_answer_comes_first(pages: Any) -> None:
     assert "This report is partial" not in page
     assert pages.codes["judge"] == 0
     assert len(page) < 15e6
+
+
+def test_the_panels_show_what_was_saved(pages: Any) -> None:
+    """Evidence of the page is that of the file, and each panel stands for a check that was made."""
+    page = pages.pages["judge"]
+    panels = json.loads((pages.whole.parent / "evidence" / "evidence.json").read_text())["panels"]
+    assert list(panels["checks"]) == ["recover", "null", "faithful"]
+    assert panels["n_samples"] == 4  # one person's runs
+    for question, name in (("Is what was planted found in single samples?", "recovery"),
+                           ("Is the map what training made it?", "null"),
+                           ("Does the answer hang on what the map calls important?", "faithfulness")):  # fmt: skip
+        assert page.count(question) == 2  # below the picture, and in its place
+        assert (pages.whole.parent / "figures" / f"{name}.png").is_file()
+    assert "mean over 4 held-out samples" in page
+    assert "beyond that of random order" in page
+
+
+def test_the_animation_ends_and_can_be_kept_still(pages: Any) -> None:
+    page, root = pages.pages["judge"], pages.whole.parent
+    moving = re.findall(r'<picture><source media="\(prefers-reduced-motion: reduce\)" srcset="data:image/webp;[^"]+">'
+                        r'<img src="data:image/gif;base64,([^"]+)"', page)  # fmt: skip
+    assert len(moving) == 2
+    for label, content in zip(("emotion", "motor"), moving, strict=True):
+        file = root / "figures" / f"class-{label}_motion.gif"
+        assert f'href="figures/{file.name}"' in page
+        assert base64.b64decode(content) == file.read_bytes()
+        with Image.open(file) as read:
+            assert read.info["loop"] == 1  # once more, not for ever
+            assert 10 < read.n_frames <= 24
+    assert page.count('<details class="moving">') == 2  # closed until it is asked for
 
 
 def test_after_each_step_the_page_says_what_is_missing(pages: Any) -> None:

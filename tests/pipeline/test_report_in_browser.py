@@ -169,6 +169,20 @@ def test_on_a_phone(browser: Any, pages: Any, scheme: str) -> None:
     small.context.close()
 
 
+@pytest.mark.parametrize(("wish", "kind"), [("no-preference", "image/gif"), ("reduce", "image/webp")])
+def test_nothing_moves_for_readers_who_want_that(browser: Any, pages: Any, wish: str, kind: str) -> None:
+    one = Visit(browser, pages.whole.as_uri(), reduced_motion=wish)
+    picture = one.page.locator("details.moving").first
+    assert not picture.locator("img").is_visible()
+    picture.locator("summary").click()
+    assert picture.locator("img").is_visible()
+    assert picture.locator("img").evaluate("one => one.currentSrc").startswith(f"data:{kind};")
+    assert one.said == []
+    one.page.emulate_media(media="print")
+    assert not picture.is_visible()
+    one.context.close()
+
+
 def test_without_scripts_there_is_the_strip(browser: Any, pages: Any) -> None:
     plain = Visit(browser, pages.whole.as_uri(), java_script_enabled=False)
     assert not plain.page.locator(".film").first.is_visible()
