@@ -120,8 +120,8 @@ def _columns_in_words(classes: Saliency, config: Config) -> str:
     return (
         f"Regions are ranked by {by}. Mean and mean of the absolute value are over time, in {classes.unit}; a region "
         f"whose mean is small and whose absolute value is large spoke for the class at some moments and against it at "
-        f"others. Peak: when the absolute value is largest, in seconds from the {config.samples.zero}. A click on the "
-        "head of a column sorts by it."
+        f"others. Peak: when the absolute value is largest, in seconds from the {config.samples.zero}; every region "
+        "has one, also where saliency is noise. A click on the head of a column sorts by it."
     )
 
 

@@ -22,9 +22,9 @@ NOT_MNI = (
 )
 DENSE = (
     "The scans are dense series (CIFTI): such files say to which vertex of the cortex a value belongs, not where in "
-    "space that vertex lies, so that this page has bars of the leading regions in place of pictures of the brain. To see "
-    "the maps on the cortex, open them in Connectome Workbench with surfaces of the same mesh (.surf.gii files, such as "
-    "the midthickness of your data set): wb_view *.surf.gii {maps}"
+    "space that vertex lies, so that this page has bars of the leading regions in place of pictures of the brain. To "
+    "see the maps on the cortex, open them in Connectome Workbench with surfaces of the same mesh (.surf.gii files, "
+    "such as the midthickness of your data set): wb_view *.surf.gii {maps}"
 )
 WB_MAPS = "group/*_stat-saliencymean_*_boldmap.dscalar.nii"
 
