@@ -215,6 +215,11 @@ def _courses(setting: ClassSetting, label: str) -> tuple[list[str], np.ndarray]:
     return names, np.stack([values[people == person].mean(axis=0) for person in dict.fromkeys(people)])
 
 
+def _held_out(classes: Saliency, position: int) -> str:
+    n_samples = classes.n_averaged[position]
+    return f"{n_samples} held-out sample{'' if n_samples == 1 else 's'}"
+
+
 def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, Any]:
     config, classes, atlas = setting.config, setting.classes, setting.atlas
     label, values = classes.labels[position], classes.values[position]
@@ -245,8 +250,8 @@ def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, A
         "peak of its own)"
     return {
         "glass": draw_picture(glass, folder / f"class-{stem}_glass.png",
-                          f"Saliency of {label}, mean over time and over people ({classes.n_averaged[position]} "
-                          "held-out samples); from the left: left side, back, right side, top."),
+                          f"Saliency of {label}, mean over time and over people ({_held_out(classes, position)}); "
+                          "from the left: left side, back, right side, top."),
         "strip": draw_picture(strip, folder / f"class-{stem}_strip.png",
                           f"{label} at {which}, one range of colours. {clock_of(config)}."),
         "heatmap": draw_picture(heatmap, folder / f"class-{stem}_heatmap.png",
@@ -271,7 +276,7 @@ def class_part(setting: ClassSetting, position: int) -> dict[str, Any]:
     stem = clean_label(label)
     return {
         "id": f"class-{stem}",
-        "name": f"{label} ({classes.n_averaged[position]} held-out samples)",
+        "name": f"{label} ({_held_out(classes, position)})",
         "film": _film(setting, position, folder / f"class-{stem}_film.webp"),
         "animation": _animation(setting, position, folder / f"class-{stem}_motion.gif"),
         "volume": _volume(setting, position),

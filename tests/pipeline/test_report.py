@@ -26,6 +26,8 @@ from fmri_saliency.pipeline.demo import coarse_atlas
 from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.methods import REFERENCES, MethodsText, describe_methods
 from fmri_saliency.pipeline.scans_part import scans_part
+from fmri_saliency.pipeline.workspace import Workspace
+from fmri_saliency.series import Windows, read_samples
 
 
 class Outline(HTMLParser):
@@ -202,7 +204,7 @@ def test_the_methods_follow_the_configuration(pages: Any) -> None:
     config, atlas = load_config(pages.config), coarse_atlas()
     runs = find(config).runs
     text = describe_methods(config, runs, atlas, "A note.")
-    assert "12 runs of 3 people and 2 tasks were simulated" in text.paragraphs[0]
+    assert "12 runs of 3 people and 2 tasks (emotion and motor) were simulated" in text.paragraphs[0]
     assert "atlas Compact" in text.paragraphs[1]
     assert any("doi:10.1016/j.neuroimage.2010.07.033" in one for one in text.references)  # from the atlas's card
     real = replace(config, scans=replace(config.scans, truth=None))
@@ -215,6 +217,23 @@ def test_the_methods_follow_the_configuration(pages: Any) -> None:
     assert "detrending: no, no high-pass filter" in found
     assert "images smoothed by 4 mm FWHM" in found
     assert len(set(words.references)) == len(words.references)
+
+
+def test_classes_and_their_trial_types_are_named(pages: Any) -> None:
+    page = pages.pages["judge"].replace("&#39;", "'")
+    assert "12 samples of 2 classes, which are tasks, with the trial types of their events: " in page
+    assert "'emotion' (6 samples: fear and neut); 'motor' (6 samples: lh and rf)" in page
+    config = load_config(pages.config)
+    samples = read_samples(Workspace(config.output.path).samples)
+    card = {"folds": 1, "split": "held-out runs"}
+    windows = Windows("event", 5.0, classes={"face": ("fear", "neut")}, rest=True)
+    table = samples.table.assign(label=["face"] * 5 + ["rest"] * 7)
+    given = replace(config, samples=windows), find(config).runs[:1], coarse_atlas(), "", replace(samples, table=table)
+    words = describe_methods(*given, card).paragraphs
+    assert words[0].startswith("1 run of 1 person and 1 task (emotion) was simulated")
+    assert "trial types: 'face' (5 samples: fear and neut); 'rest' (7 samples: the time between all events)" in words[2]
+    assert "in 1 fold by held-out runs" in words[2]
+    assert not re.search(r"\b1 \w+s\b", " ".join(words).replace("1 s ", ""))
 
 
 def test_references_are_cited_by_their_authors() -> None:

@@ -197,7 +197,7 @@ def test_the_text_can_be_copied(browser: Any, pages: Any) -> None:
     one.page.locator("button[data-copies]").click()
     one.page.locator("#methods-said", has_text="Copied.").wait_for()
     text = one.page.evaluate("navigator.clipboard.readText()")
-    assert text.startswith("12 runs of 3 people and 2 tasks were simulated")
+    assert text.startswith("12 runs of 3 people and 2 tasks (emotion and motor) were simulated")
     assert "arXiv:1910.12370" in text
     one.context.close()
 
