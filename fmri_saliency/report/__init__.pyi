@@ -1,3 +1,3 @@
-from .page import Film, Picture, Volume, make_page
+from .page import Animation, Film, Picture, Volume, make_page
 
-__all__ = ["Film", "Picture", "Volume", "make_page"]
+__all__ = ["Animation", "Film", "Picture", "Volume", "make_page"]
