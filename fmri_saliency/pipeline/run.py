@@ -29,7 +29,7 @@ def check_log(log: object, where: Path) -> None:
     StepError
         Naming the runs, the reasons and the table that lists them all.
     """
-    bad = log[log["status"].isin(("unusable", "failed"))]
+    bad = log[log["status"].isin(("unusable", "failed", "again"))]
     if len(bad):
         lines = "\n".join(f"  {row.run}: {row.message}" for row in bad.head(10).itertuples())
         raise StepError(f"{len(bad)} of {len(log)} runs could not be used and were left out (all are listed in "

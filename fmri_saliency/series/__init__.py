@@ -20,7 +20,7 @@ from fmri_saliency.series.store import (
 )
 from fmri_saliency.series.weights import RegionWeights, region_weights
 from fmri_saliency.series.windows import REST, UNITS, Windows
-from fmri_saliency.series.work import Extracted, SeriesJob, extract_to_files, failure_path, series_state
+from fmri_saliency.series.work import Extracted, SeriesJob, extract_to_files, failure_path, note_failure, series_state
 
 __all__ = [
     "REST",
@@ -47,6 +47,7 @@ __all__ = [
     "failure_path",
     "forget_series",
     "framewise_displacement",
+    "note_failure",
     "plan_windows",
     "quality_paths",
     "read_marked",
