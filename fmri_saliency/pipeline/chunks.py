@@ -19,7 +19,7 @@ from typing import Any
 
 from fmri_saliency.brain import load_chosen_atlas
 from fmri_saliency.errors import ConfigError, StepError
-from fmri_saliency.files import clear_unfinished, digest, fingerprint, read_json, write_json, write_text
+from fmri_saliency.files import digest, fingerprint, read_json, write_json, write_text
 from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, extract_chosen, known_failure, series_stems, write_log
@@ -194,7 +194,7 @@ def gather(config: Config) -> None:
         raise StepError(f"{len(undone)} of {len(_chunks(space.desk))} chunks are not done (first: {undone[0]}). Run "
                         f"the workflow again, or `fmri-saliency extract CONFIG.toml --chunk {undone[0]}`.")
     begin(config)
-    clear_unfinished(space.root)
+    space.clear()
     finding = known_runs(config)
     atlas, _ = choose_atlas(config, finding.runs)
     stems = series_stems(config, finding.runs, atlas)

@@ -13,8 +13,8 @@ from typing import Any
 
 from fmri_saliency import __version__
 from fmri_saliency.errors import InputError, StepError
-from fmri_saliency.files import digest, read_json, write_json, write_text
-from fmri_saliency.locks import hold, note_time
+from fmri_saliency.files import clear_unfinished, digest, read_json, write_json, write_text
+from fmri_saliency.locks import clear_stale, hold, note_time, owner_lives
 
 __all__ = ["Workspace", "differences", "is_done", "name_changes", "say", "stamp"]
 
@@ -89,6 +89,16 @@ class Workspace:
             start = time.perf_counter()
             yield
             note_time(self.desk, doing, time.perf_counter() - start)
+
+    def clear(self) -> None:
+        """Remove what processes that died left unfinished, and what they held.
+
+        A process of this machine is dead where there is none of its number; one of another machine where it holds
+        nothing that was touched, and has not written to what it left, for :data:`~fmri_saliency.locks.STALE` seconds.
+        """
+        if self.root.is_dir():
+            clear_unfinished(self.root, owner_lives(self.desk))
+            clear_stale(self.desk)
 
     def set_aside(self, paths: Iterable[Path]) -> list[str]:
         """Move files and folders of another configuration out of the way, beside what was set aside there before.
