@@ -120,8 +120,30 @@ class Workspace:
             moved.append(path.relative_to(self.root).as_posix())
         return moved
 
+    def make(self) -> None:
+        """Create the folder.
+
+        Raises
+        ------
+        StepError
+            If it cannot be created, or holds files that are not this package's.
+        """
+        self.check_owner()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> StepError:
+        return StepError(f"The output folder {self.root} cannot be written to: {error}. Choose another [output] path.")
+
     def begin(self, links: Mapping[str, Path] | None = None) -> None:
-        """Create the folder with the files that make it a BIDS derivative.
+        """Create the folder (:meth:`make`) and describe it (:meth:`describe`)."""
+        self.make()
+        self.describe(links)
+
+    def describe(self, links: Mapping[str, Path] | None = None) -> None:
+        """Write the files that make the folder a BIDS derivative.
 
         Parameters
         ----------
@@ -131,11 +153,9 @@ class Workspace:
         Raises
         ------
         StepError
-            If it cannot be written to, or holds files that are not this package's.
+            If the folder cannot be written to.
         """
-        self.check_owner()
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
             description = {
                 "Name": "fMRI task saliency",
                 "BIDSVersion": "1.11.1",
@@ -150,8 +170,7 @@ class Workspace:
             write_text(self.root / "README.md", README.read_text(encoding="utf-8"))
             write_text(self.root / ".bidsignore", "\n".join(IGNORED) + "\n")
         except OSError as error:
-            raise StepError(f"The output folder {self.root} cannot be written to: {error}. Choose another [output] "
-                            "path.") from None
+            raise self._unwritable(error) from None
 
     def check_owner(self) -> None:
         """Refuse to write among somebody else's files."""
