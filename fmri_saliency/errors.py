@@ -20,6 +20,7 @@ __all__ = [
     "SpaceMismatchWarning",
     "StepError",
     "TimingWarning",
+    "UnreachableError",
     "nearest",
     "one_of",
     "unreadable",
@@ -40,6 +41,10 @@ class InputError(FmriSaliencyError, ValueError):
     """A file or an array that the user gave cannot be used."""
 
     exit_code = 2
+
+
+class UnreachableError(InputError):
+    """A file cannot be reached or read now, though nothing says that it is bad: trying again may do."""
 
 
 class ConfigError(InputError):

@@ -9,7 +9,7 @@ import shutil
 import socket
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,13 +72,24 @@ def _host() -> str:
     return socket.gethostname().replace("-", "_")
 
 
-def clear_unfinished(folder: Path) -> int:
-    """Remove the temporary files and folders of processes of this machine that died; return how many."""
+def clear_unfinished(folder: Path, lives: Callable[[str, int, Path], bool] | None = None) -> int:
+    """Remove the temporary files and folders of processes that died; return how many.
+
+    Parameters
+    ----------
+    folder : Path
+    lives : callable, optional
+        Says of a machine, the number of a process there and what it made whether it is alive, for processes of other
+        machines (:func:`fmri_saliency.locks.owner_lives`). Without it what they made is left alone.
+    """
     removed = 0
-    for path in sorted(Path(folder).rglob(f".unfinished-{_host()}-*")):
-        process = path.name.split("-")[2]
-        if process.isdigit() and not _is_alive(int(process)) and path.exists():
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for path in sorted(Path(folder).rglob(".unfinished-*")):
+        host, process = [*path.name.split("-", 3), "", ""][1:3]
+        if not process.isdigit() or not path.exists():
+            continue
+        elsewhere = lives or (lambda *_: True)
+        if not (_is_alive(int(process)) if host == _host() else elsewhere(host, int(process), path)):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
             removed += 1
     return removed
 

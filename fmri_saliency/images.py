@@ -18,7 +18,7 @@ from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 
-from fmri_saliency.errors import InputError, ScanWarning
+from fmri_saliency.errors import InputError, ScanWarning, UnreachableError
 from fmri_saliency.grayordinates import grayordinates_of, view_as_image
 
 try:  # three times as fast as zlib; the same bytes without it
@@ -42,26 +42,41 @@ def _reason(error: Exception) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
+def _refuse_unreachable(error: Exception, what: str) -> None:
+    """Raise where the system says why a file cannot be read: the file itself may be whole.
+
+    Raises
+    ------
+    UnreachableError
+    """
+    if getattr(error, "errno", None):
+        raise UnreachableError(f"{what} cannot be read: {_reason(error)}. Check that it is still there and its disk "
+                               "can be reached.") from None
+
+
 def open_image(path: Path, what: str) -> SpatialImage:
     """Open an image without reading its voxels; `what` says in the message what was expected.
 
     Raises
     ------
+    UnreachableError
+        If there is no file, or the system does not let it be read.
     InputError
-        If there is no file, or it is not an image of voxels.
+        If it is not an image of voxels.
     """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"Expected {what} at {path}; it is a folder. Name the file itself.")
     if not path.is_file():
-        raise InputError(f"Expected {what} at {path}; there is no such file.")
+        raise UnreachableError(f"Expected {what} at {path}; there is no such file.")
     try:
         with LoggingOutputSuppressor():  # what it would print is in the error
             image = nib.load(path)
     except PermissionError as error:
-        raise InputError(f"Expected {what} at {path}; it cannot be read: {_reason(error)}. Ask for the right to read "
-                         "it.") from None
+        raise UnreachableError(f"Expected {what} at {path}; it cannot be read: {_reason(error)}. Ask for the right to "
+                               "read it.") from None
     except DAMAGE as error:
+        _refuse_unreachable(error, f"Expected {what} at {path}; it")
         raise InputError(f"Expected {what} (NIfTI) at {path}; it is not an image: {error}") from None
     if isinstance(image, Cifti2Image):
         return view_as_image(image, path)
@@ -132,7 +147,7 @@ def _check_size(image: SpatialImage, path: Path) -> None:
     try:
         size = file.stat().st_size
     except OSError as error:
-        raise InputError(f"The voxels of {path} cannot be read from {file}: {_reason(error)}.") from None
+        raise UnreachableError(f"The voxels of {path} cannot be read from {file}: {_reason(error)}.") from None
     if file.suffix.lower() in (".nii", ".img", ".mgh"):
         most, words = size, f"it has {size}"
     elif _is_gzip(file):
@@ -150,11 +165,12 @@ def read_voxels(image: SpatialImage, path: Path) -> np.ndarray:
     Raises
     ------
     InputError
-        If the file breaks off or is damaged.
+        If the file breaks off or is damaged; an UnreachableError where the system cannot read it.
     """
     try:
         return image.get_fdata(dtype=np.float32)
     except DAMAGE as error:
+        _refuse_unreachable(error, str(path))
         raise InputError(f"{path} breaks off or is damaged: {error}. Copy it again.") from None
 
 
@@ -205,8 +221,8 @@ def iterate_frames(path: Path) -> Iterator[np.ndarray]:
     except DAMAGE as error:
         where = f"at frame {frame + 1} of {n_times}"
         if getattr(error, "errno", None):  # the system says so: the file itself may be whole
-            raise InputError(f"{path} cannot be read to its end: {_reason(error)}, {where}. Check that it is still "
-                             "there and its disk can be reached.") from None
+            raise UnreachableError(f"{path} cannot be read to its end: {_reason(error)}, {where}. Check that it is "
+                                   "still there and its disk can be reached.") from None
         raise InputError(f"{path} breaks off or is damaged: {error}, {where}. Copy it again.") from None
     if not isinstance(image, AnalyzeImage):  # other formats have a footer
         return

@@ -71,16 +71,17 @@ def begin(config: Config) -> None:
         If the folder cannot be written to, or holds files that are not this package's.
     """
     space = Workspace(config.output.path)
-    changes = config_changes(config)
-    space.begin(source_links(config))
+    space.make()
     try:
-        with space.alone("begin"):
-            if changes:
+        with space.alone("begin"):  # of two processes the later one sees what the first has done
+            changes = config_changes(config)
+            if changes:  # first of all: what is kept of the settings says until then that they have changed
                 others = [space.root / name for name in WHOLE]
                 moved = space.set_aside([*others, *_other_networks(config, space)])
                 aside = f" Set aside in {space.earlier}: {', '.join(moved)}." if moved else ""
                 say(f"The configuration has changed since {space.root} was worked on: {'; '.join(changes)}. What "
                     f"depends on it is made again.{aside}")
+            space.describe(source_links(config))
             write_config(config, space.root / "config.toml")
     except OSError as error:
         raise StepError(f"The output folder {space.root} cannot be written to: {error}. Make room there, or choose "

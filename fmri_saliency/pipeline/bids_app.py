@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fmri_saliency.errors import ConfigError, InputError, StepError
-from fmri_saliency.files import clear_unfinished, read_json
+from fmri_saliency.files import read_json
 from fmri_saliency.pipeline.config import Config, build_section, read_settings
 from fmri_saliency.pipeline.cut import foresee
 from fmri_saliency.pipeline.explain import explain
@@ -17,7 +17,7 @@ from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.pipeline.report import report
 from fmri_saliency.pipeline.train import train
-from fmri_saliency.pipeline.workspace import say
+from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.series import series_name
 
 __all__ = ["BidsCall", "read_call", "run_group", "run_participant"]
@@ -129,8 +129,7 @@ def run_group(call: BidsCall) -> Path:
         If no run has been extracted; or at the end, when the report is written, if some were unusable.
     """
     config = read_call(call)
-    if config.output.path.is_dir():
-        clear_unfinished(config.output.path)
+    Workspace(config.output.path).clear()
     finding = find(config)
     atlas, _ = choose_atlas(config, finding.runs)
     cards = {run.key: config.output.path / series_name(run, atlas) for run in finding.runs}

@@ -3,7 +3,8 @@
 In the folder ``.workflow`` of the results lie
 
 - ``chunks/0001.json``: the runs of a chunk, as they were found, and what identifies the files that each is made from;
-- ``chunks/0001.done``: that every run of it has its series, or a note in ``failed/`` of why it cannot have them;
+- ``chunks/0001.done``: that every run of it has its series, or a note in ``failed/`` of why its files do not give them
+  (a run that failed for lack of memory, room or a right keeps its chunk from being done);
 - ``folds.tsv``: a row per network and fold.
 
 A file whose content would be the same is left as it is, so that its time of change tells what must be done again.
@@ -18,15 +19,15 @@ from typing import Any
 
 from fmri_saliency.brain import load_chosen_atlas
 from fmri_saliency.errors import ConfigError, StepError
-from fmri_saliency.files import clear_unfinished, digest, fingerprint, read_json, write_json, write_text
+from fmri_saliency.files import digest, fingerprint, read_json, write_json, write_text
 from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import load_samples, plan_folds, say_plan
-from fmri_saliency.pipeline.extract import choose_atlas, extract_chosen, series_stems, write_log
+from fmri_saliency.pipeline.extract import choose_atlas, extract_chosen, known_failure, series_stems, write_log
 from fmri_saliency.pipeline.index import find, known_runs, made_run, plain_run, write_index
 from fmri_saliency.pipeline.workspace import Workspace, require, say, stamp
 from fmri_saliency.records import Atlas, Run
-from fmri_saliency.series import card_path
+from fmri_saliency.series import Extracted, card_path
 
 __all__ = ["CHUNK", "deal_runs", "extract_chunk", "gather"]
 
@@ -139,8 +140,9 @@ def extract_chunk(config: Config, number: int) -> None:
     Raises
     ------
     StepError
-        If there is no such chunk, or it was dealt out for other scans; or at the end, when the chunk is
-        marked as done but some of its runs could not be used.
+        If there is no such chunk, or it was dealt out for other scans; or at the end, when some of its runs could not
+        be used. The chunk is marked as done all the same, unless the same files may do another time: where memory,
+        room on the disk or the right to a file was lacking.
     """
     space = Workspace(config.output.path)
     chunk = require(_chunk_path(space, number), "index")
@@ -154,13 +156,21 @@ def extract_chunk(config: Config, number: int) -> None:
     stems = series_stems(config, runs, atlas)
     failures, words = extract_chosen(config, runs, stems, (atlas, content["note"]))
     say(f"{words}.")
-    bad = {key: message for key, message in failures.items() if message}
+    again = {key: one for key, one in failures.items() if one.what == "again"}
+    if again:
+        raise StepError(f"{len(again)} of {len(runs)} runs failed for another reason than their files; the next call "
+                        f"tries them again:\n{_list(_messages(again))}")
+    bad = _messages(failures)
     for run in runs:  # a chunk is not done where not even the reason could be kept, as on a full disk
         if not card_path(stems[run.key]).is_file() and not space.failure(run.key).is_file():
             raise StepError(f"{run.key} has neither series nor a note of why not: {bad.get(run.key, 'unknown')}")
     write_text(_mark(chunk), digest(content) + "\n")
     if bad:
         raise StepError(f"{len(bad)} of {len(runs)} runs could not be used:\n{_list(bad)}")
+
+
+def _messages(failures: dict[str, Extracted]) -> dict[str, str]:
+    return {key: one.failure for key, one in failures.items()}
 
 
 def _list(failures: dict[str, str]) -> str:
@@ -184,13 +194,13 @@ def gather(config: Config) -> None:
         raise StepError(f"{len(undone)} of {len(_chunks(space.desk))} chunks are not done (first: {undone[0]}). Run "
                         f"the workflow again, or `fmri-saliency extract CONFIG.toml --chunk {undone[0]}`.")
     begin(config)
-    clear_unfinished(space.root)
+    space.clear()
     finding = known_runs(config)
     atlas, _ = choose_atlas(config, finding.runs)
     stems = series_stems(config, finding.runs, atlas)
     absent = [run.key for run in finding.runs if not card_path(stems[run.key]).is_file()]
-    notes = {key: space.failure(key) for key in absent}
-    failures = {key: read_json(note)["message"] for key, note in notes.items() if note.is_file()}
+    notes = {key: known_failure(space, key) for key in absent}
+    failures = {key: one for key, one in notes.items() if one is not None and one.what == "failed"}
     if len(failures) < len(absent):
         for chunk in _chunks(space.desk):
             _mark(chunk).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri
 from fmri_saliency.brain import check_space, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
-from fmri_saliency.errors import ConfigError, InputError, SpaceMismatchWarning, StepError, nearest
+from fmri_saliency.errors import ConfigError, InputError, SpaceMismatchWarning, StepError, UnreachableError, nearest
 from fmri_saliency.files import read_json, write_json, write_tsv
 from fmri_saliency.grayordinates import grayordinates_of
 from fmri_saliency.images import is_placed, open_image
@@ -36,6 +36,7 @@ from fmri_saliency.series import (
     described_by,
     extract_to_files,
     forget_series,
+    note_failure,
     series_name,
     series_outputs,
     series_state,
@@ -48,6 +49,7 @@ __all__ = [
     "extract",
     "extract_chosen",
     "grid_atlas",
+    "known_failure",
     "series_made_from",
     "series_sources",
     "series_stems",
@@ -90,8 +92,8 @@ def _fit(atlas: Atlas, image: SpatialImage, path: Path) -> Atlas:
     moved = resample_atlas(atlas, image.affine, image.shape[:3])
     if moved is not atlas and not is_placed(image):
         warnings.warn(f"The header of {path} does not say where its voxels lie (its sform and qform codes are 0), not "
-                      "even which side is left. The atlas was put on it as if its middle were the origin: write an affine "
-                      "into it, or give labels on its own grid.", SpaceMismatchWarning, stacklevel=3)
+                      "even which side is left. The atlas was put on it as if its middle were the origin: write an "
+                      "affine into it, or give labels on its own grid.", SpaceMismatchWarning, stacklevel=3)
     return moved
 
 
@@ -115,7 +117,7 @@ class _Plan:
 
     jobs: list[tuple[SeriesJob, Grid]] = field(default_factory=list)
     atlases: dict[Grid, Atlas] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, Extracted] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
 
 
@@ -151,13 +153,15 @@ def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, 
                                     ("the scan, or a file beside it, has changed" if whole else "a file was lost"))
             _set_others_aside(space, stem, run)
         except OSError as error:
-            plan.failures[run.key] = (f"{error.filename or run.bold} was found and cannot be reached now: "
-                                      f"{error.strerror or error}. Check that it is still there.")
+            words = (f"{error.filename or run.bold} was found and cannot be reached now: {error.strerror or error}. "
+                     "Check that it is still there.")
+            plan.failures[run.key] = Extracted(run.key, words, "again")
         except InputError as error:
-            plan.failures[run.key] = str(error)
+            what = "again" if isinstance(error, UnreachableError) else "failed"
+            plan.failures[run.key] = Extracted(run.key, str(error), what)
         if run.key in plan.failures:
             forget_series(stem)
-            _note_failure(space.failure(run.key), run, plan.failures[run.key])
+            note_failure(space.desk, run, plan.failures[run.key].failure, plan.failures[run.key].what == "again")
     return plan
 
 
@@ -186,22 +190,25 @@ QUALITY = (
 )  # fmt: skip
 
 
-def _known_failure(space: Workspace, key: str) -> str:
-    """Return why a run could not be extracted, now or by another call; empty where it was not tried or is done."""
+def known_failure(space: Workspace, key: str) -> Extracted | None:
+    """Return why a run could not be extracted, now or by another call; None where it was not tried or is done."""
     try:
-        return str(read_json(space.failure(key))["message"])
-    except (InputError, OSError, KeyError, TypeError):
-        return ""
+        note = read_json(space.failure(key))
+        return Extracted(key, str(note["message"]), "again" if note.get("again") else "failed")
+    except (InputError, OSError, KeyError, TypeError, AttributeError):
+        return None
 
 
-def _log_row(row: dict[str, Any], run: Run | None, card: dict[str, Any] | None, failure: str) -> dict[str, Any]:
+def _log_row(
+    row: dict[str, Any], run: Run | None, card: dict[str, Any] | None, failure: Extracted | None
+) -> dict[str, Any]:
     """Return the row of a run in the log; `card` is that of its series, None where there is none."""
     row = {**row, "frames": None, "t_r": None, "absent_regions": None}
     if run is None:
         return row
     row.update(frames=run.n_times, t_r=run.t_r)
-    if failure:
-        row.update(status="failed", message=failure)
+    if failure is not None:
+        row.update(status=failure.what, message=failure.failure)
     elif card is not None:
         row.update(status="done", absent_regions=len(card["AbsentRegions"]), message=" ".join(card.get("Notes", ())))
     return row
@@ -223,13 +230,15 @@ def _quality_row(run: Run, card: dict[str, Any]) -> dict[str, Any]:
     return {**row, "zero_variance_regions": still, **{name: quality.get(name) for name in QUALITY}}
 
 
-def write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failures: dict[str, str]) -> pd.DataFrame:
+def write_log(
+    space: Workspace, finding: Finding, stems: dict[str, Path], failures: dict[str, Extracted]
+) -> pd.DataFrame:
     """Write ``runs.tsv``, a row per expected run, and ``quality.tsv``, a row per run with series; return the former."""
     runs = {run.key: run for run in finding.runs}
     cards = {key: card for key, stem in stems.items() if (card := _read_card(stem)) is not None}
     rows = [
         _log_row(row, runs.get(row["run"]), cards.get(row["run"]),
-                 failures.get(row["run"]) or ("" if row["run"] in cards else _known_failure(space, row["run"])))
+                 failures.get(row["run"]) or (None if row["run"] in cards else known_failure(space, row["run"])))
         for row in finding.log.to_dict("records")
     ]
     log = pd.DataFrame(rows).astype({"frames": "Int64", "absent_regions": "Int64"})
@@ -239,7 +248,7 @@ def write_log(space: Workspace, finding: Finding, stems: dict[str, Path], failur
         write_tsv(space.root / "runs.tsv", log)
         write_tsv(space.root / "quality.tsv", quality.round(6))
     except OSError as error:
-        bad = "".join(f"\n  {key}: {words}" for key, words in failures.items() if words)
+        bad = "".join(f"\n  {one.key}: {one.failure}" for one in failures.values())
         raise StepError(f"The tables of runs cannot be written to {space.root}: {error.strerror or error}. Make room "
                         f"there and run the same command again; what is done is kept.{bad}") from None
     return log
@@ -259,18 +268,9 @@ def series_stems(config: Config, runs: Sequence[Run], atlas: Atlas) -> dict[str,
     return stems
 
 
-def _note_failure(path: Path, run: Run, message: str) -> None:
-    """Write down why a run failed, or forget that it did."""
-    with suppress(OSError):  # where nothing can be written, that is said all the same
-        if message:
-            write_json(path, {"run": run.key, "file": run.bold.as_posix(), "message": message})
-        else:
-            path.unlink(missing_ok=True)
-
-
 def extract_chosen(
     config: Config, runs: Sequence[Run], stems: dict[str, Path], atlas: tuple[Atlas, str]
-) -> tuple[dict[str, str], str]:
+) -> tuple[dict[str, Extracted], str]:
     """Extract the series of runs, unless they are up to date; a run that fails leaves a note of why.
 
     Parameters
@@ -285,7 +285,7 @@ def extract_chosen(
     Returns
     -------
     failures : dict
-        Key to what went wrong, an empty text where nothing did.
+        Key to what went wrong; nothing of runs that have their series.
     words : str
         How many were extracted.
     """
@@ -294,9 +294,9 @@ def extract_chosen(
     plan = _plan(runs, stems, *atlas, config)
     say_why(plan.reasons, "series")
     done = _extract_all(plan, config)
-    failures = {**plan.failures, **{one.key: one.failure for one in done}}
-    made, n_failed = sum(one.what == "made" for one in done), sum(map(bool, failures.values()))
-    return failures, f"Series: {made} extracted, {len(runs) - made - n_failed} up to date"
+    failures = {**plan.failures, **{one.key: one for one in done if one.failure}}
+    made = sum(one.what == "made" for one in done)
+    return failures, f"Series: {made} extracted, {len(runs) - made - len(failures)} up to date"
 
 
 def _extract_all(plan: _Plan, config: Config) -> list[Extracted]:
@@ -324,7 +324,8 @@ def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = 
     -------
     DataFrame
         The log: `run`, `status` (``done``, ``found``, ``missing``, ``unusable``,
-        ``failed``), `message`, `frames`, `t_r`, `absent_regions`.
+        ``failed``, or ``again``: for lack of memory, of room or of a right, so the next call tries it again),
+        `message`, `frames`, `t_r`, `absent_regions`.
 
     Raises
     ------
@@ -343,10 +344,9 @@ def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = 
     failures, words = extract_chosen(config, chosen, stems, (atlas, note))
     log = write_log(space, finding, stems, failures)
     counts = ", ".join(f"{n} {status}" for status, n in log["status"].value_counts().items())
-    failed = [message for message in failures.values() if message]
     say(f"{words}; runs: {counts}.")
-    if failed and len(failed) == len(finding.runs):
-        raise StepError(f"No run could be extracted. The first problem: {failed[0]}")
+    if failures and len(failures) == len(finding.runs):
+        raise StepError(f"No run could be extracted. The first problem: {next(iter(failures.values())).failure}")
     return log
 
 
@@ -358,7 +358,7 @@ def check_log(log: object, where: Path) -> None:
     StepError
         Naming the runs, the reasons and the table that lists them all.
     """
-    bad = log[log["status"].isin(("unusable", "failed"))]
+    bad = log[log["status"].isin(("unusable", "failed", "again"))]
     if len(bad):
         lines = "\n".join(f"  {row.run}: {row.message}" for row in bad.head(10).itertuples())
         raise StepError(f"{len(bad)} of {len(log)} runs could not be used and were left out (all are listed in "

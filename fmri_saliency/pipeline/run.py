@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from fmri_saliency.errors import FmriSaliencyError
-from fmri_saliency.files import clear_unfinished
-from fmri_saliency.locks import clear_stale
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.cut import foresee
 from fmri_saliency.pipeline.explain import explain
@@ -36,9 +34,7 @@ def run_all(config: Config) -> Path:
         At the end, when the report is written but some runs could not be used; or where a step failed: then the
         report says so, and shows what was done before.
     """
-    if config.output.path.is_dir():
-        clear_unfinished(config.output.path)
-        clear_stale(Workspace(config.output.path).desk)
+    Workspace(config.output.path).clear()
     finding = find(config)
     say(foresee(config, finding.runs))
     try:

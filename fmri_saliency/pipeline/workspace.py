@@ -13,8 +13,8 @@ from typing import Any
 
 from fmri_saliency import __version__
 from fmri_saliency.errors import InputError, StepError
-from fmri_saliency.files import digest, read_json, write_json, write_text
-from fmri_saliency.locks import hold, note_time
+from fmri_saliency.files import clear_unfinished, digest, read_json, write_json, write_text
+from fmri_saliency.locks import clear_stale, hold, note_time, owner_lives
 
 __all__ = ["Workspace", "differences", "is_done", "name_changes", "say", "stamp"]
 
@@ -90,6 +90,16 @@ class Workspace:
             yield
             note_time(self.desk, doing, time.perf_counter() - start)
 
+    def clear(self) -> None:
+        """Remove what processes that died left unfinished, and what they held.
+
+        A process of this machine is dead where there is none of its number; one of another machine where it holds
+        nothing that was touched, and has not written to what it left, for :data:`~fmri_saliency.locks.STALE` seconds.
+        """
+        if self.root.is_dir():
+            clear_unfinished(self.root, owner_lives(self.desk))
+            clear_stale(self.desk)
+
     def set_aside(self, paths: Iterable[Path]) -> list[str]:
         """Move files and folders of another configuration out of the way, beside what was set aside there before.
 
@@ -110,8 +120,30 @@ class Workspace:
             moved.append(path.relative_to(self.root).as_posix())
         return moved
 
+    def make(self) -> None:
+        """Create the folder.
+
+        Raises
+        ------
+        StepError
+            If it cannot be created, or holds files that are not this package's.
+        """
+        self.check_owner()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> StepError:
+        return StepError(f"The output folder {self.root} cannot be written to: {error}. Choose another [output] path.")
+
     def begin(self, links: Mapping[str, Path] | None = None) -> None:
-        """Create the folder with the files that make it a BIDS derivative.
+        """Create the folder (:meth:`make`) and describe it (:meth:`describe`)."""
+        self.make()
+        self.describe(links)
+
+    def describe(self, links: Mapping[str, Path] | None = None) -> None:
+        """Write the files that make the folder a BIDS derivative.
 
         Parameters
         ----------
@@ -121,11 +153,9 @@ class Workspace:
         Raises
         ------
         StepError
-            If it cannot be written to, or holds files that are not this package's.
+            If the folder cannot be written to.
         """
-        self.check_owner()
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
             description = {
                 "Name": "fMRI task saliency",
                 "BIDSVersion": "1.11.1",
@@ -140,8 +170,7 @@ class Workspace:
             write_text(self.root / "README.md", README.read_text(encoding="utf-8"))
             write_text(self.root / ".bidsignore", "\n".join(IGNORED) + "\n")
         except OSError as error:
-            raise StepError(f"The output folder {self.root} cannot be written to: {error}. Choose another [output] "
-                            "path.") from None
+            raise self._unwritable(error) from None
 
     def check_owner(self) -> None:
         """Refuse to write among somebody else's files."""

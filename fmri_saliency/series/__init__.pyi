@@ -18,7 +18,7 @@ from .store import (
 )
 from .weights import RegionWeights, region_weights
 from .windows import REST, UNITS, Windows
-from .work import Extracted, SeriesJob, extract_to_files, failure_path, series_state
+from .work import Extracted, SeriesJob, extract_to_files, failure_path, note_failure, series_state
 
 __all__ = [
     "REST",
@@ -45,6 +45,7 @@ __all__ = [
     "failure_path",
     "forget_series",
     "framewise_displacement",
+    "note_failure",
     "plan_windows",
     "quality_paths",
     "read_marked",

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from nilearn.interfaces.fmriprep import load_confounds
 
-from fmri_saliency.errors import ConfigError, InputError, one_of
+from fmri_saliency.errors import ConfigError, InputError, UnreachableError, one_of
 from fmri_saliency.records import Run
 
 __all__ = ["HCP_MOVEMENT", "STRATEGIES", "Denoise", "Nuisance", "described_by", "gather_confounds",
@@ -141,7 +141,7 @@ def gather_confounds(run: Run, columns: tuple[str, ...], denoise: Denoise) -> Nu
         raise InputError(f"The strategies in [cleaning.denoise] are made for the tables of fMRIPrep; {run.confounds} "
                          'is none. Name columns by confounds in [cleaning], for example ["all"].')
     if not run.confounds.is_file():
-        raise InputError(f"Expected a table of confounds at {run.confounds}; there is no such file.")
+        raise UnreachableError(f"Expected a table of confounds at {run.confounds}; there is no such file.")
     aroma = "ica_aroma" in denoise.strategy and denoise.ica_aroma == "full"
     if aroma and f"desc-{AROMA}" not in run.bold.name:
         raise InputError(f'ica_aroma = "full" in [cleaning.denoise] needs scans that fMRIPrep has denoised; {run.bold} '
@@ -207,7 +207,7 @@ def read_table(run: Run) -> pd.DataFrame:
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"The confounds {run.confounds} cannot be read as a table: {error}") from None
     except OSError as error:
-        raise InputError(f"The confounds {run.confounds} cannot be read: {error.strerror or error}.") from None
+        raise UnreachableError(f"The confounds {run.confounds} cannot be read: {error.strerror or error}.") from None
 
 
 def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
-from fmri_saliency.errors import ConfigError, InputError, ScanWarning, one_of
+from fmri_saliency.errors import ConfigError, InputError, ScanWarning, UnreachableError, one_of
 from fmri_saliency.grayordinates import describe_models, grayordinates_of
 from fmri_saliency.images import check_header, describe_grid, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RegionSeries, Run
@@ -153,6 +153,8 @@ def _movement(run: Run) -> tuple[Motion, pd.DataFrame | None]:
         return measure_motion(None, run.n_times, why="unknown: the run has no confounds"), None
     try:
         table = read_table(run)
+    except UnreachableError:  # the quality would say for good that nothing is known
+        raise
     except InputError as error:
         return measure_motion(None, run.n_times, why=f"unknown: {error}"), None
     return measure_motion(table, run.n_times, degrees=run.confounds.suffix == ".txt"), table

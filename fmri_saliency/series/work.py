@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fmri_saliency.errors import InputError, ScanWarning
+from fmri_saliency.errors import InputError, ScanWarning, UnreachableError
 from fmri_saliency.files import digest, read_json, write_json
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.records import Atlas, Run
@@ -18,7 +18,7 @@ from fmri_saliency.series.extract import Cleaning, extract_with_quality
 from fmri_saliency.series.store import card_path, forget_series, series_outputs, write_series
 from fmri_saliency.sources import Source, describe_source, known_hash
 
-__all__ = ["Extracted", "SeriesJob", "extract_to_files", "failure_path", "series_state"]
+__all__ = ["Extracted", "SeriesJob", "extract_to_files", "failure_path", "note_failure", "series_state"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ class SeriesJob:
 class Extracted(NamedTuple):
     """What became of a run: its key, what went wrong (if anything did), and whether anything had to be made.
 
-    `what` is ``made``, ``kept`` (it was up to date), ``failed``, or ``busy`` (another process works on it).
+    `what` is ``made``, ``kept`` (it was up to date), ``failed`` (the scan, or a file beside it, cannot be used as it
+    is), ``again`` (memory, room on the disk or the right to a file was lacking: the next call tries it again), or
+    ``busy`` (another process works on it).
     """
 
     key: str
@@ -111,16 +113,16 @@ def _read_card(stem: Path) -> dict[str, Any] | None:
     return card if isinstance(card, dict) and all(path.is_file() for path in series_outputs(stem)) else None
 
 
-def _extract(job: SeriesJob, atlas: Atlas, cleaning: Cleaning, identity: dict[str, Any]) -> str:
-    """Extract and write; return what went wrong, or nothing."""
+def _extract(job: SeriesJob, atlas: Atlas, cleaning: Cleaning, identity: dict[str, Any]) -> tuple[str, str]:
+    """Extract and write; return what went wrong, if anything, and what was done."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ScanWarning)
         try:
             series, quality = extract_with_quality(job.run, atlas, cleaning)
+        except UnreachableError as error:
+            return str(error), "again"
         except InputError as error:
-            return str(error)
-        except MemoryError:
-            return f"{job.run.bold} does not fit into memory. Give the job more, or work on fewer runs at a time."
+            return str(error), "failed"
     notes = [str(warning.message) for warning in caught if issubclass(warning.category, ScanWarning)]
     for warning in caught:
         if not issubclass(warning.category, ScanWarning):
@@ -129,8 +131,8 @@ def _extract(job: SeriesJob, atlas: Atlas, cleaning: Cleaning, identity: dict[st
         write_series(series, job.stem, {**job.about, **identity, "Notes": notes}, quality)
     except OSError as error:
         return (f"The series of {job.run.bold} cannot be written to {job.stem.parent}: {error.strerror or error}. Make "
-                "room there, or choose another [output] path, and run the same command again.")
-    return ""
+                "room there, or choose another [output] path, and run the same command again."), "again"
+    return "", "made"
 
 
 def _make(job: SeriesJob, atlas: Atlas, cleaning: Cleaning) -> tuple[str, str]:
@@ -140,21 +142,42 @@ def _make(job: SeriesJob, atlas: Atlas, cleaning: Cleaning) -> tuple[str, str]:
         identity = _identify(job, card)
     except OSError as error:
         return (f"{error.filename or job.run.bold} was found and cannot be reached now: {error.strerror or error}. "
-                "Check that it is still there."), "failed"
+                "Check that it is still there."), "again"
     if card is not None and identity and card.get("inputs") == identity["inputs"]:
         if card["SourceFiles"] != identity["SourceFiles"]:  # touched or moved, and the same
             write_json(card_path(job.stem), {**card, **identity})
         return "", "kept"
-    failure = _extract(job, atlas, cleaning, identity)
-    return failure, "failed" if failure else "made"
+    return _extract(job, atlas, cleaning, identity)
 
 
-def _note_failure(job: SeriesJob, failure: str) -> None:
-    """Write down that a run failed, or forget that it did."""
-    path = failure_path(job.desk, job.run.key)
+def _try(job: SeriesJob, atlas: Atlas, cleaning: Cleaning) -> tuple[str, str]:
+    """Do what :func:`_make` does; whatever it raises is a failure of this run."""
+    try:
+        return _make(job, atlas, cleaning)
+    except MemoryError:
+        return f"{job.run.bold} does not fit into memory. Give the job more, or work on fewer runs at a time.", "again"
+    except Exception as error:  # the edge: one run must not end the others
+        if isinstance(error, OSError) and error.errno:  # the system says so: it is not the scan
+            return f"{job.run.bold}: {error}. Mend this and run the same command again.", "again"
+        return f"{job.run.bold}: unexpected {type(error).__name__}: {error}.", "failed"
+
+
+def note_failure(desk: Path, run: Run, failure: str, again: bool = False) -> None:
+    """Write down that a run failed, or, without a `failure`, forget that it did.
+
+    Parameters
+    ----------
+    desk : Path
+    run : Run
+    failure : str
+        What went wrong.
+    again : bool
+        Whether the next call may do better with the same files.
+    """
+    path = failure_path(desk, run.key)
     with suppress(OSError):  # where nothing can be written it is said all the same
         if failure:
-            write_json(path, {"run": job.run.key, "file": job.run.bold.as_posix(), "message": failure})
+            write_json(path, {"run": run.key, "file": run.bold.as_posix(), "message": failure, "again": again})
         else:
             path.unlink(missing_ok=True)
 
@@ -172,17 +195,14 @@ def extract_to_files(job: SeriesJob, atlas: Atlas, cleaning: Cleaning, wait: boo
         with nullcontext(True) if job.desk is None else hold(job.desk, work, wait) as held:
             if not held:
                 return Extracted(job.run.key, "", "busy")
-            try:
-                failure, what = _make(job, atlas, cleaning)
-            except Exception as error:  # the edge: one run must not end the others
-                failure, what = f"{job.run.bold}: unexpected {type(error).__name__}: {error}.", "failed"
+            failure, what = _try(job, atlas, cleaning)
             if failure:
                 forget_series(job.stem)
             if job.desk is not None:
-                _note_failure(job, failure)
+                note_failure(job.desk, job.run, failure, what == "again")
     except OSError as error:
         failure, what = (f"{job.desk} cannot be written to: {error.strerror or error}. Make room there, or choose "
-                         "another [output] path, and run the same command again."), "failed"
+                         "another [output] path, and run the same command again."), "again"
     if what == "made" and job.desk is not None:
         note_time(job.desk, work, time.perf_counter() - begin)
     return Extracted(job.run.key, failure, what)

@@ -1,5 +1,6 @@
 """The work in pieces: chunks of runs and single folds give what one call gives."""
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -8,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fmri_saliency.errors import ConfigError, StepError
+from fmri_saliency.errors import ConfigError, StepError, UnreachableError
 from fmri_saliency.pipeline import deal_runs, extract_chunk, gather, load_config
+from fmri_saliency.series import work
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -114,6 +116,42 @@ def test_a_bad_scan_is_a_row_and_stops_no_other(cli: Callable, copied_config: Pa
     assert "1 extracted, 3 up to date" in cli("extract", copied_config, "--chunk", 1).err
     assert cli("gather", copied_config).code == 0
     assert len(pd.read_csv(out / "samples" / "samples.tsv", sep="\t")) == 6
+    assert not list((out / ".workflow" / "failed").iterdir())
+
+
+TRANSIENT = {
+    "memory": MemoryError(),
+    "room on the disk": OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    "the right to read": UnreachableError("the scan cannot be read: Permission denied."),
+}
+
+
+@pytest.mark.parametrize("lacking", TRANSIENT)
+def test_for_lack_of_something_a_chunk_is_not_done(
+    lacking: str, cli: Callable, copied_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, key = copied_config.parent / "results", "sub-100101_task-MOTOR_dir-LR"
+    assert cli("index", copied_config, "--chunk-size", 2).code == 0
+    name = "write_series" if lacking == "room on the disk" else "extract_with_quality"
+    real = getattr(work, name)
+
+    def fail(one: object, *given: object) -> object:
+        if getattr(one, "key", "") == key or "100101_task-MOTOR" in str(given[:1]):
+            raise TRANSIENT[lacking]
+        return real(one, *given)
+
+    monkeypatch.setattr(work, name, fail)
+    failed = cli("extract", copied_config, "--chunk", 1)
+    assert failed.code == 1
+    assert f"1 of 2 runs failed for another reason than their files; the next call tries them again:\n  {key}: " in \
+        failed.err
+    assert not list((out / ".workflow" / "chunks").glob("*.done"))  # so workflows try it again
+    note = json.loads((out / ".workflow" / "failed" / f"{key}.json").read_text())
+    assert note["again"] is True
+    assert "are not done (first: 1)" in cli("gather", copied_config).err
+    monkeypatch.setattr(work, name, real)
+    assert "1 extracted, 1 up to date" in cli("extract", copied_config, "--chunk", 1).err
+    assert numbers(out / ".workflow", "done") == ["0001"]
     assert not list((out / ".workflow" / "failed").iterdir())
 
 

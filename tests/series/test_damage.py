@@ -282,7 +282,7 @@ def test_a_scan_that_vanishes_half_way(
 
     monkeypatch.setattr(images.gzip_ng, "open", fail)
     words = rf"cannot be read to its end: {words}, at frame \d+ of 20"
-    check(cli("extract", study()), tmp_path, words, "b.nii.gz")
+    check(cli("extract", study()), tmp_path, words, "b.nii.gz", ("again",))
 
 
 @pytest.mark.parametrize("moment", ["before it is planned", "before it is read"])
@@ -298,7 +298,8 @@ def test_a_scan_that_is_gone_after_it_was_found(
         return real(*given)
 
     monkeypatch.setattr(STEP, name, late)
-    check(cli("extract", study()), tmp_path, "cannot be reached now|there is no such file", "b.nii.gz")
+    check(cli("extract", study()), tmp_path, "cannot be reached now|there is no such file", "b.nii.gz",
+          ("again",))
 
 
 def test_no_right_to_read(cli: Callable, study: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,7 +315,8 @@ def test_no_right_to_read(cli: Callable, study: Callable, tmp_path: Path, monkey
             return real(path)
 
         monkeypatch.setattr(nib, "load", refuse)
-    check(cli("extract", study()), tmp_path, "cannot be read: Permission denied. Ask for the right", "b.nii.gz")
+    asked = "cannot be read: Permission denied. Ask for the right"
+    check(cli("extract", study()), tmp_path, asked, "b.nii.gz", ("again",))
 
 
 def test_no_right_to_write_one_run(cli: Callable, study: Callable, tmp_path: Path) -> None:
@@ -324,7 +326,7 @@ def test_no_right_to_write_one_run(cli: Callable, study: Callable, tmp_path: Pat
     (tmp_path / "results" / "sub-02").write_text("a file where the folder should be")
     done = cli("extract", config)
     (tmp_path / "results" / "sub-02").unlink()
-    check(done, tmp_path, "cannot be written to .*sub-02.* Make room there, or choose another", "b.nii.gz")
+    check(done, tmp_path, "cannot be written to .*sub-02.* Make room there, or choose another", "b.nii.gz", ("again",))
 
 
 def test_a_full_disk_leaves_whole_files_only(cli: Callable, study: Callable, tmp_path: Path) -> None:
@@ -350,7 +352,7 @@ def test_a_full_disk_leaves_whole_files_only(cli: Callable, study: Callable, tmp
     assert not [p for p in after if "sub-0" in p.name or "unfinished" in p.name]
     assert {p.name for p in before} - {p.name for p in after} == {p.name for p in before if p.name.startswith("sub-0")}
     log = pd.read_csv(tmp_path / "results" / "runs.tsv", sep="\t")
-    assert log["status"].tolist() == ["failed", "failed"]
+    assert log["status"].tolist() == ["again", "again"]
     assert cli("extract", config).code == 0  # with room again, the same command goes on
 
 
@@ -370,12 +372,17 @@ def test_a_full_disk_at_the_end_still_names_the_failures(
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
-    [(MemoryError(), "does not fit into memory"), (ZeroDivisionError("far below"), "unexpected ZeroDivisionError")],
+    ("error", "words", "status"),
+    [
+        (MemoryError(), "does not fit into memory", "again"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error. Mend this", "again"),
+        (ZeroDivisionError("far below"), "unexpected ZeroDivisionError", "failed"),
+    ],
 )
 def test_whatever_happens_to_one_run_the_others_go_on(
-    error: Exception, words: str, cli: Callable, study: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    error: Exception, words: str, status: str, cli: Callable, study: Callable, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     save(tmp_path / "b.nii.gz", noise())
     real = work.extract_with_quality
 
@@ -387,7 +394,7 @@ def test_whatever_happens_to_one_run_the_others_go_on(
     monkeypatch.setattr(work, "extract_with_quality", fail)
     done = cli("extract", study())
     log = pd.read_csv(tmp_path / "results" / "runs.tsv", sep="\t")
-    assert (done.code, log["status"].tolist()) == (1, ["done", "failed"])
+    assert (done.code, log["status"].tolist()) == (1, ["done", status])
     assert words in log["message"].iloc[1]
     assert "b.nii.gz" in log["message"].iloc[1]
 
