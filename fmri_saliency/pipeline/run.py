@@ -13,6 +13,7 @@ from fmri_saliency.pipeline.extract import extract
 from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import leave_report, report
+from fmri_saliency.pipeline.search import search
 from fmri_saliency.pipeline.train import foresee, train
 from fmri_saliency.pipeline.view import say_view
 from fmri_saliency.pipeline.whole import is_whole
@@ -37,7 +38,7 @@ def check_log(log: object, where: Path) -> None:
 
 
 def run_all(config: Config) -> Path:
-    """Take scans to the report; whatever is up to date is skipped.
+    """Take scans to the report, and to the table of [search] where there is one; whatever is up to date is skipped.
 
     Returns
     -------
@@ -71,6 +72,8 @@ def run_all(config: Config) -> Path:
     else:
         report(config)
     say_view(config.output.path)
+    if config.search is not None:
+        say(f"Search: {search(config)}")
     check_log(log, config.output.path)
     return page
 
