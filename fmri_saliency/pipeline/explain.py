@@ -17,6 +17,7 @@ from fmri_saliency.evidence import group_statistics
 from fmri_saliency.files import digest, read_json, write_rows
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
+from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.maps import class_atlas, coverage, write_maps
@@ -279,9 +280,11 @@ def explain_fold(config: Config, number: int, network: str = "") -> None:
     """
     chosen = choose_networks(config, network)
     plan = _plan(config)
-    check_fold(number, plan.folds)
+    if not check_fold(config, number, plan.folds):
+        return
     for one in chosen:
         _check_decoder(config, one, number, plan.trained[one][number - 1])
+    begin(config)
     jobs = [job for job in _fold_jobs(config, plan) if job[1] in chosen and job[2] == number]
     _explain_folds(jobs, config)
     say(f"Fold {number} of {len(plan.folds)}: {len(jobs)} explained, {len(chosen) - len(jobs)} up to date.")

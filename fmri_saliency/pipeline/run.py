@@ -12,6 +12,7 @@ from fmri_saliency.pipeline.extract import check_log, extract
 from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import leave_report, report
+from fmri_saliency.pipeline.search import search
 from fmri_saliency.pipeline.train import train
 from fmri_saliency.pipeline.view import say_view
 from fmri_saliency.pipeline.whole import is_whole
@@ -21,7 +22,7 @@ __all__ = ["judge_and_report", "run_all"]
 
 
 def run_all(config: Config) -> Path:
-    """Take scans to the report; whatever is up to date is skipped.
+    """Take scans to the report, and to the table of [search] where there is one; whatever is up to date is skipped.
 
     Returns
     -------
@@ -53,6 +54,8 @@ def run_all(config: Config) -> Path:
     else:
         report(config)
     say_view(config.output.path)
+    if config.search is not None:
+        say(f"Search: {search(config)}")
     check_log(log, config.output.path)
     return page
 

@@ -29,13 +29,14 @@ from fmri_saliency.rows import Rows
 __all__ = ["LINEAR", "train", "train_fold"]
 
 LINEAR = "logistic-regression"
+TRAINED_BY = ("split", "folds", "seed", "device", "architecture", "training")  # what of [decoder] a fold depends on
 UNFINISHED = "unfinished.safetensors"  # the state of a fold's training, while it lasts
 
 
 def fold_made_from(config: Config, network: str, number: int, fold: Fold, samples_inputs: str) -> dict[str, Any]:
     """Return what the decoder of a fold depends on."""
     settings = to_plain(config.decoder)
-    used = {key: settings[key] for key in ("split", "folds", "seed", "device", "architecture", "training")}
+    used = {key: settings[key] for key in TRAINED_BY}
     return {"version": __version__, "samples": samples_inputs, "network": network, "fold": number,
             "people": digest(fold.train, fold.valid, fold.test), "decoder": used}  # fmt: skip
 
@@ -177,7 +178,9 @@ def train_fold(config: Config, number: int, network: str = "") -> None:
     chosen = choose_networks(config, network)
     samples, samples_inputs = load_samples(config)
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
-    check_fold(number, folds)
+    if not check_fold(config, number, folds):
+        return
+    begin(config)
     jobs = [job for job in _fold_jobs(config, samples, samples_inputs, folds) if job[1] in chosen and job[2] == number]
     _train_folds(jobs, config)
     say(f"Fold {number} of {len(folds)}: {len(jobs)} trained, {len(chosen) - len(jobs)} up to date.")
@@ -189,10 +192,20 @@ def choose_networks(config: Config, network: str) -> tuple[str, ...]:
     return (one_of(network, networks, "--network", ConfigError),) if network else networks
 
 
-def check_fold(number: int, folds: Sequence[Fold]) -> None:
-    """Refuse the number of a fold that there is not."""
-    if not 1 <= number <= len(folds):
-        raise ConfigError(f"--fold must be from 1 to {len(folds)}, the number of folds; {number} came.")
+def check_fold(config: Config, number: int, folds: Sequence[Fold]) -> bool:
+    """Refuse the number of a fold that there is not; return False for one that went with the runs that failed.
+
+    Where single runs are left out there are as many folds as runs, and they are dealt out before it is known which of
+    them fail: a workflow asks for all of them, and a bad scan must not stop it.
+    """
+    if 1 <= number <= len(folds):
+        return True
+    path = Workspace(config.output.path).desk / "folds.tsv"
+    rows = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    if config.decoder.split == "leave-one-run-out" and str(number) in {row.split("\t")[1] for row in rows}:
+        say(f"There is no fold {number}: {len(folds)} runs have series.")
+        return False
+    raise ConfigError(f"--fold must be from 1 to {len(folds)}, the number of folds; {number} came.")
 
 
 def train(config: Config) -> dict[str, Any]:
