@@ -31,8 +31,9 @@ from fmri_saliency.series import (
 )
 from fmri_saliency.sources import describe_source
 
-__all__ = ["SPLIT_WORDS", "foresee", "load_samples", "plan_folds", "say_plan"]
+__all__ = ["SPLIT_WORDS", "TRAINED_BY", "foresee", "load_samples", "plan_folds", "say_plan"]
 
+TRAINED_BY = ("split", "folds", "seed", "device", "architecture", "training")  # what of [decoder] a fold depends on
 UNEVEN = 1.5  # how many times the smallest class the largest is, from which on it is said
 SPLIT_WORDS = {
     "group": "held-out subjects (whole families where known)",

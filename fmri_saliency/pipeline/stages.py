@@ -15,7 +15,7 @@ from fmri_saliency.errors import ConfigError, InputError
 from fmri_saliency.files import fingerprint, read_json, write_json
 from fmri_saliency.pipeline.begin import config_changes, result_settings
 from fmri_saliency.pipeline.config import Config, load_config, to_plain
-from fmri_saliency.pipeline.train import TRAINED_BY
+from fmri_saliency.pipeline.cut import TRAINED_BY
 from fmri_saliency.pipeline.workspace import Workspace, differences
 
 __all__ = ["STAGES", "renew_stages"]

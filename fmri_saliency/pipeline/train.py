@@ -21,7 +21,7 @@ from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.config import Config, to_plain
-from fmri_saliency.pipeline.cut import SPLIT_WORDS, load_samples
+from fmri_saliency.pipeline.cut import SPLIT_WORDS, TRAINED_BY, load_samples
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, say, say_why, stamp
 from fmri_saliency.records import Samples
 from fmri_saliency.rows import Rows
@@ -29,7 +29,6 @@ from fmri_saliency.rows import Rows
 __all__ = ["LINEAR", "train", "train_fold"]
 
 LINEAR = "logistic-regression"
-TRAINED_BY = ("split", "folds", "seed", "device", "architecture", "training")  # what of [decoder] a fold depends on
 UNFINISHED = "unfinished.safetensors"  # the state of a fold's training, while it lasts
 
 
