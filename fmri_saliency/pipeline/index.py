@@ -71,7 +71,7 @@ def _state(scans: Scans, runs: Sequence[Run]) -> str:
     named = [_file(path) for path in (scans.path if scans.path.is_file() else None, scans.families, scans.subject_list)]
     root = scans.path.parent if scans.path.is_file() else scans.path
     folders = {root, *(folder for run in runs for folder in _above(root, run.bold))}
-    folders |= {path.parent for run in runs for path in run.sources}
+    folders |= {path.parent for run in runs for path in (run.mask, run.confounds, *run.sources) if path}
     if scans.bids.raw is not None:
         folders.add(scans.bids.raw)
     files = [[_file(path) for path in (run.bold, run.mask, run.confounds, *run.sources)] for run in runs]

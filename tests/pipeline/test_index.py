@@ -128,6 +128,28 @@ def test_a_table_of_runs(tmp_path: Path, write_bold: Callable[..., Path], noisy_
         write_index(config, find(config))
 
 
+def test_files_that_come_beside_a_mask_or_confounds(
+    tmp_path: Path, write_bold: Callable[..., Path], noisy_run: object
+) -> None:
+    for name in ("masks", "moves"):
+        (tmp_path / name).mkdir()
+    shutil.copy(tmp_path / "bold.nii.gz", tmp_path / "masks" / "a.nii.gz")
+    (tmp_path / "moves" / "a.tsv").write_text("x\n1\n")
+    (tmp_path / "runs.tsv").write_text(
+        "subject\ttask\tbold\tmask\tconfounds\n1\tgo\tbold.nii.gz\tmasks/*.nii.gz\tmoves/*.tsv\n"
+        "2\tgo\tother.nii.gz\tmasks/a.nii.gz\tmoves/a.tsv\n"
+    )
+    shutil.copy(tmp_path / "bold.nii.gz", tmp_path / "other.nii.gz")
+    config = indexed(Scans("table", tmp_path / "runs.tsv"), tmp_path / "results" / "out")
+    assert len(read_index(config).runs) == 2
+    for path in (tmp_path / "masks" / "b.nii.gz", tmp_path / "moves" / "b.tsv"):
+        path.write_text("x")
+        assert read_index(config) is None
+        assert [run.subject for run in find(config).runs] == ["2"]  # two files fit the first
+        path.unlink()
+        write_index(config, find(config))
+
+
 def test_later_steps_take_it_and_the_first_ones_look(
     cli: Callable, small_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
