@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import InputError, nearest, unreadable
 from fmri_saliency.files import read_tsv
 from fmri_saliency.records import Run
@@ -28,6 +29,7 @@ ENTITIES = ("sub", "ses", "task", "acq", "dir", "run")
 
 def _read_rows(path: Path) -> pd.DataFrame:
     table = read_tsv(path, "a table of runs", dtype=str).fillna("")
+    table = table.apply(lambda column: column.str.strip())  # "01 " would be another person than "01"
     patterns = "bold" in table and bool(len(table)) and all(map(is_pattern, table["bold"]))
     for column in ("bold",) if patterns else REQUIRED:  # patterns tell subject and task
         if column not in table:
@@ -89,7 +91,8 @@ def _expand(table: pd.DataFrame, folder: Path) -> list[_Listed]:
 def _number_repeats(listed: list[_Listed]) -> None:
     """Give a number to runs that subject, session, task and direction do not tell apart.
 
-    Files that a pattern found are not numbered: two of them are more likely one run in two versions.
+    Files that a pattern found are not numbered: two of them are more likely one run in two versions. What would be one
+    run all the same, or one person in names of files, is refused.
     """
     total, seen = Counter(one.key[:-1] for one in listed if not one.matched), Counter()
     for one in listed:
@@ -98,14 +101,33 @@ def _number_repeats(listed: list[_Listed]) -> None:
             seen[key] += 1
             one.row["run"] = one.row["run"] or (str(seen[key]) if total[key] > 1 else "")
     first: dict[tuple[str, ...], _Listed] = {}
+    people: dict[str, str] = {}
     for one in listed:
         if one.problem:
             continue
-        other = first.setdefault(one.key, one)
-        if one.row["bold"] != other.row["bold"] and (one.matched or other.matched):
+        known = people.setdefault(_plain(one.row["subject"]), one.row["subject"])
+        if known != one.row["subject"]:
+            one.problem = (f"The subjects '{known}' and '{one.row['subject']}' would have the same file names (letters "
+                           "and digits only). Rename one of them.")
+            continue
+        other = first.setdefault(tuple(map(_plain, one.key)), one)
+        if one.row["bold"] != other.row["bold"]:
             for late, early in ((one, other), (other, one)):
-                late.problem = (f"{late.row['bold']} and {early.row['bold']} claim one run, {late.label}. Make the "
-                                "pattern more precise, or tell them apart by {session}, {direction} or {run} in it.")
+                late.problem = _claim(late, early)
+
+
+def _plain(label: str) -> str:
+    """Return a label as it is in names of files; one that cannot be in any is refused when it gets there."""
+    try:
+        return clean_label(label)
+    except InputError:
+        return label
+
+
+def _claim(late: _Listed, early: _Listed) -> str:
+    remedy = ("Make the pattern more precise, or tell them apart by {session}, {direction} or {run} in it."
+              if late.matched or early.matched else "Tell them apart by the columns session, direction or run.")
+    return f"{late.row['bold']} and {early.row['bold']} claim one run, {late.label}. {remedy}"
 
 
 def _optional_file(row: dict[str, str], column: str, folder: Path) -> Path | None:

@@ -81,6 +81,27 @@ def test_one_scan_in_two_lines_is_refused(table: Callable[..., Path]) -> None:
     assert "already listed in line 2: it would be both trained and tested on" in log[1]["message"]
 
 
+def test_blanks_around_a_cell_make_no_other_person(table: Callable[..., Path], tmp_path: Path) -> None:
+    shutil.copy(tmp_path / "bold.nii.gz", tmp_path / "b.nii.gz")
+    runs, _ = find_table(table({"subject": "01"}, {"subject": "01 ", "task": " stop", "bold": "b.nii.gz "}))
+    assert [run.key for run in runs] == ["sub-01_task-go", "sub-01_task-stop"]
+    assert {run.group for run in runs} == {"sub-01"}
+
+
+def test_rows_that_would_be_one_run_or_one_person_are_refused(table: Callable[..., Path], tmp_path: Path) -> None:
+    for name in "bcd":
+        shutil.copy(tmp_path / "bold.nii.gz", tmp_path / f"{name}.nii.gz")
+    rows = {"run": "1"}, {"run": "1", "bold": "b.nii.gz"}, {"run": "2", "bold": "c.nii.gz"}
+    runs, log = find_table(table(*rows))
+    assert [run.key for run in runs] == ["sub-01_task-go_run-2"]
+    assert [row["status"] for row in log] == ["unusable", "unusable", "found"]
+    assert log[0]["message"] == ("line 2 of runs.tsv: bold.nii.gz and b.nii.gz claim one run, sub-01_task-go_run-1. "
+                                 "Tell them apart by the columns session, direction or run.")  # fmt: skip
+    runs, log = find_table(table({"subject": "A_1"}, {"subject": "A1", "task": "stop", "bold": "b.nii.gz"}))
+    assert [run.subject for run in runs] == ["A_1"]
+    assert "The subjects 'A_1' and 'A1' would have the same file names" in log[1]["message"]
+
+
 def test_a_missing_run_is_a_row_not_a_crash(table: Callable[..., Path]) -> None:
     runs, log = find_table(table({}, {"subject": "02", "bold": "nowhere.nii.gz"}))
     assert len(runs) == 1
