@@ -39,8 +39,9 @@ def read_bids_events(path: Path, unnamed: bool = False) -> tuple[Event, ...]:
     if len(wrong):
         raise InputError(f"The duration in line {wrong[0] + 2} of {path} is {lasting[wrong[0]]:g} s; it must be at "
                          "least 0, or n/a where nobody knows it.")
-    rows = zip(times[:, 0], lasting, table["trial_type"], table["trial_type"].notna(), strict=True)
-    kept = (Event(float(o), float(d), t if named else "") for o, d, t, named in rows if named or unnamed)
+    kinds = table["trial_type"].fillna("").str.strip()  # "left " is no other class than "left"
+    rows = zip(times[:, 0], lasting, kinds, strict=True)
+    kept = (Event(float(o), float(d), kind) for o, d, kind in rows if kind or unnamed)
     return tuple(sorted(kept, key=lambda e: e.onset))
 
 

@@ -51,9 +51,11 @@ def _select(
     if idle:
         raise InputError(f"exclude in [scans] names '{idle[0]}', which no run is.")
     chosen = [run for run in runs if selection.takes(run.entities)]
-    others = {run.key for run in runs} - {run.key for run in chosen}
+    mine = {run.key for run in chosen}
+    others = {run.key for run in runs} - mine
     rows = [row for row in rows if row["run"] not in others]
-    return chosen, [row for row in rows if "sub" not in _entities(row["run"]) or selection.takes(_entities(row["run"]))]
+    return chosen, [row for row in rows if row["run"] in mine or "sub" not in _entities(row["run"])
+                    or selection.takes(_entities(row["run"]))]  # fmt: skip
 
 
 def _entities(name: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from fmri_saliency.errors import InputError, nearest
 
 __all__ = ["ENTITIES", "Selection", "check_pattern", "read_subjects"]
 
-ENTITIES = ("sub", "ses", "task", "dir", "run")
+ENTITIES = ("sub", "ses", "task", "acq", "dir", "run")
 
 
 def check_pattern(pattern: str, error: type[InputError] = InputError) -> dict[str, str]:

@@ -33,6 +33,8 @@ def test_a_run_without_the_entity_is_not_taken_when_it_is_asked_for() -> None:
 
 
 def test_patterns_that_fit_nothing_are_told() -> None:
+    acquired = [{"sub": "1", "acq": kind} for kind in ("x", "y")]
+    assert [Selection(exclude=("acq-x",)).takes(run) for run in acquired] == [False, True]
     assert Selection(exclude=("sub-1", "sub-3", "task-wm_dir-AP")).idle(RUNS) == ["sub-3", "task-wm_dir-AP"]
 
 

@@ -111,3 +111,10 @@ def test_times_that_are_none_are_refused_in_tables(tmp_path: Path, line: str, wo
         read_bids_events(tmp_path / "events.tsv")
     (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n1\tn/a\ta\n")  # nobody knows: guard
     assert read_bids_events(tmp_path / "events.tsv")[0].duration == 0
+
+
+def test_blanks_around_a_trial_type_make_no_other_class(tmp_path: Path) -> None:
+    path = tmp_path / "events.tsv"
+    path.write_text("onset\tduration\ttrial_type\n1\t2\tleft \n4\t1\t left\n7\t1\t \n9\t1\tn/a\n")
+    assert [event.trial_type for event in read_bids_events(path)] == ["left", "left"]
+    assert [event.trial_type for event in read_bids_events(path, unnamed=True)] == ["left", "left", "", ""]

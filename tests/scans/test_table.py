@@ -212,6 +212,13 @@ def test_a_surface_is_not_a_scan(table: Callable[..., Path], tmp_path: Path) -> 
     assert "it is a GiftiImage, which has no voxels" in reason(table({"bold": "x.gii"}))
 
 
+def test_a_label_with_an_underscore_can_be_chosen(table: Callable[..., Path], tmp_path: Path) -> None:
+    shutil.copy(tmp_path / "bold.nii.gz", tmp_path / "b.nii.gz")
+    path = table({"subject": "A_1"}, {"subject": "B_1", "bold": "b.nii.gz"})
+    found = find_runs(Scans("table", path, subjects=("A_1",)))
+    assert [run.key for run in found.runs] == found.log["run"].tolist() == ["sub-A_1_task-go"]
+
+
 def test_subjects_and_tasks_can_be_chosen(table: Callable[..., Path], tmp_path: Path) -> None:
     for name in ("b", "c"):
         shutil.copy(tmp_path / "bold.nii.gz", tmp_path / f"{name}.nii.gz")
