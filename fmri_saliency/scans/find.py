@@ -14,7 +14,7 @@ from fmri_saliency.records import Run
 from fmri_saliency.scans.fmriprep import find_fmriprep
 from fmri_saliency.scans.hcp import HcpOptions, find_hcp
 from fmri_saliency.scans.hcp_families import read_families
-from fmri_saliency.scans.images import sidecar_conflict
+from fmri_saliency.scans.images import says_slice_timing, sidecar_conflict
 from fmri_saliency.scans.patterns import is_pattern
 from fmri_saliency.scans.selection import Selection, read_subjects
 from fmri_saliency.scans.settings import Scans
@@ -109,6 +109,17 @@ def _shifted(runs: Sequence[Run]) -> list[str]:
             'there (slice_timing = "ignore" in [scans.bids] takes them as they are).']
 
 
+def _unshifted(runs: Sequence[Run], scans: Scans) -> list[str]:
+    """Say where a table's onsets are taken as they are although the frames stand for a later moment."""
+    later = [run for run in runs if run.events and says_slice_timing(run)] if scans.layout == "table" else []
+    if not later:
+        return []
+    return [f"The sidecars of {len(later)} of {len(runs)} runs say that slice timing was corrected (first: "
+            f"{later[0].bold.name}), so that frames stand for about half a repetition time after they began; the "
+            "onsets of a table of runs are taken as they are. Read derivatives of fMRIPrep with layout = \"fmriprep\", which "
+            "counts onsets from there, or subtract it from the onsets."]
+
+
 def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) -> list[Run]:
     """Warn where a scan's sidecar has another repetition time; with conflict = "error", leave such runs out."""
     said = {run.key: sidecar_conflict(run) for run in runs}
@@ -162,5 +173,6 @@ def find_runs(scans: Scans) -> Finding:
         problems = log.loc[log["status"] != "found", "message"] if len(log) else []
         reason = f" The first problem: {problems.iloc[0]}" if len(problems) else " None fits [scans] tasks or subjects."
         raise InputError(f"No usable run of {len(log)} in {scans.path}.{reason}")
-    more = (*_clipped(rows, len(runs)), *_overridden(runs), *_shifted(runs), *_unrelated(runs, scans.families))
+    more = (*_clipped(rows, len(runs)), *_overridden(runs), *_shifted(runs), *_unshifted(runs, scans),
+            *_unrelated(runs, scans.families))
     return Finding(tuple(runs), log, (*notes, *more))

@@ -15,7 +15,7 @@ from fmri_saliency.files import read_json
 from fmri_saliency.images import check_header, open_image
 from fmri_saliency.records import Run
 
-__all__ = ["read_bold_header", "sidecar_conflict", "sidecar_of"]
+__all__ = ["read_bold_header", "says_slice_timing", "sidecar_conflict", "sidecar_of"]
 
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 LONGEST = 100.0  # seconds per frame that are believed
@@ -110,3 +110,12 @@ def sidecar_conflict(run: Run) -> str:
         return ""
     return (f"The repetition time of {run.bold} is {run.t_r:g} s here (header: {run.header_t_r:g} s); its sidecar says "
             f"{t_r:g} s ({path}). {remedy}")
+
+
+def says_slice_timing(run: Run) -> bool:
+    """Return whether the JSON beside a scan says that its frames stand for a later moment than their beginning."""
+    try:
+        content = read_json(sidecar_of(run.bold))
+    except (InputError, OSError):
+        return False
+    return isinstance(content, dict) and bool(content.get("StartTime") or content.get("SliceTimingCorrected") is True)

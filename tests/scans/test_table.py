@@ -1,6 +1,7 @@
 """Tables of runs: what is read, and one message for each thing that can be wrong."""
 
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -234,3 +235,17 @@ def test_subjects_and_tasks_can_be_chosen(table: Callable[..., Path], tmp_path: 
         find_runs(Scans("table", path, exclude=("task-sleep",)))
     with pytest.raises(InputError, match=r"layout in \[scans\] must be one of hcp, table"):
         find_runs(Scans("tabel", path))
+
+
+@pytest.mark.parametrize(("card", "said"), [('{"StartTime": 0.35}', True), ('{"SliceTimingCorrected": true}', True),
+                                            ('{"SliceTimingCorrected": false, "StartTime": 0}', False), ("[", False)])
+def test_onsets_that_are_not_moved_are_said(
+    table: Callable[..., Path], tmp_path: Path, card: str, said: bool
+) -> None:
+    (tmp_path / "bold.json").write_text(card)
+    path = table({"events": "events.tsv"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TimingWarning)  # of the sidecar that is no JSON
+        found = find_runs(Scans("table", path))
+    assert found.runs[0].events[0].onset == 2.0
+    assert any("1 of 1 runs say that slice timing was corrected (first: bold.nii.gz)" in n for n in found.notes) is said
