@@ -116,8 +116,8 @@ def _unshifted(runs: Sequence[Run], scans: Scans) -> list[str]:
         return []
     return [f"The sidecars of {len(later)} of {len(runs)} runs say that slice timing was corrected (first: "
             f"{later[0].bold.name}), so that frames stand for about half a repetition time after they began; the "
-            "onsets of a table of runs are taken as they are. Read derivatives of fMRIPrep with layout = \"fmriprep\", which "
-            "counts onsets from there, or subtract it from the onsets."]
+            "onsets of a table of runs are taken as they are. Read derivatives of fMRIPrep with layout = \"fmriprep\", "
+            "which counts onsets from there, or subtract it from the onsets."]
 
 
 def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) -> list[Run]:

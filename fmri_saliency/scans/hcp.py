@@ -120,7 +120,10 @@ def _read_run(
         busy=busy_spans(every, n_times * used),
         sources=(events_folder,) if files else (),
     )
-    return run, overhanging(events, n_times * used)
+    lacking = {"event files (EVs)": not files, "brain mask": mask is None and not bold.name.endswith(".dtseries.nii"),
+               "movement regressors": run.confounds is None}  # fmt: skip
+    words = [f"no {name}" for name, lacks in lacking.items() if lacks]
+    return run, " ".join(filter(None, (overhanging(events, n_times * used), ", ".join(words))))
 
 
 def _occurring(path: Path) -> dict[str, set[str]]:
@@ -205,7 +208,7 @@ def find_hcp(
     log : list of dict
         One row per expected run: every task that is asked for or occurs anywhere, in both
         directions, for every subject. The message of a row that is ``found`` says which events
-        were clipped to the scan.
+        were clipped to the scan, and what does not lie beside it.
 
     Raises
     ------

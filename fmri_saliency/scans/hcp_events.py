@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +127,8 @@ def read_hcp_timing(
     ------
     InputError
         If the folder has EV files but lacks one of the conditions asked for, or a line is not
-        numbers. An empty file is a condition that did not occur.
+        numbers (of a file of the HCP's, or of any where all are asked for). An empty file is a condition that did
+        not occur.
     """
     there = {name.removesuffix(".txt") for name in files if name.endswith(".txt") and not name.startswith(".")}
     there.discard("Sync")  # the time of the first trigger, already subtracted
@@ -135,5 +137,20 @@ def read_hcp_timing(
         if there and name not in there:
             raise InputError(f"Expected the event file {folder / name}.txt; it is missing. Download EVs/ again, or "
                              'take whatever event files there are with events = "ev" in [scans].')
-    every = read_fsl_events([f"{folder}/{name}.txt" for name in sorted(there)])
+    every = _read_files(folder, sorted(there), task, wanted)
     return tuple(event for event in every if wanted is None or event.trial_type in wanted), every
+
+
+def _read_files(folder: Path, names: Sequence[str], task: str, wanted: tuple[str, ...] | None) -> tuple[Event, ...]:
+    """Read event files; somebody's notes among those that the HCP writes are no events where its own are asked for."""
+    try:
+        return read_fsl_events([f"{folder}/{name}.txt" for name in names])
+    except InputError:
+        own = [name for name in names if wanted is None or name in HCP_TASKS[task.upper()].files]
+        if len(own) == len(names):
+            raise
+    events = list(read_fsl_events([f"{folder}/{name}.txt" for name in own]))
+    for name in set(names).difference(own):
+        with suppress(InputError):
+            events += read_fsl_events([f"{folder}/{name}.txt"])
+    return tuple(sorted(events, key=lambda e: (e.onset, e.trial_type)))

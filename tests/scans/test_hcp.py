@@ -75,6 +75,19 @@ def test_a_wrong_event_file_is_a_row_that_names_the_line(tree: Path) -> None:
     assert "'soon 2 1' came" in log[0]["message"]
 
 
+def test_what_does_not_lie_beside_a_run_is_said(tree: Path) -> None:
+    here = folder(tree)
+    before = find_hcp(tree)[1][0]["message"]
+    shutil.rmtree(here / "EVs")
+    assert find_hcp(tree)[1][0]["message"] == ", ".join(filter(None, ("no event files (EVs)", before)))
+    for name in ("brainmask_fs.2.nii.gz", "Movement_Regressors.txt"):
+        (here / name).unlink(missing_ok=True)
+    runs, log = find_hcp(tree)
+    assert log[0]["message"] == "no event files (EVs), no brain mask, no movement regressors"
+    assert (runs[0].events, runs[0].mask, runs[0].confounds) == ((), None, None)
+    assert log[0]["status"] == "found"
+
+
 def test_a_wrong_repetition_time_is_warned_about(tree: Path) -> None:
     with pytest.warns(TimingWarning, match="5 more runs|11 more runs"):
         find_runs(Scans("hcp", tree, t_r=0.3))

@@ -81,3 +81,17 @@ def test_a_line_that_is_not_numbers_is_named(tmp_path: Path, line: str) -> None:
     files = write(tmp_path, {"fear.txt": f"1 2 1\n\n{line}\n"})
     with pytest.raises(InputError, match=rf"line 3 of .*fear\.txt; '{line}' came"):
         read_hcp_events(tmp_path, files, "EMOTION", "ev")
+
+
+def test_notes_among_the_event_files_are_no_events(tmp_path: Path) -> None:
+    files = write(
+        tmp_path, {"fear.txt": "9 2 1\n", "neut.txt": "5 2 1\n", "notes.txt": "slept\n", "own.txt": "7 1 1\n"}
+    )
+    chosen, every = read_hcp_timing(tmp_path, files, "EMOTION", "states")
+    assert [event.trial_type for event in chosen] == ["neut", "fear"]
+    assert [event.trial_type for event in every] == ["neut", "own", "fear"]  # no rest
+    with pytest.raises(InputError, match=r"notes\.txt; 'slept' came"):
+        read_hcp_timing(tmp_path, files, "EMOTION", "ev")
+    write(tmp_path, {"neut.txt": "soon 2 1\n"})
+    with pytest.raises(InputError, match=r"neut\.txt; 'soon 2 1' came"):
+        read_hcp_timing(tmp_path, files, "EMOTION", "states")
