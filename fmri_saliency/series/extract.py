@@ -97,6 +97,9 @@ def _voxels_in_mask(run: Run, image: SpatialImage, weights: RegionWeights) -> np
     if run.mask is None:
         return np.ones(len(weights.voxels), dtype=bool)
     mask = open_image(run.mask, "a brain mask")
+    if grayordinates_of(image) is not None and grayordinates_of(mask) is None:
+        raise InputError(f"{run.bold} holds grayordinates, which the mask of voxels {run.mask} does not fit: a dense "
+                         "series holds the brain alone. Leave the mask of this run out.")
     if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
         raise InputError(f"The mask {run.mask} is on another grid ({describe_grid(mask)}) than {run.bold} "
                          f"({describe_grid(image)}). Resample the mask to the run.")

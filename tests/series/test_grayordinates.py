@@ -76,6 +76,17 @@ def test_what_does_not_fit_is_refused(dense: tuple[Run, np.ndarray], gray: Atlas
         extract_run(run, gray, replace(RAW, smoothing_fwhm=4.0))
 
 
+def test_a_mask_is_of_grayordinates_too(dense: tuple[Run, np.ndarray], gray: Atlas, tmp_path: Path) -> None:
+    run, values = dense
+    nib.save(nib.Nifti1Image(np.ones((10, 1, 1), np.uint8), np.eye(4)), tmp_path / "m.nii.gz")
+    with pytest.raises(InputError, match=r"mask of voxels .*m\.nii\.gz does not fit: .* Leave the mask of this run out"):
+        extract_run(replace(run, mask=tmp_path / "m.nii.gz"), gray, RAW)
+    inside = np.array([[1, 0, 1, 1, 1, 1, 1, 1, 1, 1]], np.float32)
+    nib.save(Cifti2Image(inside, header=(ScalarAxis(["inside"]), models())), tmp_path / "m.dscalar.nii")
+    found = extract_run(replace(run, mask=tmp_path / "m.dscalar.nii"), gray, RAW)
+    np.testing.assert_allclose(found.values[:, 0], values[:, 0], atol=1e-6)  # of its two grayordinates, the first
+
+
 def test_files_that_are_no_dense_series_are_explained(tmp_path: Path) -> None:
     parcels = nib.cifti2.ParcelsAxis.from_brain_models([("all", models())])
     means = Cifti2Image(np.ones((2, 1), np.float32), header=(ScalarAxis(["a", "b"]), parcels))
