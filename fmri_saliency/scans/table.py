@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,8 @@ def _read_rows(path: Path) -> pd.DataFrame:
     for column in (*COLUMNS, "acquisition"):
         if column not in table:
             table[column] = ""
+    for column in ("bold", "mask", "events", "confounds"):
+        table[column] = table[column].map(os.path.expanduser)
     for column in PREFIXES:
         table[column] = table[column].str.removeprefix(PREFIXES[column])
     return table
@@ -175,7 +178,8 @@ def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[l
     ----------
     path : Path
         Tab-separated; columns subject, task, bold and optional mask, events, confounds,
-        t_r (s), direction, session, run, family. Files are relative to the table's folder. A bold
+        t_r (s), direction, session, run, family. Files are relative to the table's folder, ``~`` is one's
+        own. A bold
         cell with wildcards or names in braces (:func:`~fmri_saliency.scans.patterns.match_cell`)
         stands for a run per file; what its line leaves empty is read from the files' names.
     t_r : float, optional

@@ -82,6 +82,18 @@ def test_one_scan_in_two_lines_is_refused(table: Callable[..., Path]) -> None:
     assert "already listed in line 2: it would be both trained and tested on" in log[1]["message"]
 
 
+def test_a_tilde_is_the_home_folder(
+    table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home" / "scans").mkdir(parents=True)
+    shutil.move(tmp_path / "bold.nii.gz", tmp_path / "home" / "scans" / "sub-7_bold.nii.gz")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for cell in ("~/scans/sub-7_bold.nii.gz", "~/scans/sub-*_bold.nii.gz"):
+        runs, log = find_table(table({"bold": cell}))
+        assert log[0]["status"] == "found", log
+        assert runs[0].bold == tmp_path / "home" / "scans" / "sub-7_bold.nii.gz"
+
+
 def test_blanks_around_a_cell_make_no_other_person(table: Callable[..., Path], tmp_path: Path) -> None:
     shutil.copy(tmp_path / "bold.nii.gz", tmp_path / "b.nii.gz")
     runs, _ = find_table(table({"subject": "01"}, {"subject": "01 ", "task": " stop", "bold": "b.nii.gz "}))
