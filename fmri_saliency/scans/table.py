@@ -178,9 +178,8 @@ def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[l
     ----------
     path : Path
         Tab-separated; columns subject, task, bold and optional mask, events, confounds,
-        t_r (s), direction, session, run, family. Files are relative to the table's folder, ``~`` is one's
-        own. A bold
-        cell with wildcards or names in braces (:func:`~fmri_saliency.scans.patterns.match_cell`)
+        t_r (s), direction, session, run, family. Files are relative to the table's folder, ``~`` is
+        one's own. A bold cell with wildcards or names in braces (:func:`~fmri_saliency.scans.patterns.match_cell`)
         stands for a run per file; what its line leaves empty is read from the files' names.
     t_r : float, optional
         Seconds per frame for all runs; beats the table and the headers.
