@@ -17,6 +17,7 @@ from fmri_saliency.files import read_json, read_tsv, scratch_folder, write_json
 from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import check_explained
+from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.train import load_samples
 from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Evidence, Samples
@@ -104,7 +105,7 @@ def judge(config: Config) -> list[Evidence]:
     its last state (``vanishing``, see :func:`fmri_saliency.models.vanishing_profile`). For
     simulated scans also: how well the class maps recover what was planted.
     """
-    with Workspace(config.output.path).alone("judge"):
+    with noted(config, "judge"), Workspace(config.output.path).alone("judge"):
         return _judge(config)
 
 

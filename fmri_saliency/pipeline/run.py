@@ -11,9 +11,9 @@ from fmri_saliency.pipeline.extract import extract
 from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import leave_report, report
+from fmri_saliency.pipeline.standing import survey
 from fmri_saliency.pipeline.train import foresee, train
 from fmri_saliency.pipeline.view import say_view
-from fmri_saliency.pipeline.whole import is_whole
 from fmri_saliency.pipeline.workspace import Workspace, say
 
 __all__ = ["check_log", "judge_and_report", "run_all"]
@@ -54,7 +54,7 @@ def run_all(config: Config) -> Path:
     try:
         log = extract(config, finding=finding)
         train(config)
-        whole = is_whole(config)
+        whole = survey(config, looking=True).done("report")
         if not whole:
             explain(config)
             judge(config)

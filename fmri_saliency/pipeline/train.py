@@ -22,6 +22,7 @@ from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, series_made_from, series_sources
+from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, say, say_why, stamp
 from fmri_saliency.records import Atlas, Run, Samples
@@ -112,8 +113,7 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, An
                             "`fmri-saliency extract CONFIG.toml` again.")
         runs.append(run)
         stems.append(stem)
-        marked = content["Cleaning"].get("marked_frames")
-        cards.append({"inputs": content["inputs"], "Cleaning": {"marked_frames": marked}})
+        cards.append(series_brief(content))
     if not runs:
         raise StepError(f"There are no series in {config.output.path}: run `fmri-saliency extract CONFIG.toml` first, "
                         "or `fmri-saliency run`.")
@@ -134,6 +134,28 @@ def _is_current(card: dict[str, Any], run: Run, atlas: Atlas, config: Config) ->
     return found == [one["sha256"] for one in card["SourceFiles"]]
 
 
+def series_brief(card: dict[str, Any]) -> dict[str, Any]:
+    """Return of the JSON beside series what samples depend on."""
+    return {"inputs": card["inputs"], "Cleaning": {"marked_frames": card["Cleaning"].get("marked_frames")}}
+
+
+def samples_made_from(
+    config: Config, runs: Sequence[Run], names: Sequence[str], cards: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what the samples depend on: the runs, the names of their series, and :func:`series_brief` of each."""
+    events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
+    people = [(name, run.group) for name, run in zip(names, runs, strict=True)]
+    busy = [run.busy for run in runs] if config.samples.rest else []
+    return {"version": __version__, "runs": len(runs), "series": digest([card["inputs"] for card in cards]),
+            "marked frames": digest([card["Cleaning"] for card in cards]), "events": digest(events, busy),
+            "people": digest(people), "samples": to_plain(config.samples)}  # fmt: skip
+
+
+def samples_files(folder: Path) -> list[Path]:
+    """Return the files that must be there for samples to be."""
+    return [folder / "X.npy", folder / "samples.tsv"]
+
+
 def load_samples(config: Config) -> tuple[Samples, str]:
     """Cut the extracted series into samples on disk, run by run, unless they are up to date; map them into memory.
 
@@ -145,17 +167,12 @@ def load_samples(config: Config) -> tuple[Samples, str]:
     """
     space = Workspace(config.output.path)
     runs, stems, cards = _extracted(config)
-    events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
-    people = [(stem.name, run.group) for stem, run in zip(stems, runs, strict=True)]
-    busy = [run.busy for run in runs] if config.samples.rest else []
-    made_from = {"version": __version__, "runs": len(runs), "series": digest([card["inputs"] for card in cards]),
-                 "marked frames": digest([card["Cleaning"] for card in cards]), "events": digest(events, busy),
-                 "people": digest(people), "samples": to_plain(config.samples)}  # fmt: skip
+    made_from = samples_made_from(config, runs, [stem.name for stem in stems], cards)
     inputs = digest(made_from)
     folder = space.samples
-    if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
-        with hold(space.desk, "train/samples"):
-            if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
+    if not is_done(folder / "samples.json", inputs, samples_files(folder)):
+        with hold(space.desk, "train/samples"), noted(config, "samples"):
+            if not is_done(folder / "samples.json", inputs, samples_files(folder)):
                 _cut(config, runs, stems, cards, {"MadeFrom": made_from, "inputs": inputs})
     return read_samples(folder), inputs
 
@@ -213,7 +230,7 @@ def _train_fold(
     """Train and test the decoder of a fold, unless another process just did."""
     space, begin = Workspace(config.output.path), time.perf_counter()
     folder, work = space.fold(network, number), f"train/{network}/fold-{number}"
-    with hold(space.desk, work):
+    with hold(space.desk, work), noted(config, work):
         if not is_trained(folder, digest(made_from)):
             _fit_fold(config, network, number, fold, samples, made_from)
             note_time(space.desk, work, time.perf_counter() - begin)
@@ -323,6 +340,12 @@ def train_fold(config: Config, number: int, network: str = "") -> None:
         If series are missing or out of date.
     """
     chosen = choose_networks(config, network)
+    with noted(config, *(f"train/{one}/fold-{number}" for one in chosen)):
+        _train_one(config, number, chosen)
+
+
+def _train_one(config: Config, number: int, chosen: Sequence[str]) -> None:
+    """Train one fold of some networks."""
     samples, samples_inputs = load_samples(config)
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
     check_fold(number, folds)
@@ -354,6 +377,11 @@ def train(config: Config) -> dict[str, Any]:
     dict
         Network name to the content of its ``scores.json``; also the linear baseline.
     """
+    with noted(config, "train"):
+        return _train(config)
+
+
+def _train(config: Config) -> dict[str, Any]:
     space = Workspace(config.output.path)
     samples, samples_inputs = load_samples(config)
     begin(config)

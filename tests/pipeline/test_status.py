@@ -1,7 +1,6 @@
 """Where the work stands, what came from what, and folders that several configurations or processes share."""
 
 import gzip
-import importlib.util
 import json
 import os
 import shutil
@@ -28,22 +27,6 @@ from fmri_saliency.sources import find_source, hash_file
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
 
 
-@pytest.fixture(scope="module")
-def interruptions() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("interruptions", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def study(interruptions: ModuleType, tmp_path: Path) -> Path:
-    """Return the configuration of a tiny study, in ``scans/``, that writes to ``results/``."""
-    config = interruptions.make_study(tmp_path)
-    config.write_text(config.read_text().replace('compare = ["lstm"]', "compare = []"))
-    return config
-
-
 def results(config: Path) -> Path:
     return config.parent.parent / "results"
 
@@ -58,7 +41,9 @@ def states(cli: Callable, config: Path) -> dict:
 
 
 def counts(status: dict) -> dict[str, tuple[int, int, int, int]]:
-    return {one["step"]: tuple(one[key] for key in ("done", "running", "failed", "waiting")) for one in status["steps"]}
+    states = ("done", "running", "failed", "waiting")
+    assert not any(one["interrupted"] for one in status["steps"])
+    return {one["step"]: tuple(one[key] for key in states) for one in status["steps"]}
 
 
 def edit(config: Path, old: str, new: str) -> None:
@@ -79,9 +64,10 @@ def test_status_follows_the_steps(cli: Callable, study: Path) -> None:
     seen = states(cli, study)
     network = "input-cell-lstm"
     assert seen["runs"] == {"done": 6}
-    assert counts(seen) == {"extract": (6, 0, 0, 0), f"train {network}": (0, 0, 0, 3),
-                            f"explain {network}": (0, 0, 0, 3), "judge": (0, 0, 0, 1), "report": (0, 0, 0, 1)}
-    assert [one["seconds_left"] for one in seen["steps"]] == [0.0, None, None, None, None]
+    assert counts(seen) == {"extract": (6, 0, 0, 0), "samples": (0, 0, 0, 1), f"train {network}": (0, 0, 0, 3),
+                            "scores": (0, 0, 0, 1), f"explain {network}": (0, 0, 0, 3), "maps": (0, 0, 0, 1),
+                            "judge": (0, 0, 0, 1), "report": (0, 0, 0, 1)}  # fmt: skip
+    assert [one["seconds_left"] for one in seen["steps"]] == [0.0] + [None] * 7
     assert "unknown" in cli("status", study).out
     assert cli("train", study).code == 0
     (out / "decoder" / network / "fold-2" / "model.json").unlink()
@@ -89,7 +75,7 @@ def test_status_follows_the_steps(cli: Callable, study: Path) -> None:
     seen = states(cli, study)
     assert times(out, "**/*") == before  # it reads only
     assert counts(seen)[f"train {network}"] == (2, 0, 0, 1)
-    train = seen["steps"][1]
+    train = seen["steps"][2]
     assert train["units"] == {"fold-1": "done", "fold-2": "waiting", "fold-3": "done"}
     took = sorted(float(line.split("\t")[1]) for path in (out / ".workflow" / "times").iterdir()
                   for line in path.read_text().splitlines() if "/fold-" in line)
@@ -112,7 +98,7 @@ def test_a_failed_run_is_a_row_until_it_is_mended(cli: Callable, study: Path) ->
     assert (failed.code, "1 of 6 runs could not be used" in failed.err) == (1, True)
     key = "sub-02_task-two"
     (row,) = states(cli, study)["failures"]
-    assert (row["run"], row["status"], row["file"]) == (key, "failed", bold.as_posix())
+    assert (row["step"], row["unit"], row["status"], row["file"]) == ("extract", key, "failed", bold.as_posix())
     assert "damaged" in row["message"]
     assert f"failed: {key}: " in cli("status", study).out
     assert counts(states(cli, study))["extract"] == (5, 0, 1, 0)
@@ -321,11 +307,15 @@ def test_a_full_disk_stops_training_and_leaves_what_was_done(
     stopped = cli("train", study)
     assert stopped.code == 1
     assert stopped.err.count("No space left on device") == 1
-    assert counts(states(cli, study))["train input-cell-lstm"] == (1, 0, 0, 2)
+    assert counts(states(cli, study))["train input-cell-lstm"] == (1, 0, 1, 1)
+    (row,) = states(cli, study)["failures"]
+    assert (row["step"], row["unit"], row["status"]) == ("train input-cell-lstm", "fold-2", "failed")
+    assert "No space left on device" in row["message"]
     monkeypatch.setattr(step, "save_decoder", real)
     before = times(results(study), "decoder/*/fold-1/*")
     assert cli("train", study).code == 0
     assert times(results(study), "decoder/*/fold-1/*") == before
+    assert states(cli, study)["failures"] == []
 
 
 def test_a_holder_that_is_gone_does_not_count(tmp_path: Path) -> None:

@@ -313,7 +313,8 @@ def test_no_right_to_read(cli: Callable, study: Callable, tmp_path: Path, monkey
             return real(path)
 
         monkeypatch.setattr(nib, "load", refuse)
-    check(cli("extract", study()), tmp_path, "cannot be read: Permission denied. Ask for the right", "b.nii.gz", ("again",))
+    words = "cannot be read: Permission denied. Ask for the right"
+    check(cli("extract", study()), tmp_path, words, "b.nii.gz", ("again",))
 
 
 def test_no_right_to_write_one_run(cli: Callable, study: Callable, tmp_path: Path) -> None:
