@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 import pandas as pd
+from joblib import effective_n_jobs
 
 from fmri_saliency import __version__
 from fmri_saliency.errors import InputError
@@ -60,7 +61,7 @@ class Known:
 
     def at_once(self, running: int) -> int:
         """Return how many units are worked on at a time: as many as now, or as the configuration says."""
-        return running or max(1, self.config.output.n_jobs)
+        return running or effective_n_jobs(self.config.output.n_jobs)
 
     def seconds_left(self, prefix: str, left: int, running: int) -> float | None:
         """Return how long the units that are left take, from those that were timed."""

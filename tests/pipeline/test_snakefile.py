@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -60,6 +61,19 @@ def test_the_script_is_sound(tmp_path: Path) -> None:
     wrong = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert (wrong.returncode, wrong.stderr) == (2, "usage: sbatch slurm_array.sh CONFIG.toml\n")
     assert f"CHUNK_SIZE:-{CHUNK}" in script.read_text()
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "cores", "threads"),
+    [(None, 16, 1), (1, 16, 1), (12, 4, 12), (-1, 4, 4), (-1, 64, 8), (-2, 4, 3), (-9, 4, 1), (-1, None, 1)],
+)
+def test_a_job_asks_for_as_many_cores_as_it_uses(n_jobs: int | None, cores: int | None, threads: int) -> None:
+    lines = (data_folder("workflows") / "Snakefile").read_text().splitlines()
+    chosen = "\n".join(line for line in lines if line.startswith(("N_JOBS = ", "PROCESSES = ")))
+    names = {"SETTINGS": {"output": {} if n_jobs is None else {"n_jobs": n_jobs}},
+             "os": SimpleNamespace(cpu_count=lambda: cores)}  # fmt: skip
+    exec(chosen, names)
+    assert names["PROCESSES"] == threads
 
 
 @pytest.mark.timeout(2400)
