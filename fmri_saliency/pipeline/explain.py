@@ -17,6 +17,7 @@ from fmri_saliency.evidence import group_statistics
 from fmri_saliency.files import digest, read_json, write_json, write_rows
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
+from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.maps import class_atlas, coverage, write_maps
@@ -124,7 +125,7 @@ def _join_folds(config: Config, network: str, folds: Sequence[Fold], samples: Sa
         seed=config.decoder.seed,
     )
     made_of = [f"bids::saliency/{network}/fold-{number}.npy" for number in range(1, len(folds) + 1)]
-    about = {"network": network, "inputs": inputs, "Sources": made_of}
+    about = {"network": network, "inputs": inputs, **origin(space.root, made_of, weighing=WEIGHING)}
     write_saliency_card(whole, stems["samples"], about)
     classes = _average_classes(_average_people(config, whole, samples, stems["people"], about))
     write_saliency(classes, stems["classes"], about)

@@ -18,7 +18,7 @@ from fmri_saliency.locks import Holder, read_gone, read_holders, read_times
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.failures import Failure, read_failures
 from fmri_saliency.pipeline.index import recorded_runs
-from fmri_saliency.pipeline.train import series_brief
+from fmri_saliency.pipeline.samples_inputs import series_brief
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.records import Run
 

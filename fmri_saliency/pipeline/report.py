@@ -21,6 +21,7 @@ from fmri_saliency.evidence import say_whether_it_holds
 from fmri_saliency.files import read_json, read_tsv, write_json, write_text
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.begin import begin
+from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.class_part import ClassSetting, class_part, clock_of
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import check_explained, class_atlas
@@ -290,7 +291,8 @@ def report(config: Config, stopped: Exception | None = None) -> Path:
 def _card(config: Config) -> dict[str, Any]:
     """Return what says of a complete page what it was made from."""
     networks = [f"bids::saliency/{name}/classes.npy" for name in config.decoder.networks]
-    return {"Sources": ["bids::evidence/evidence.json", *networks], "inputs": check_explained(config),
+    came = origin(config.output.path, ["bids::evidence/evidence.json", *networks])
+    return {**came, "inputs": check_explained(config), "seed": config.decoder.seed,
             "Whole": describe_whole(config), "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__}}
 
 

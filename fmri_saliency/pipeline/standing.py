@@ -27,7 +27,8 @@ from fmri_saliency.pipeline.explain import (
     whole_stems,
 )
 from fmri_saliency.pipeline.known import Known, read_known
-from fmri_saliency.pipeline.train import is_trained, load_samples, samples_files, samples_made_from
+from fmri_saliency.pipeline.samples_inputs import samples_files, samples_made_from
+from fmri_saliency.pipeline.train import is_trained, load_samples
 from fmri_saliency.pipeline.whole import is_whole
 from fmri_saliency.pipeline.workspace import Workspace, is_done
 from fmri_saliency.series import read_samples

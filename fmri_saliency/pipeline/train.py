@@ -20,10 +20,12 @@ from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_t
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
+from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, series_made_from, series_sources
 from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.index import known_runs
+from fmri_saliency.pipeline.samples_inputs import samples_files, samples_made_from, series_brief
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, say, say_why, stamp
 from fmri_saliency.records import Atlas, Run, Samples
 from fmri_saliency.rows import Rows
@@ -132,28 +134,6 @@ def _is_current(card: dict[str, Any], run: Run, atlas: Atlas, config: Config) ->
         return state == "current"
     found = [describe_source(source, card["SourceFiles"])["sha256"] for source in sources]
     return found == [one["sha256"] for one in card["SourceFiles"]]
-
-
-def series_brief(card: dict[str, Any]) -> dict[str, Any]:
-    """Return of the JSON beside series what samples depend on."""
-    return {"inputs": card["inputs"], "Cleaning": {"marked_frames": card["Cleaning"].get("marked_frames")}}
-
-
-def samples_made_from(
-    config: Config, runs: Sequence[Run], names: Sequence[str], cards: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    """Return what the samples depend on: the runs, the names of their series, and :func:`series_brief` of each."""
-    events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
-    people = [(name, run.group) for name, run in zip(names, runs, strict=True)]
-    busy = [run.busy for run in runs] if config.samples.rest else []
-    return {"version": __version__, "runs": len(runs), "series": digest([card["inputs"] for card in cards]),
-            "marked frames": digest([card["Cleaning"] for card in cards]), "events": digest(events, busy),
-            "people": digest(people), "samples": to_plain(config.samples)}  # fmt: skip
-
-
-def samples_files(folder: Path) -> list[Path]:
-    """Return the files that must be there for samples to be."""
-    return [folder / "X.npy", folder / "samples.tsv"]
 
 
 def load_samples(config: Config) -> tuple[Samples, str]:
@@ -282,11 +262,11 @@ def _write_scores(
     units = held_out_units(config, samples, folds)
     score = score_predictions(samples.y, predicted, units, SPLIT_WORDS[config.decoder.split])
     kinds = [f"bids::decoder/{name}/fold-{number}/predictions.tsv" for number in range(1, len(folds) + 1)]
-    card = {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs,
-            "Sources": kinds if name != LINEAR else ["bids::samples/X.npy"]}  # fmt: skip
     path = Workspace(config.output.path).scores(name)
     if not is_done(path, inputs):
-        write_json(path, card)
+        came = origin(config.output.path, ["bids::samples/X.npy"] if name == LINEAR else kinds,
+                      split=config.decoder.split)  # fmt: skip
+        write_json(path, {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs, **came})
     low, high = score.interval
     say(f"{name}: accuracy {score.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, chance {score.chance:.3f}) on "
         f"{score.n_samples} samples, {score.split}.")

@@ -17,9 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri
 from fmri_saliency.files import write_json
 from fmri_saliency.locks import STALE, hold, read_holders
+from fmri_saliency.pipeline.provenance import NO_SCAN, trace, trace_in_words
 from fmri_saliency.pipeline.whole import describe_files
 from fmri_saliency.pipeline.workspace import differences
 from fmri_saliency.sources import find_source, hash_file
@@ -177,24 +179,32 @@ def test_a_moved_data_set_is_the_same(cli: Callable, study: Path, tmp_path: Path
     assert "has changed" not in done.err
     assert "Made again" not in done.err
     assert times(out, *MADE) == before
-    about = {"config.toml", "dataset_description.json", ".bidsignore", "runs.tsv", "quality.tsv",
-             "README.md", "view.sh"}  # fmt: skip
-    for path in out.rglob("*"):  # every kind of result says where it comes from
+    of_no_scan = ("config.toml", "dataset_description.json", ".bidsignore", "README.md", "fsleyes", "tpl-", "atlas-")
+    for path in out.rglob("*"):  # every file says where it comes from
         place = path.relative_to(out)
-        if not path.is_file() or {".workflow", "sub-02", "sub-03"} & set(place.parts) or path.name in about:
+        if not path.is_file() or {".workflow", "sub-02", "sub-03"} & set(place.parts):
             continue
-        if place.parts[0].startswith(("fsleyes", "tpl-", "atlas-")):  # the atlas, which no scan is in
+        answer = trace(path)
+        assert answer["state"] == "same", path
+        for step in answer["steps"]:
+            assert step["command"].startswith("fmri-saliency"), path
+            assert step["version"] == __version__, path
+            assert not step["state"].startswith("no JSON"), path
+        assert "all that it was made from: same" in trace_in_words(answer)
+        if place.parts[0].startswith(of_no_scan):
+            assert [step["state"] for step in answer["steps"]] == [NO_SCAN]
             continue
-        steps = json.loads(cli("provenance", path, "--json").out)["steps"]
-        scans = {one["source"]: one for step in steps for one in step["sources"] if "path" in one}
+        if place.parts[0] not in ("runs.tsv", "quality.tsv"):
+            assert {step["state"] for step in answer["steps"]} == {"same"}, path
+        scans = {one["source"]: one for step in answer["steps"] for one in step["sources"] if "path" in one}
         is_map = "_stat-saliency" in place.name or "_stat-peaktime" in place.name  # of networks that saw the others
         people = (1,) if "sub-01" in place.parts and not is_map else (1, 2, 3)
         wanted = {f"bids:scans:sub-0{n}_{task}.nii.gz" for n in people for task in ("one", "two")}
         assert scans.keys() <= wanted if people == (1,) else scans.keys() == wanted, path
-        assert all(one["state"].startswith("same") for one in scans.values())
         for one in scans.values():
             assert one["path"].startswith(moved.parent.as_posix())
             assert one["sha256"] == hash_file(Path(one["path"]))
+            assert one["state"].startswith("same")
 
 
 def test_files_that_were_only_touched_are_the_same(cli: Callable, study: Path, tmp_path: Path) -> None:
@@ -251,6 +261,28 @@ def test_provenance_says_what_no_longer_matches(cli: Callable, study: Path, tmp_
     stray = tmp_path / "stray.txt"
     stray.write_text("x")
     assert cli("provenance", stray).code == 2
+
+
+def test_provenance_names_what_is_stale(cli: Callable, study: Path) -> None:
+    assert cli("run", study).code == 0
+    out, network = results(study), "input-cell-lstm"
+    kinds = {
+        "series": (next(out.glob("sub-01/func/*task-one_*_timeseries.json")), out / "samples" / "X.npy"),
+        "fold": (out / "decoder" / network / "fold-2" / "model.json", out / "decoder" / network / "scores.json"),
+        "saliency": (out / "saliency" / network / "fold-1.json", out / "saliency" / network / "people.npy"),
+        "people": (out / "saliency" / network / "people.json", next(out.glob("group/*_stat-saliency_*.nii.gz"))),
+        "whole": (out / "saliency" / network / "samples.json", out / "evidence" / "evidence.json"),
+        "evidence": (out / "evidence" / "evidence.json", out / "report.html"),
+    }
+    for name, (card, path) in kinds.items():
+        assert trace(path)["state"] == "same", name
+        before = card.read_text()
+        write_json(card, {**json.loads(before), "inputs": "of something else"})
+        found = trace(path)
+        assert found["steps"][0]["state"].startswith("changed since"), name
+        assert found["state"].startswith(f"out of date: {path.relative_to(out)}")
+        card.write_text(before)
+        os.utime(card, ns=(0, time.time_ns()))
 
 
 def call(config: Path, command: str) -> subprocess.Popen:
