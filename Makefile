@@ -1,4 +1,5 @@
-# Two commands do everything from a bare clone: `make demo` and `make test`. `make figures` draws the README's pictures.
+# Two commands do everything from a bare clone: `make demo` and `make test`. `make figures` draws the pictures of
+# README and docs: those of FSLeyes and of real scans where these are (docs/make_images.py says where it looks).
 PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= demo-output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -19,14 +20,17 @@ ENTITY_ORDER = (
 
 
 def clean_label(text: object) -> str:
-    """Return `text` as a BIDS label: letters and digits only.
+    """Return `text` as a BIDS label: letters and digits only, without accents.
+
+    >>> clean_label("linke Hände")
+    'linkeHande'
 
     Raises
     ------
     InputError
         If nothing is left.
     """
-    label = re.sub(r"[^0-9A-Za-z]+", "", str(text))
+    label = re.sub(r"[^0-9A-Za-z]+", "", unicodedata.normalize("NFKD", str(text)))
     if not label:
         raise InputError(f"'{text}' cannot be part of a BIDS name: it holds no letter or digit.")
     return label

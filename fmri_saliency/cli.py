@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _extract(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import extract, extract_chunk, load_config
-    from fmri_saliency.pipeline.run import check_log
+    from fmri_saliency.pipeline.extract import check_log
 
     config = load_config(options.config)
     if options.chunk is not None:
@@ -96,8 +96,8 @@ def _report(options: argparse.Namespace) -> None:
 
 def _runs(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
+    from fmri_saliency.pipeline.cut import foresee
     from fmri_saliency.pipeline.index import find
-    from fmri_saliency.pipeline.train import foresee
 
     config = load_config(options.config)
     finding = find(config)
@@ -126,9 +126,14 @@ def _provenance(options: argparse.Namespace) -> None:
 
 def _search(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.search import read_part, search
+    from fmri_saliency.pipeline.search import read_part, search, search_fold, search_trial
 
-    page = search(load_config(options.config), read_part(options.job))
+    config = load_config(options.config)
+    if options.trial:
+        return search_trial(config, options.trial)
+    if options.fold is not None:
+        return search_fold(config, options.fold)
+    page = search(config, read_part(options.job))
     if page is not None:
         print(page)
 
@@ -302,7 +307,12 @@ def _make_parser() -> tuple[argparse.ArgumentParser, tuple[str, ...]]:
     command.add_argument("--json", action="store_true", help="as JSON, with the state of every fold")
     command = add("search", "compare the settings of [search] by nested cross-validation", _search)
     command.add_argument("config", type=Path, metavar="CONFIG.toml", help="the configuration, with [search]")
-    command.add_argument("--job", metavar="K/N", help="only the K-th of N shares of the decoders, for arrays of jobs")
+    piece = command.add_mutually_exclusive_group()
+    piece.add_argument("--job", metavar="K/N", help="only the K-th of N shares of the decoders, for arrays of jobs")
+    piece.add_argument("--trial", metavar="KEY",
+                       help="only this decoder of the inner folds, that `fmri-saliency index` listed in trials.tsv")
+    piece.add_argument("--fold", type=int, metavar="K",
+                       help="only choose for outer fold K, from 1, by its trials, and test the chosen setting on it")
     command = add("provenance", "say what a result was made from, back to the scans", _provenance)
     command.add_argument("file", type=Path, metavar="FILE", help="any file of an output folder")
     command.add_argument("--hash", action="store_true", help="read the scans, too, and compare their SHA-256")

@@ -23,6 +23,7 @@ __all__ = [
     "UnreachableError",
     "nearest",
     "one_of",
+    "unreadable",
 ]
 
 
@@ -80,6 +81,12 @@ class ReplacementWarning(UserWarning):
 
 class SpaceMismatchWarning(UserWarning):
     """Atlas and scans are in different versions of a template space."""
+
+
+def unreadable(error: OSError, where: object) -> str:
+    """Return the message about a file that is there and that the system does not let us read; `where` if unnamed."""
+    return (f"{error.filename or where} cannot be read: {error.strerror or error}. Ask for the right to read it, or "
+            "check its disk.")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

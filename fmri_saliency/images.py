@@ -27,7 +27,8 @@ try:  # three times as fast as zlib; the same bytes without it
 except ImportError:
     gzip_ng, zlib_ng_error = gzip, zlib.error
 
-__all__ = ["DAMAGE", "check_header", "iterate_frames", "open_image", "read_voxels"]
+__all__ = ["DAMAGE", "check_header", "describe_grid", "is_placed", "iterate_frames", "open_image",
+           "read_voxels"]  # fmt: skip
 
 DAMAGE = (
     ImageFileError, HeaderDataError, OSError, EOFError, ValueError, OverflowError, zlib.error, zlib_ng_error,
@@ -106,6 +107,25 @@ def check_header(image: SpatialImage, path: Path) -> None:
         raise InputError(f"The affine of {path} does not place the voxels in space: {image.affine[:3].tolist()}. "
                          "Mend its sform or qform, or convert the scan again.")
     _check_size(image, path)
+
+
+def describe_grid(image: SpatialImage) -> str:
+    """Return shape, orientation, voxel size and the place of the first voxel (mm), for messages about two grids."""
+    size, first = nib.affines.voxel_sizes(image.affine), image.affine[:3, 3]
+    way = "".join(letter or "?" for letter in nib.aff2axcodes(image.affine))
+    mm, place = (", ".join(f"{value:.4g}" for value in values) for values in (size, first))
+    return f"{tuple(map(int, image.shape[:3]))}, {way}, ({mm}) mm from ({place})"
+
+
+def is_placed(image: SpatialImage) -> bool:
+    """Return whether the header says where the voxels lie, left and right among it.
+
+    A NIfTI whose sform and qform codes are both 0 does not, nor Analyze: their affine is a guess, around the middle of
+    the grid (NIfTI-1, "method 1", for files of the time before).
+    """
+    if isinstance(image, nib.Nifti1Pair):
+        return bool(image.header["sform_code"] or image.header["qform_code"])
+    return not isinstance(image, AnalyzeImage)
 
 
 def _voxel_file(image: SpatialImage, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -260,6 +261,17 @@ class Samples:
         return round(float((self.table["start"] - self.table["onset"]).mean()), 6)
 
 
+def _choose_moments(mass: np.ndarray, stretches: Sequence[np.ndarray]) -> list[int]:
+    """Return a frame of each stretch, see :meth:`Saliency.moments`."""
+    padded = np.pad(mass, 1, constant_values=-1.0)
+    is_peak = (padded[:-2] < mass) & (mass >= padded[2:])
+    chosen: list[int] = []
+    for part in sorted(stretches, key=lambda one: -mass[one].max()):
+        peaks = [frame for frame in part[is_peak[part]] if all(2 * abs(frame - k) >= len(part) for k in chosen)]
+        chosen.append(int(max(peaks, key=mass.__getitem__) if peaks else part[len(part) // 2]))
+    return sorted(chosen)
+
+
 @dataclass(frozen=True)
 class Saliency:
     """How much every region at every moment spoke for a label.
@@ -330,15 +342,17 @@ class Saliency:
         return self.start + np.abs(self.values).argmax(axis=1) * self.t_r
 
     def moments(self, n_moments: int = 5) -> list[list[int]]:
-        """Return for each map the frames with most saliency, one of each of `n_moments` stretches of the window.
+        """Return for each map frames to show, one of each of `n_moments` equally long stretches of the window.
 
-        The stretches are equally long; the frame with the largest sum of absolute values of
-        the whole window is always among them. Fewer than `n_moments` if there are fewer frames.
+        Of each stretch the frame with the largest sum of absolute values, of those from which the sum falls to both
+        sides and which lie at least half a stretch from the others: so that no peak is shown twice where it lies on
+        the border of two stretches. The middle of the stretch where there is none, as on a slope. The frame with the
+        largest sum of the whole window is always among them. Fewer than `n_moments` if there are fewer frames.
         """
         mass = np.abs(self.values).sum(axis=2)
         n_times = mass.shape[1]
         stretches = np.array_split(np.arange(n_times), min(n_moments, n_times))
-        return [[int(part[one[part].argmax()]) for part in stretches] for one in mass]
+        return [_choose_moments(one, stretches) for one in mass]
 
     def time_share(self) -> np.ndarray:
         """Return each time step's share of the total absolute value, shape (n_maps, n_times)."""

@@ -96,6 +96,7 @@ def test_names_are_in_bids_order_with_desc_last() -> None:
         build_name({"subject": "01"})
     with pytest.raises(InputError, match="holds no letter or digit"):
         clean_label("--")
+    assert clean_label("Müller, Øé") == "Mullere"  # accents go, and letters that have no plain form
 
 
 def test_suggestions() -> None:

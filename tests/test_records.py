@@ -37,9 +37,22 @@ def test_moments_cover_the_window_and_hold_its_peak(saliency: Saliency) -> None:
     values = np.zeros((1, 10, 1), dtype=np.float32)
     values[0, :, 0] = [0, 5, 1, -9, 0, 0, 0, 2, 1, 1]
     one = replace(saliency, values=values, labels=("a",), names=("r",), n_averaged=(1,))
-    assert one.moments(5) == [[1, 3, 4, 7, 8]]
+    assert one.moments(5) == [[1, 3, 5, 7, 9]]  # the middle where nothing rises
     assert one.moments(2) == [[3, 7]]
     assert replace(one, values=values[:, :3]).moments(5) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(("course", "wanted"), [
+    ([0, 1, 2, 4, 8, 9, 8, 4, 2, 1, 0, 0, 0, 0, 0], [2, 5, 12]),  # the peak lies on the border of 4 and 5
+    ([0, 1, 2, 4, 9, 8, 7, 4, 3, 1, 0, 0, 5, 0, 0], [4, 7, 12]),
+    ([0, 1, 2, 4, 9, 8, 8.5, 4, 3, 1, 0, 0, 5, 0, 0], [4, 7, 12]),  # a dent is no second peak
+    ([0, 9, 2, 1, 0, 0, 0, 8, 2, 1, 0, 0, 0, 0, 7], [1, 7, 14]),
+    (list(range(15)), [2, 7, 14]),  # of a slope the end, and what lies on the way
+])  # fmt: skip
+def test_no_peak_is_shown_twice(saliency: Saliency, course: list[float], wanted: list[int]) -> None:
+    values = np.array(course, dtype=np.float32).reshape(1, 15, 1)
+    one = replace(saliency, values=values, labels=("a",), names=("r",), n_averaged=(1,))
+    assert one.moments(3) == [wanted]
 
 
 def test_windows_know_when_they_begin(samples: Samples) -> None:

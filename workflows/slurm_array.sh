@@ -4,7 +4,8 @@
 #     sbatch slurm_array.sh config.toml        or, where jobs may not submit jobs:   bash slurm_array.sh config.toml
 #
 # It finds the runs (once), then submits: extract, an array with a task for each chunk of runs that is not done; gather,
-# when all of these have ended; train and explain, arrays with a task for each network and fold; report. To go on after
+# when all of these have ended; train and explain, arrays with a task for each network and fold; report; and with [search]
+# in the configuration an array with a task for each decoder to compare, one that chooses, and the table. To go on after
 # anything went wrong, call it again: what is done is skipped. `squeue --me` shows the jobs, and RESULTS/.workflow/logs what
 # they said. It writes the files that `fmri-saliency run CONFIG.toml` and the Snakefile write, and each goes on where another
 # stopped.
@@ -35,7 +36,7 @@ FOLD_CPUS=${FOLD_CPUS:-1}          # threads in [decoder]
 REPORT_MEM=${REPORT_MEM:-8000}
 REPORT_TIME=${REPORT_TIME:-120}
 AT_ONCE=${AT_ONCE:-200}            # tasks of an array that may run at a time
-ARRAY_MAX=${ARRAY_MAX:-1000}       # chunks of one array: sites refuse larger ones (MaxArraySize, 1001 by default)
+ARRAY_MAX=${ARRAY_MAX:-}           # tasks of one array; what the site allows (MaxArraySize, less one) when empty
 
 # What a job does that this script submitted: it ends with the exit code of its command.
 if [ "${2:-}" = task ]; then
@@ -56,9 +57,19 @@ if [ "${2:-}" = task ]; then
         fmri-saliency explain "$config"
         fmri-saliency report "$config"
         ;;
-    *)
+    train | explain)
         read -r network fold <<<"$row"
         fmri-saliency "$step" "$config" --fold "$fold" --network "$network"
+        ;;
+    try)
+        read -r trial _ <<<"$row"
+        fmri-saliency search "$config" --trial "$trial"
+        ;;
+    choose)
+        fmri-saliency search "$config" --fold "$row"
+        ;;
+    search)
+        fmri-saliency search "$config"
         ;;
     esac
     exit
@@ -83,28 +94,41 @@ fi
 
 desk=$(fmri-saliency index "$config" --chunk-size "$CHUNK_SIZE")
 mkdir -p "$desk/logs"
-rm -f "$desk"/chunks.todo*
+if [ -z "$ARRAY_MAX" ]; then
+    ARRAY_MAX=$(scontrol show config | sed -n 's/^MaxArraySize *= *//p')
+    ARRAY_MAX=$((${ARRAY_MAX:-1001} - 1))
+fi
+rm -f "$desk"/*.todo.*
 for chunk in "$desk"/chunks/*.json; do
     [ -f "${chunk%.json}.done" ] || basename "$chunk" .json
-done | sed 's/^0*//' | split -l "$ARRAY_MAX" - "$desk/chunks.todo."
+done | sed 's/^0*//' | split -a 4 -l "$ARRAY_MAX" - "$desk/chunks.todo."
+split -a 4 -l "$ARRAY_MAX" "$desk/folds.tsv" "$desk/folds.todo."
+if [ -f "$desk/trials.tsv" ]; then
+    split -a 4 -l "$ARRAY_MAX" "$desk/trials.tsv" "$desk/trials.todo."
+    cut -f 2 "$desk/trials.tsv" | sort -nu | split -a 4 -l "$ARRAY_MAX" - "$desk/choices.todo."
+fi
 
-# submit DEPENDENCY STEP MEMORY MINUTES CPUS [LIST [MORE]]: a job, or an array with a task for each line of a list; prints
-# its number
+gpu=
+! grep -q '"device": "cuda' "$desk/stages/train.json" || gpu=--gpus=1
+
+# submit DEPENDENCY STEP MEMORY MINUTES CPUS [LIST]: a job, or an array with a task for each line of a list; prints its
+# number. Bash before 4.4 takes an empty array for an unset variable: there is none here.
 submit() {
     local dependency=$1 step=$2 memory=$3 minutes=$4 cpus=$5 list=${6:-}
-    shift $(($# < 6 ? $# : 6))
     local options=(--parsable --job-name "$name" --mem "$memory" --time "$minutes" --ntasks 1 --cpus-per-task "$cpus")
     [ -z "$dependency" ] || options+=(--dependency "$dependency" --kill-on-invalid-dep=yes)
+    case $step in
+    extract | gather | search) ;;
+    *) [ -z "$gpu" ] || options+=("$gpu") ;;
+    esac
     if [ -n "$list" ]; then
         options+=(--array "1-$(wc -l <"$list")%$AT_ONCE" --output "$desk/logs/$step-%A_%a.log")
     else
         options+=(--output "$desk/logs/$step-%j.log")
     fi
-    sbatch "${options[@]}" "$@" "$script" "$config" task "$step" "$list" | cut -d ";" -f 1
+    sbatch "${options[@]}" "$script" "$config" task "$step" "$list" | cut -d ";" -f 1
 }
 
-gpu=()
-grep -Eq '^ *device *= *"cuda' "$config" && gpu=(--gpus=1)
 extracted=
 for list in "$desk"/chunks.todo.*; do
     [ -f "$list" ] || continue  # every chunk is done
@@ -112,9 +136,24 @@ for list in "$desk"/chunks.todo.*; do
 done
 # afterany: gather looks for itself whether every chunk was finished, and stops what follows if not
 gathered=$(submit "${extracted:+afterany$extracted}" gather "$GATHER_MEM" "$GATHER_TIME" 1)
-folds=$desk/folds.tsv
-trained=$(submit "afterok:$gathered" train "$FOLD_MEM" "$FOLD_TIME" "$FOLD_CPUS" "$folds" "${gpu[@]}")
-explained=$(submit "aftercorr:$trained" explain "$FOLD_MEM" "$FOLD_TIME" "$FOLD_CPUS" "$folds" "${gpu[@]}")
-reported=$(submit "afterok:$explained" report "$REPORT_MEM" "$REPORT_TIME" "$FOLD_CPUS" "" "${gpu[@]}")
+trained= explained=
+for list in "$desk"/folds.todo.*; do
+    number=$(submit "afterok:$gathered" train "$FOLD_MEM" "$FOLD_TIME" "$FOLD_CPUS" "$list")
+    trained+=:$number
+    explained+=:$(submit "aftercorr:$number" explain "$FOLD_MEM" "$FOLD_TIME" "$FOLD_CPUS" "$list")
+done
+reported=$(submit "afterok$explained" report "$REPORT_MEM" "$REPORT_TIME" "$FOLD_CPUS")
 echo "Submitted: extract${extracted:- (done)}, gather $gathered, train $trained, explain $explained, report $reported."
+if [ -f "$desk/trials.tsv" ]; then
+    tried= chosen=
+    for list in "$desk"/trials.todo.*; do
+        tried+=:$(submit "afterok:$gathered" try "$FOLD_MEM" "$FOLD_TIME" "$FOLD_CPUS" "$list")
+    done
+    for list in "$desk"/choices.todo.*; do
+        chosen+=:$(submit "afterok$tried" choose "$FOLD_MEM" "$FOLD_TIME" "$FOLD_CPUS" "$list")
+    done
+    # after the folds: results of another configuration are set aside when these begin
+    searched=$(submit "afterok$chosen$explained" search "$GATHER_MEM" "$GATHER_TIME" 1)
+    echo "Search: try $tried, choose $chosen, table $searched."
+fi
 echo "squeue --me --name $name shows them; what they say is in $desk/logs. If one fails, call this again."

@@ -1,16 +1,5 @@
 """Explanation of any callable ``(batch, time, region) -> logits``."""
 
-from fmri_saliency.attribution.attribute import attribute, completeness_gap, forward_passes, method_names
-from fmri_saliency.attribution.methods import METHODS, REFUSED, Method
-from fmri_saliency.attribution.settings import ExplainerSettings
+import lazy_loader
 
-__all__ = [
-    "METHODS",
-    "REFUSED",
-    "ExplainerSettings",
-    "Method",
-    "attribute",
-    "completeness_gap",
-    "forward_passes",
-    "method_names",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # what is where: __init__.pyi

@@ -11,16 +11,12 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from fmri_saliency.attribution.methods import METHODS, REFUSED
+from fmri_saliency.attribution.methods import METHODS
+from fmri_saliency.attribution.names import REFUSED
 from fmri_saliency.attribution.settings import ExplainerSettings, Forward, check_settings
 from fmri_saliency.errors import InputError, one_of
 
-__all__ = ["attribute", "completeness_gap", "forward_passes", "method_names"]
-
-
-def method_names() -> list[str]:
-    """Return the names that :func:`attribute` knows."""
-    return list(METHODS)
+__all__ = ["attribute", "completeness_gap", "forward_passes"]
 
 
 def forward_passes(method: str, n_times: int, n_regions: int, **settings: Any) -> int:
@@ -76,7 +72,7 @@ def attribute(
     targets : Tensor of int, shape (n_samples,)
         The class whose logit is explained, for each sample.
     method : str
-        One of :func:`method_names`; their properties are in :data:`METHODS`.
+        One of :func:`~fmri_saliency.attribution.method_names`; their properties are in :data:`METHODS`.
     batch_size : int
         Samples explained together. It does not change the result. A prior explains all together.
     progress : bool

@@ -1,4 +1,4 @@
-"""The registry of explanation methods: what each is, and which are refused."""
+"""The registry of explanation methods: what each is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fmri_saliency.attribution import coalitions, gradients, masks, patterns, re
 from fmri_saliency.attribution.settings import ExplainerSettings, Forward
 from fmri_saliency.errors import one_of
 
-__all__ = ["METHODS", "REFUSED", "Method"]
+__all__ = ["METHODS", "Method"]
 
 Run = Callable[[Forward, Tensor, Tensor, ExplainerSettings], Tensor]
 
@@ -258,18 +258,3 @@ METHODS: dict[str, Method] = {
         unit="signal per logit",
     ),
 }  # fmt: skip
-
-_NO_RULES = (
-    "its rules do not reach into PyTorch's recurrent layers, where captum's version silently returns "
-    "(input - baseline) times the slope; use integrated-gradients"
-)
-_NO_RELU = "without ReLU units it is the plain gradient; use gradient"
-REFUSED = {
-    "deep-lift": _NO_RULES,
-    "deep-lift-shap": _NO_RULES,
-    "lrp": "captum has no relevance rule for recurrent layers; use integrated-gradients or shapley-sampling",
-    "guided-backprop": _NO_RELU,
-    "deconvolution": _NO_RELU,
-    "fit": "it credits a value at the step at which it appears, by an answer at every step, while networks of whole "
-           "windows answer once and the haemodynamic response comes seconds later; use window-shap or latent-attention",
-}

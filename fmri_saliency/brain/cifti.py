@@ -58,8 +58,9 @@ def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -
         raise AtlasError(f"Expected CIFTI labels (.dlabel.nii) at {path}; it holds "
                          f"{'voxels' if models is None else type(rows).__name__}.")
     values = read_voxels(image, path)[..., 0]
-    if not np.isfinite(values).all() or (values != np.round(values)).any():
-        raise AtlasError(f"Labels must be whole numbers; {path} holds others. Is it a map (.dscalar.nii)?")
+    if not np.isfinite(values).all() or (values != np.round(values)).any() or (values < 0).any():
+        raise AtlasError(f"Labels must be whole numbers of at least 0; {path} holds others. Is it a map "
+                         "(.dscalar.nii)?")
     labels = values.astype(np.int32)
     table = {int(key): entry for key, entry in rows.label[0].items()}
     present = [int(key) for key in np.unique(labels) if key != 0]

@@ -62,12 +62,13 @@ def read_region_table(path: Path) -> tuple[pd.DataFrame, bool]:
 def _whole_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     try:
         numbers = table["index"].astype(float)
-        if (numbers != numbers.round()).any():
+        if (numbers != numbers.round()).any() or (numbers < 0).any():
             raise ValueError
         table["index"] = numbers.astype(int)
     except (ValueError, TypeError):
-        raise AtlasError(f"The column index of {path} must hold whole numbers.") from None
-    nameless = table.loc[table["name"].fillna("").str.strip() == "", "index"]
+        raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0.") from None
+    table["name"] = table["name"].str.strip()  # "V1 " and "V1" would be two regions of one name
+    nameless = table.loc[table["name"].fillna("") == "", "index"]
     if len(nameless):
         raise AtlasError(f"Every region needs a name; {path} has none for index {nameless.iloc[0]}.")
     return table
@@ -105,7 +106,7 @@ def _read_look_up(path: Path) -> tuple[pd.DataFrame, bool]:
                 colour, name = [round(255 * float(word)) for word in words[1:4]], " ".join(words[4:])
             else:
                 colour, name = [int(word) for word in words[2:5]], words[1]
-            if len(colour) != 3 or not name:
+            if len(colour) != 3 or not name or min(colour) < 0 or max(colour) > 255:
                 raise ValueError
         except (ValueError, IndexError):
             raise AtlasError(

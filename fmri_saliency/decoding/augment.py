@@ -8,9 +8,8 @@ import torch
 from skorch import NeuralNetClassifier
 from torch import Tensor
 
-__all__ = ["WAYS", "ExplainableNet", "replace_blocks"]
+__all__ = ["ExplainableNet", "replace_blocks"]
 
-WAYS = ("plain", "replacement", "saliency-guided")
 
 
 def replace_blocks(x: Tensor, share: float, block: int) -> Tensor:

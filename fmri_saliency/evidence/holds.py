@@ -56,6 +56,19 @@ def _in_time(found: Sequence[Evidence], network: str) -> tuple[list[str], list[s
     return fine, doubts
 
 
+def _hangs(found: Sequence[Evidence], network: str) -> tuple[list[str], list[str]]:
+    """Return what speaks for and against the network's answer hanging on what the map calls important."""
+    fine, doubts = [], []
+    for one in found:
+        if one.subject == network and one.check.startswith("loss of the answer") and np.isfinite(one.value):
+            if one.verdict.startswith("the answer hangs"):
+                fine.append("the answer hangs on what it calls important: replacing that first costs "
+                            f"{one.value:.2f} more of the answer's probability than a random order")  # fmt: skip
+            else:
+                doubts.append("replacing what it calls important harms the answer no more than replacing anything else")
+    return fine, doubts
+
+
 def _recovered(found: Sequence[Evidence]) -> tuple[list[str], list[str], bool]:
     """Return what speaks for and against the maps where the truth was planted, and whether they miss it altogether."""
     cells = [one for one in found if one.check == "recovery of regions and times"]
@@ -97,8 +110,9 @@ def say_whether_it_holds(found: Sequence[Evidence], network: str, score: dict[st
     most frequent class: the map of a network that does not know the answer means nothing. What was planted is found
     where the mean AUROC of regions and times is at least 0.9, and each class's is better than a random map's. The time
     profile is the untrained network's where their correlation is above 0.5. Saliency is piled up where a tenth of the
-    steps has more than 1.5 times an even share. One doubt of these, and the map holds with reservations. Where nothing
-    was planted, that maps are right cannot be shown: then there is no "yes".
+    steps has more than 1.5 times an even share. The answer hangs on the map where replacing its most important blocks
+    first costs more than the most harmful of some random orders. One doubt of these, and the map holds with
+    reservations. Where nothing was planted, that maps are right cannot be shown: then there is no "yes".
     """
     low = score["interval"][0]
     if low <= max(score["chance"], score["majority"]):
@@ -106,7 +120,8 @@ def say_whether_it_holds(found: Sequence[Evidence], network: str, score: dict[st
                                      "know the answer means nothing.")  # fmt: skip
     fine, doubts = _in_time(found, network)
     right, wrong, nothing = _recovered(found)
-    fine, doubts = [*right, *fine], [*wrong, *doubts]
+    hangs, idle = _hangs(found, network)
+    fine, doubts = [*right, *hangs, *fine], [*wrong, *idle, *doubts]
     words = ". ".join(f"{one[0].upper()}{one[1:]}" for one in fine)
     against = f"But {'; and '.join(doubts)}" if words and doubts else "; and ".join(doubts)
     against = f"{against[:1].upper()}{against[1:]}"

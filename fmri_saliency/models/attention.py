@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from fmri_saliency.errors import DecoderError, one_of
 from fmri_saliency.models.kernel import can_compile, read_past
 from fmri_saliency.models.linear import linear, linear_beside
+from fmri_saliency.models.names import FORMS
 from fmri_saliency.models.prefix import chunk_size_for, factored_average, is_mild
 
-__all__ = ["FORMS", "InputCellAttention", "causal_softmax_average"]
+__all__ = ["InputCellAttention", "causal_softmax_average"]
 
-FORMS = ("mean", "flatten", "flatten_l2")
 WIDE = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 
 

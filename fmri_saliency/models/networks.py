@@ -9,15 +9,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError, one_of
-from fmri_saliency.models.attention import FORMS
 from fmri_saliency.models.encoders import FlatNetwork, Plain, TemporalConvolution, TransformerLayers
-from fmri_saliency.models.readout import READOUTS, Readout
+from fmri_saliency.models.names import FLAT_NETWORKS, FORMS, POOLINGS, READOUTS, network_names
+from fmri_saliency.models.readout import Readout
 from fmri_saliency.models.recurrent import InputCellGRU, InputCellLSTM, InputCellRNN, hide_padding, set_forget_bias
 
-__all__ = ["LINEAR_NETWORKS", "NetworkSettings", "SequenceClassifier", "make_network", "needs_length", "network_names"]
+__all__ = ["NetworkSettings", "SequenceClassifier", "make_network"]
 
-LINEAR_NETWORKS = ("logistic-regression", "linear-svm")
-FLAT_NETWORKS = ("feed-forward", *LINEAR_NETWORKS)
 INPUT_CELLS = {"lstm": InputCellLSTM, "gru": InputCellGRU, "rnn": InputCellRNN}
 PLAIN_CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
@@ -149,7 +147,7 @@ def _registry() -> dict[str, Builder]:
         for input_cell in (False, True)
         for both in (False, True)
     }
-    for words, kind in (("max-pooling", "max"), ("mean-pooling", "mean"), ("self-attention", "attention")):
+    for words, kind in POOLINGS.items():
         for input_cell in (False, True):
             name = f"{'input-cell-' if input_cell else ''}lstm-{words}"
             found[name] = _recurrent("lstm", input_cell, False, kind)
@@ -158,16 +156,6 @@ def _registry() -> dict[str, Builder]:
 
 
 _NETWORKS = _registry()
-
-
-def network_names() -> list[str]:
-    """Return the names that :func:`make_network` knows."""
-    return sorted(_NETWORKS)
-
-
-def needs_length(name: str) -> bool:
-    """Return whether a network reads samples of one number of time steps only, `n_times`."""
-    return name in FLAT_NETWORKS
 
 
 def make_network(name: str, n_regions: int, n_classes: int, **settings: Any) -> nn.Module:

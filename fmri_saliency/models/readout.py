@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError, one_of
+from fmri_saliency.models.names import READOUTS
 
-__all__ = ["READOUTS", "Readout"]
+__all__ = ["Readout"]
 
-READOUTS = ("last", "mean", "max", "attention")
 
 
 class Readout(nn.Module):

@@ -1,34 +1,5 @@
 """The steps from scans to report: each reads files, writes files, and skips what is done."""
 
-from fmri_saliency.pipeline.chunks import deal_runs, extract_chunk, gather
-from fmri_saliency.pipeline.config import Config, load_config, write_config
-from fmri_saliency.pipeline.demo import run_demo
-from fmri_saliency.pipeline.evaluate import evaluate
-from fmri_saliency.pipeline.explain import explain, explain_fold
-from fmri_saliency.pipeline.extract import extract
-from fmri_saliency.pipeline.judge import judge
-from fmri_saliency.pipeline.protocol import Evaluation, load_evaluation
-from fmri_saliency.pipeline.report import report
-from fmri_saliency.pipeline.run import run_all
-from fmri_saliency.pipeline.train import train, train_fold
+import lazy_loader
 
-__all__ = [
-    "Config",
-    "Evaluation",
-    "deal_runs",
-    "evaluate",
-    "explain",
-    "explain_fold",
-    "extract",
-    "extract_chunk",
-    "gather",
-    "judge",
-    "load_config",
-    "load_evaluation",
-    "report",
-    "run_all",
-    "run_demo",
-    "train",
-    "train_fold",
-    "write_config",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # what is where: __init__.pyi

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ COLOURS = 128  # of all pictures of a GIF together
 SAMPLED = 12  # pictures that the colours are chosen from
 
 
-def save_animation(pictures: np.ndarray, path: Path, seconds: float = 0.15) -> Path:
+def save_animation(pictures: np.ndarray, path: Path, seconds: float = 0.15, plays: int = 0) -> Path:
     """Write pictures as an animation, whole or not at all.
 
     Parameters
@@ -26,9 +27,11 @@ def save_animation(pictures: np.ndarray, path: Path, seconds: float = 0.15) -> P
     pictures : ndarray of uint8, shape (n_pictures, height, width, 3)
         As :func:`fmri_saliency.plotting.animate_glass` draws them.
     path : Path
-        Ends in ``.gif`` (no other program is needed; it runs for ever) or ``.mp4`` (H.264; ffmpeg is needed).
+        Ends in ``.gif`` (no other program is needed) or ``.mp4`` (H.264; ffmpeg is needed).
     seconds : float
         Each picture is shown for so long; GIFs know hundredths.
+    plays : int
+        How often a GIF runs; 0 is for ever. Of an MP4 the player knows.
 
     Returns
     -------
@@ -44,7 +47,7 @@ def save_animation(pictures: np.ndarray, path: Path, seconds: float = 0.15) -> P
     if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8 or not len(pictures):
         raise InputError("An animation needs pictures of uint8 and shape (n_pictures, height, width, 3); "
                          f"{pictures.dtype} of {pictures.shape} came.")
-    writers = {".gif": _write_gif, ".mp4": _write_mp4}
+    writers = {".gif": partial(_write_gif, plays=plays), ".mp4": _write_mp4}
     if path.suffix not in writers:
         raise InputError(f"An animation is written as .gif or .mp4; '{path.name}' came.")
     with atomic_path(path) as temporary:
@@ -52,13 +55,14 @@ def save_animation(pictures: np.ndarray, path: Path, seconds: float = 0.15) -> P
     return path
 
 
-def _write_gif(pictures: np.ndarray, path: Path, seconds: float) -> None:
+def _write_gif(pictures: np.ndarray, path: Path, seconds: float, plays: int) -> None:
     """Write a GIF whose pictures share their colours: half as large as one with colours for each, without flicker."""
     chosen = pictures[np.linspace(0, len(pictures) - 1, min(SAMPLED, len(pictures))).round().astype(int)]
     palette = Image.fromarray(np.concatenate(chosen)).quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
     frames = [Image.fromarray(one).quantize(palette=palette, dither=Image.Dither.NONE) for one in pictures]
-    frames[0].save(path, format="GIF", save_all=True, append_images=frames[1:], duration=round(1000 * seconds), loop=0,
-                   optimize=False)  # fmt: skip
+    again = {} if plays == 1 else {"loop": max(0, plays - 1)}  # a GIF says how often it runs after the first time
+    frames[0].save(path, format="GIF", save_all=True, append_images=frames[1:], duration=round(1000 * seconds),
+                   optimize=False, **again)  # fmt: skip
 
 
 def _write_mp4(pictures: np.ndarray, path: Path, seconds: float) -> None:

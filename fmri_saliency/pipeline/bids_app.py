@@ -9,14 +9,14 @@ from typing import Any
 from fmri_saliency.errors import ConfigError, InputError, StepError
 from fmri_saliency.files import read_json
 from fmri_saliency.pipeline.config import Config, build_section, read_settings
+from fmri_saliency.pipeline.cut import foresee
 from fmri_saliency.pipeline.explain import explain
-from fmri_saliency.pipeline.extract import choose_atlas, extract
+from fmri_saliency.pipeline.extract import check_log, choose_atlas, extract
 from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.pipeline.report import report
-from fmri_saliency.pipeline.run import check_log
-from fmri_saliency.pipeline.train import foresee, train
+from fmri_saliency.pipeline.train import train
 from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.series import series_name
 

@@ -5,7 +5,9 @@ In the folder ``.workflow`` of the results lie
 - ``chunks/0001.json``: the runs of a chunk, as they were found, and what identifies the files that each is made from;
 - ``chunks/0001.done``: that every run of it has its series, or a note in ``failed/`` of why its files do not give them
   (a run that failed for lack of memory, room or a right keeps its chunk from being done);
-- ``folds.tsv``: a row per network and fold.
+- ``folds.tsv``: a row per network and fold;
+- ``trials.tsv``: a row per trial of [search], where there is one;
+- ``stages/``: what each stage depends on beside the scans (:mod:`fmri_saliency.pipeline.stages`).
 
 A file whose content would be the same is left as it is, so that its time of change tells what must be done again.
 """
@@ -22,6 +24,7 @@ from fmri_saliency.errors import ConfigError, StepError
 from fmri_saliency.files import digest, fingerprint, read_json, write_json, write_text
 from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.cut import load_samples, plan_folds, say_plan
 from fmri_saliency.pipeline.extract import (
     choose_atlas,
     extract_chosen,
@@ -31,8 +34,9 @@ from fmri_saliency.pipeline.extract import (
     write_log,
 )
 from fmri_saliency.pipeline.failures import noted
+from fmri_saliency.pipeline.grid import write_trials
 from fmri_saliency.pipeline.index import find, known_runs, made_run, plain_run, write_index
-from fmri_saliency.pipeline.train import load_samples, plan_folds, say_plan
+from fmri_saliency.pipeline.stages import renew_stages
 from fmri_saliency.pipeline.workspace import Workspace, require, say, stamp
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series import Extracted, card_path
@@ -109,6 +113,7 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
     write_index(config, finding)
     note_atlas(config, atlas)
     wanted = _deal(config, finding.runs, size, (atlas, note))
+    _say_changes(config, space, wanted)
     for number, content in enumerate(wanted, 1):
         _write_if_new(_chunk_path(space, number), content)
     for left in _chunks(space.desk)[len(wanted):]:
@@ -116,11 +121,30 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
         _mark(left).unlink(missing_ok=True)
     rows = [f"{network}\t{fold}\n" for network in config.decoder.networks for fold in range(1, len(folds) + 1)]
     write_text(space.desk / "folds.tsv", "".join(rows))
+    write_trials(config, plan.outline())
     undone = [chunk for chunk in _chunks(space.desk) if not _is_done(chunk)]
     for chunk in undone:
         _mark(chunk).unlink(missing_ok=True)  # that of other runs
     say(f"{len(finding.runs)} runs in {len(wanted)} chunks, of which {len(undone)} are to be extracted.")
     return space.desk
+
+
+def _say_changes(config: Config, space: Workspace, wanted: Sequence[dict[str, Any]]) -> None:
+    """Say which settings and runs have changed since the work was dealt out, and renew the files of the stages."""
+    changes, stages = renew_stages(config)
+    if changes:
+        say(f"Changed since {space.root} was worked on: {'; '.join(changes)}. To be done again as far as it depends on "
+            f"that: {', '.join(stages)}.")
+    if "extract" in stages:  # the marks may be older than series of other settings
+        for chunk in _chunks(space.desk):
+            _mark(chunk).unlink(missing_ok=True)
+        return
+    before = {one["bold"]: one["state"] for chunk in _chunks(space.desk) for one in read_json(chunk)["runs"]}
+    now = [one for chunk in wanted for one in chunk["runs"]]
+    changed = [_read_run(one).key for one in now if before.get(one["bold"], one["state"]) != one["state"]]
+    if changed:
+        say(f"{len(changed)} runs have changed since they were dealt out (scan, mask, confounds or events): "
+            f"{', '.join(changed[:3])}{', ...' if len(changed) > 3 else ''}.")
 
 
 def _chunk_path(space: Workspace, number: int) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,13 @@ from PIL import Image
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
 from fmri_saliency.files import atomic_path
+from fmri_saliency.pipeline.animations import save_animation
 from fmri_saliency.pipeline.config import Config
-from fmri_saliency.pipeline.pictures import draw_picture
+from fmri_saliency.pipeline.pictures import QUALITY, draw_picture
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.plotting import (
     GlassFilm,
+    animate_glass,
     draw_glass_film,
     plot_glass,
     plot_glass_strip,
@@ -29,7 +32,7 @@ from fmri_saliency.plotting import (
     view_volume,
 )
 from fmri_saliency.records import Atlas, Event, Run, Saliency
-from fmri_saliency.report import Film, Volume
+from fmri_saliency.report import Animation, Film, Picture, Volume
 from fmri_saliency.series import REST
 
 __all__ = ["ClassSetting", "class_part", "clock_of"]
@@ -39,6 +42,10 @@ N_COURSES = 4
 N_MOMENTS = 5
 MAX_FRAMES = 60
 """Moments of the slider; longer windows show every second, third ... frame."""
+N_PICTURES = 24
+"""Pictures of the animation at most."""
+SECONDS, PLAYS, DPI = 0.3, 2, 60
+"""Of the animation: for how long each picture is seen, how often it runs, and pixels per inch."""
 FRACTIONS = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
 ORDINALS = {2: "second", 3: "third"}
 
@@ -170,6 +177,25 @@ def _film(setting: ClassSetting, position: int, path: Path) -> Film | None:
     return Film(sheet, _save_outlines(film), size, times, first, caption)
 
 
+def _animation(setting: ClassSetting, position: int, path: Path) -> Animation | None:
+    """Draw the brain moving, twice through the window and no more; None for grayordinates."""
+    classes, label = setting.classes, setting.classes.labels[position]
+    if setting.atlas.grayordinates is not None:
+        return None
+    values = classes.values[position]
+    every = -(-len(values) // N_PICTURES)
+    pictures = animate_glass(values, setting.atlas, classes.t_r, label, classes.unit, classes.start, every=every,
+                             signed=setting.signed, dpi=DPI)  # fmt: skip
+    save_animation(pictures, path, SECONDS, PLAYS)
+    caption = f"{label}: the same as an animation of {len(pictures)} moments from four sides"
+    first = int(np.abs(values[::every]).sum(axis=1).argmax())
+    stream = io.BytesIO()
+    Image.fromarray(pictures[first]).save(stream, "webp", quality=QUALITY)
+    still = Picture(stream.getvalue(), caption, "image/webp")
+    moving = Picture(path.read_bytes(), caption, "image/gif")
+    return Animation(moving, still, quote(f"{path.parent.name}/{path.name}"))
+
+
 def _volume(setting: ClassSetting, position: int) -> Volume | None:
     label = setting.classes.labels[position]
     if label not in setting.open_volumes or setting.atlas.grayordinates is not None:
@@ -187,6 +213,11 @@ def _courses(setting: ClassSetting, label: str) -> tuple[list[str], np.ndarray]:
     values = np.stack([setting.whole.values[row][:, columns] for row in rows])
     people = setting.people[rows]
     return names, np.stack([values[people == person].mean(axis=0) for person in dict.fromkeys(people)])
+
+
+def _held_out(classes: Saliency, position: int) -> str:
+    n_samples = classes.n_averaged[position]
+    return f"{n_samples} held-out sample{'' if n_samples == 1 else 's'}"
 
 
 def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, Any]:
@@ -215,11 +246,12 @@ def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, A
     spread = f"mean and 95 % interval over {len(people)} people" if len(people) > 1 else "of the one person"
     bars = "; bars on top mark the events, with the BOLD response that they would evoke" if events else ""
     which = "every moment of the window" if len(frames) == len(values) else \
-        f"the moment with most saliency in each {FRACTIONS[len(frames)]} of the window"
+        f"the moment with most saliency in each {FRACTIONS[len(frames)]} of the window (its middle where there is no " \
+        "peak of its own)"
     return {
         "glass": draw_picture(glass, folder / f"class-{stem}_glass.png",
-                          f"Saliency of {label}, mean over time and over people ({classes.n_averaged[position]} "
-                          "held-out samples); from the left: left side, back, right side, top."),
+                          f"Saliency of {label}, mean over time and over people ({_held_out(classes, position)}); "
+                          "from the left: left side, back, right side, top."),
         "strip": draw_picture(strip, folder / f"class-{stem}_strip.png",
                           f"{label} at {which}, one range of colours. {clock_of(config)}."),
         "heatmap": draw_picture(heatmap, folder / f"class-{stem}_heatmap.png",
@@ -236,16 +268,17 @@ def class_part(setting: ClassSetting, position: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        `id`, `name`, `film`, `volume` and `surface` (None where there is none), `glass`, `strip`, `heatmap`,
-        `courses`, `regions`, `n_regions`, `table`.
+        `id`, `name`, `film`, `animation`, `volume` and `surface` (None where there is none), `glass`, `strip`,
+        `heatmap`, `courses`, `regions`, `n_regions`, `table`.
     """
     classes = setting.classes
     label, folder = classes.labels[position], Workspace(setting.config.output.path).root / "figures"
     stem = clean_label(label)
     return {
         "id": f"class-{stem}",
-        "name": f"{label} ({classes.n_averaged[position]} held-out samples)",
+        "name": f"{label} ({_held_out(classes, position)})",
         "film": _film(setting, position, folder / f"class-{stem}_film.webp"),
+        "animation": _animation(setting, position, folder / f"class-{stem}_motion.gif"),
         "volume": _volume(setting, position),
         **_pictures(setting, position, folder),
         "regions": _leading(setting.table, label),

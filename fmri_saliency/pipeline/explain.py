@@ -17,13 +17,15 @@ from fmri_saliency.evidence import group_statistics
 from fmri_saliency.files import digest, read_json, write_json, write_rows
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
+from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.maps import class_atlas, coverage, write_maps
 from fmri_saliency.pipeline.outputs import class_entities
 from fmri_saliency.pipeline.region_tables import network_table, region_table
-from fmri_saliency.pipeline.train import check_fold, choose_networks, fold_inputs, load_samples, score_inputs
+from fmri_saliency.pipeline.train import check_fold, choose_networks, fold_inputs, score_inputs
 from fmri_saliency.pipeline.view import say_view, write_view
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, require, say, say_why, stamp
 from fmri_saliency.records import Saliency, Samples
@@ -304,9 +306,11 @@ def explain_fold(config: Config, number: int, network: str = "") -> None:
 def _explain_one(config: Config, number: int, chosen: Sequence[str]) -> None:
     """Explain one fold of some networks."""
     plan = _plan(config)
-    check_fold(number, plan.folds)
+    if not check_fold(config, number, plan.folds):
+        return
     for one in chosen:
         _check_decoder(config, one, number, plan.trained[one][number - 1])
+    begin(config)
     jobs = [job for job in _fold_jobs(config, plan) if job[1] in chosen and job[2] == number]
     _explain_folds(jobs, config)
     say(f"Fold {number} of {len(plan.folds)}: {len(jobs)} explained, {len(chosen) - len(jobs)} up to date.")

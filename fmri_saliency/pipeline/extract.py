@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,10 +17,10 @@ from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri
 from fmri_saliency.brain import check_space, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
-from fmri_saliency.errors import ConfigError, InputError, StepError, UnreachableError, nearest
+from fmri_saliency.errors import ConfigError, InputError, SpaceMismatchWarning, StepError, UnreachableError, nearest
 from fmri_saliency.files import digest, read_json, write_json, write_tsv
 from fmri_saliency.grayordinates import grayordinates_of
-from fmri_saliency.images import open_image
+from fmri_saliency.images import is_placed, open_image
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
@@ -44,6 +45,7 @@ from fmri_saliency.series import (
 from fmri_saliency.sources import Source
 
 __all__ = [
+    "check_log",
     "choose_atlas",
     "extract",
     "extract_chosen",
@@ -89,7 +91,12 @@ def _fit(atlas: Atlas, image: SpatialImage, path: Path) -> Atlas:
         return atlas  # refused, with the reason, when the run is read
     if models is not None:
         return match_grayordinates(atlas, models, f"the series {path}")
-    return resample_atlas(atlas, image.affine, image.shape[:3])
+    moved = resample_atlas(atlas, image.affine, image.shape[:3])
+    if moved is not atlas and not is_placed(image):
+        warnings.warn(f"The header of {path} does not say where its voxels lie (its sform and qform codes are 0), not "
+                      "even which side is left. The atlas was put on it as if its middle were the origin: write an "
+                      "affine into it, or give labels on its own grid.", SpaceMismatchWarning, stacklevel=3)
+    return moved
 
 
 def series_made_from(run: Run, atlas: Atlas, config: Config) -> dict[str, Any]:
@@ -353,3 +360,18 @@ def _extract(config: Config, keys: Sequence[str], finding: Finding) -> pd.DataFr
     if failures and len(failures) == len(finding.runs):
         raise StepError(f"No run could be extracted. The first problem: {next(iter(failures.values())).failure}")
     return log
+
+
+def check_log(log: object, where: Path) -> None:
+    """Raise when runs could not be used (missing ones are no failure).
+
+    Raises
+    ------
+    StepError
+        Naming the runs, the reasons and the table that lists them all.
+    """
+    bad = log[log["status"].isin(("unusable", "failed", "again"))]
+    if len(bad):
+        lines = "\n".join(f"  {row.run}: {row.message}" for row in bad.head(10).itertuples())
+        raise StepError(f"{len(bad)} of {len(log)} runs could not be used and were left out (all are listed in "
+                        f"{where / 'runs.tsv'}):\n{lines}")

@@ -17,9 +17,10 @@ from fmri_saliency.files import read_json, read_tsv, scratch_folder, write_json
 from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.explain import check_explained
 from fmri_saliency.pipeline.failures import noted
-from fmri_saliency.pipeline.train import load_samples
+from fmri_saliency.pipeline.panels import check_held_out, hangs_on_the_map
 from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Evidence, Samples
 from fmri_saliency.rows import Rows
@@ -83,6 +84,15 @@ def _without_training(config: Config, network: str, samples: Samples) -> tuple[E
     return compared, _vanishing(network, decoder, fresh, *test[:2])
 
 
+def _panels(config: Config, samples: Samples, truth: dict[str, np.ndarray] | None) -> dict[str, Any]:
+    """Check the maps of some samples that the first fold of the main network held out."""
+    space, network = Workspace(config.output.path), config.decoder.network
+    stem = space.fold_saliency(network, 1)
+    held = np.array(read_json(stem.with_name(stem.name + ".json"))["samples"])
+    decoder = load_decoder(space.fold(network, 1), config.decoder.device, config.decoder.threads)
+    return check_held_out(config, samples, decoder, read_saliency(stem), held, truth)
+
+
 def _vanishing(
     network: str, decoder: TaskDecoder, fresh: list[TaskDecoder], X: Rows, y: np.ndarray
 ) -> dict[str, Any]:
@@ -103,7 +113,9 @@ def judge(config: Config) -> list[Evidence]:
 
     For every network: the share of saliency in the first and last tenth of the steps, how far
     the profile over time is that of the network before training, and how much of each time step is left in
-    its last state (``vanishing``, see :func:`fmri_saliency.models.vanishing_profile`). For
+    its last state (``vanishing``, see :func:`fmri_saliency.models.vanishing_profile`). For the main network, on some
+    samples that the first fold held out: whether the answer hangs on what the maps call important, and how like the
+    maps of networks that know nothing they are (``panels``, see :mod:`fmri_saliency.pipeline.panels`). For
     simulated scans also: how well the class maps recover what was planted.
     """
     with noted(config, "judge"), Workspace(config.output.path).alone("judge"):
@@ -121,8 +133,11 @@ def _judge(config: Config) -> list[Evidence]:
         found.append(beside)
         vanishing.append(profile)
         found += edge_shares(read_saliency(space.saliency(network, "samples")), network)
-    if config.scans.truth is not None and config.samples.unit == "run":
-        truth = read_truth(config.scans.truth, samples, config.samples.offset)
+    known = config.scans.truth is not None and config.samples.unit == "run"
+    truth = read_truth(config.scans.truth, samples, config.samples.offset) if known else None
+    panels = _panels(config, samples, truth)
+    found.append(hangs_on_the_map(panels))
+    if truth is not None:
         classes = read_saliency(space.saliency(config.decoder.network, "classes"))
         results = recover(classes, truth, config.decoder.seed)
         found += results
@@ -134,6 +149,6 @@ def _judge(config: Config) -> list[Evidence]:
     sources = [f"bids::saliency/{network}/samples.npy" for network in config.decoder.networks]
     came = origin(space.root, sources, saliency=to_plain(config.saliency))
     card = {"inputs": inputs, "seed": config.decoder.seed, **came, "evidence": [asdict(item) for item in found],
-            "vanishing": vanishing}  # fmt: skip
+            "vanishing": vanishing, "panels": panels}  # fmt: skip
     write_json(space.root / "evidence" / "evidence.json", card)
     return found

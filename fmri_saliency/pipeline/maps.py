@@ -127,6 +127,16 @@ def _average_blocks(config: Config, samples: Samples, blocks: dict[str, Blocks],
     return found
 
 
+def _count_blocks(config: Config, samples: Samples, blocks: dict[str, Blocks]) -> dict[str, dict[str, int]]:
+    """Return how many blocks of each class are averaged of each person."""
+    whole = read_saliency(Workspace(config.output.path).saliency(config.decoder.network, "samples"))
+    counts: dict[str, dict[str, int]] = {label: {} for label in blocks}
+    for subject, label, rows in rows_of_people(samples.table.assign(label=whole.labels)):
+        if label in blocks:
+            counts[label][subject] = sum(len(blocks[label].first[row]) for row in rows)
+    return counts
+
+
 def _person_maps(
     setting: MapSetting, subject: str, rows: Sequence[int], people: Saliency, averages: Saliency | None,
     blocks: dict[str, int],
@@ -215,7 +225,8 @@ def write_maps(config: Config, classes: Saliency, samples: Samples, inputs: str)
     tasks = {label: tuple(sorted(set(samples.table.loc[samples.y == label, "task"]))) for label in classes.labels}
     kinds = {label: one.kinds for label, one in blocks.items()}
     lengths = {label: one.n_times for label, one in blocks.items()}
-    setting = MapSetting(config, classes, atlas, runs[0], tasks, samples.absent, note, inputs, kinds)
+    setting = MapSetting(config, classes, atlas, runs[0], tasks, samples.absent, note, inputs, kinds,
+                         _count_blocks(config, samples, blocks))  # fmt: skip
     written = []
     bar = tqdm(classes.labels, desc="Mapping classes", unit="class")
     for label, count in zip(bar, classes.n_averaged, strict=True):

@@ -11,6 +11,7 @@ from fmri_saliency.attribution import METHODS
 from fmri_saliency.brain.cards import find_card
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
+from fmri_saliency.series import REST
 
 __all__ = ["REFERENCES", "MethodsText", "describe_methods"]
 
@@ -45,6 +46,9 @@ REFERENCES = {
               "Systems 31. arXiv:1810.03292",
 }  # fmt: skip
 """What a text may cite, by a short name."""
+
+MOST_NAMES = 12
+"""Trial types that are named of a class; some files have dozens."""
 
 CELLS = {"lstm": "long short-term memory", "gru": "gated recurrent units", "rnn": "plain recurrent units"}
 
@@ -84,18 +88,30 @@ def _short(reference: str) -> str:
     return f"{who}, {year[:4]}"
 
 
+def _count(number: int, word: str, words: str = "") -> str:
+    """Return a number with what it counts: ``1 run``, ``2 people``."""
+    return f"{number} {word if number == 1 else words or word + 's'}"
+
+
+def _list(words: Sequence[str]) -> str:
+    """Return words as in a sentence: ``a``, ``a and b``, ``a, b and c``; of many, the first."""
+    shown = [*words[:MOST_NAMES], f"{len(words) - MOST_NAMES} more"] if len(words) > MOST_NAMES else list(words)
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
 def _scans(config: Config, runs: Sequence[Run], text: MethodsText) -> str:
-    people, tasks = {run.subject for run in runs}, {run.task for run in runs}
-    counted = f"{len(runs)} runs of {len(people)} {'person' if len(people) == 1 else 'people'} and {len(tasks)} " \
-              f"{'task' if len(tasks) == 1 else 'tasks'}"
+    people, tasks = {run.subject for run in runs}, sorted({run.task for run in runs})
+    counted = f"{_count(len(runs), 'run')} of {_count(len(people), 'person', 'people')} and " \
+              f"{_count(len(tasks), 'task')}{f' ({_list(tasks)})' if tasks else ''}"
+    were = "was" if len(runs) == 1 else "were"
     if config.scans.truth is not None:
-        return f"{counted} were simulated, with known truth."
+        return f"{counted} {were} simulated, with known truth."
     if config.scans.layout == "hcp":
-        return (f"{counted} were read in the layout of the Human Connectome Project's S1200 release "
+        return (f"{counted} {were} read in the layout of the Human Connectome Project's S1200 release "
                 f"{text.cite('HCP', 'HCP tasks', 'HCP pipelines')}, variant {config.scans.variant}.")
     if config.scans.layout == "fmriprep":
         return f"{counted} had been preprocessed with fMRIPrep {text.cite('fMRIPrep')}."
-    return f"{counted} were read from a table of runs."
+    return f"{counted} {were} read from a table of runs."
 
 
 def _atlas_words(config: Config, atlas: Atlas, text: MethodsText) -> str:
@@ -122,7 +138,7 @@ def _regions(config: Config, atlas: Atlas, note: str, text: MethodsText) -> str:
     filters += f", low-pass {cleaning.low_pass:g} Hz" if cleaning.low_pass else ""
     smoothing = f", images smoothed by {cleaning.smoothing_fwhm:g} mm FWHM before" if cleaning.smoothing_fwhm else ""
     return (
-        f"Region time series of {atlas.n_regions} regions ({_atlas_words(config, atlas, text)}) were "
+        f"Time series of {_count(atlas.n_regions, 'region')} ({_atlas_words(config, atlas, text)}) were "
         f"{_extraction(atlas)} {text.cite('nilearn')} (detrending: {'yes' if cleaning.detrend else 'no'}, {filters}, "
         f"{cleaning.filter} filter, {cleaning.standardize}, confounds: "
         f"{', '.join(cleaning.confounds or cleaning.denoise.words) or 'none'}{smoothing}). Regions covered by less "
@@ -134,7 +150,19 @@ APART = {"group": "people", "leave-one-run-out": "runs", "contiguous": "stretche
 """What training stops on, by how it is split."""
 
 
-def _samples(config: Config, samples: Samples) -> str:
+def _class_words(config: Config, samples: Samples, runs: Sequence[Run], label: str) -> str:
+    """Name a class, how many samples it has, and the trial types that it stands for."""
+    if config.samples.unit == "run":
+        kinds = sorted({event.trial_type for run in runs if run.task == label for event in run.events})
+    elif config.samples.rest and label == REST:
+        kinds = ["the time between all events"]
+    else:
+        kinds = [kind for kind in config.samples.classes.get(label, ()) if kind != label]
+    size = _count(int((samples.y == label).sum()), "sample")
+    return f"'{label}' ({size}{f': {_list(kinds)}' if kinds else ''})"
+
+
+def _samples(config: Config, samples: Samples, runs: Sequence[Run]) -> str:
     unit = {
         "run": "the first part of each run, of one length for all tasks",
         "event": f"windows that begin {samples.start:.3g} s after each event's onset, on average",
@@ -142,20 +170,23 @@ def _samples(config: Config, samples: Samples) -> str:
     }[config.samples.unit]
     if config.samples.t_r:
         unit += f", of series resampled to {config.samples.t_r:g} s"
-    return (f"Samples were {unit} ({samples.X.shape[1]} frames of {samples.t_r:g} s): {len(samples.y)} samples of "
-            f"{len(samples.classes)} classes ({', '.join(samples.classes)}).")  # fmt: skip
+    what = "tasks, with the trial types of their events" if config.samples.unit == "run" else "trial types"
+    named = "; ".join(_class_words(config, samples, runs, label) for label in samples.classes)
+    sizes = f"{_count(len(samples.y), 'sample')} of {_count(len(samples.classes), 'class', 'classes')}"
+    return (f"Samples were {unit} ({_count(samples.X.shape[1], 'frame')} of {samples.t_r:g} s): {sizes}, which are "
+            f"{what}: {named}.")  # fmt: skip
 
 
 def _network(config: Config, text: MethodsText) -> str:
     name, shape = config.decoder.network, config.decoder.architecture
     cell = next((cell for cell in CELLS if name.split("-")[-1] == cell), None)
-    words = [f"{shape.hidden_size} hidden units"]
+    words = [_count(shape.hidden_size, "hidden unit")]
     if cell:
         cited = f" {text.cite(cell)}" if cell in REFERENCES else ""
         words.insert(0, f"{'two directions of ' if name.startswith('bi-') else ''}{CELLS[cell]}{cited}")
     if "input-cell" in name:
-        back = f", looking back {shape.window} frames" if shape.window else ""
-        words.append(f"input-cell attention {text.cite('input-cell')} with {shape.hops} hops of width "
+        back = f", looking back {_count(shape.window, 'frame')}" if shape.window else ""
+        words.append(f"input-cell attention {text.cite('input-cell')} with {_count(shape.hops, 'hop')} of width "
                      f"{shape.attention_size}, form {shape.form}{back}")  # fmt: skip
     words.append(f"dropout {shape.dropout:g}")
     return "; ".join(words)
@@ -169,26 +200,29 @@ def _decoder(config: Config, card: dict[str, Any], text: MethodsText) -> str:
     return (
         f"The network '{config.decoder.network}' ({_network(config, text)}) was trained with AdamW "
         f"{text.cite('AdamW')} on the cross-entropy (learning rate {training.learning_rate:g}, weight decay "
-        f"{training.weight_decay:g}, batches of {training.batch_size}, at most {training.max_epochs} epochs, stopped "
-        f"after {training.patience} without a smaller loss on {APART[config.decoder.split]} kept apart for that{way}"
-        f"{weights}), and "
-        f"tested in {card['folds']} folds by {card['split']} (seed {config.decoder.seed}). Beside it: "
+        f"{training.weight_decay:g}, batches of {training.batch_size}, at most {_count(training.max_epochs, 'epoch')}, "
+        f"stopped after {training.patience} without a smaller loss on {APART[config.decoder.split]} kept apart for "
+        f"that{way}{weights}), and "
+        f"tested in {_count(card['folds'], 'fold')} by {card['split']} (seed {config.decoder.seed}). Beside it: "
         f"{f'{beside} and ' if beside else ''}logistic regression, on the same folds. Intervals of the accuracy are "
         f"Wilson's {text.cite('Wilson')}, widened "
         "for the dependence of samples that were held out together."
     )
 
 
-def _explainer(config: Config, classes: Saliency, text: MethodsText) -> str:
+def _explainer(config: Config, classes: Saliency, n_people: int, text: MethodsText) -> str:
     method = METHODS[classes.method]
     text.note(f"{classes.method}: {method.reference}")
     smooth = f", smoothed over time ({config.saliency.smoothing:g} s FWHM)" if config.saliency.smoothing else ""
+    planted = ", and with what had been planted" if config.scans.truth is not None else ""
+    over = "first over the samples of each person, then over people" if n_people > 1 else "over samples"
     return (
         f"Each held-out sample was explained by the decoder that never saw it, with {classes.method} "
         f"({method.reference}) of the {classes.target}{smooth}, baseline: {classes.baseline}. "
-        f"Values were averaged per class, first over the samples of each person, then over people. Maps were compared "
-        f"with those of the same networks before training {text.cite('sanity')}"
-        + (", and with what had been planted." if config.scans.truth is not None else ".")
+        f"Values were averaged per class, {over}. Maps were compared with those of the same networks before "
+        f"training {text.cite('sanity')}{planted}. "
+        "Of some held-out samples, blocks of one region and a few frames were replaced by other samples', the most "
+        "important first and in random order, to see whether the answer hangs on them."
     )
 
 
@@ -226,9 +260,9 @@ def describe_methods(
     if runs:
         text.paragraphs.append(_regions(config, atlas, note, text))
     if samples is not None and card is not None:
-        text.paragraphs.append(f"{_samples(config, samples)} {_decoder(config, card, text)}")
+        text.paragraphs.append(f"{_samples(config, samples, runs)} {_decoder(config, card, text)}")
     if classes is not None:
-        text.paragraphs.append(_explainer(config, classes, text))
+        text.paragraphs.append(_explainer(config, classes, len({run.subject for run in runs}), text))
     tools = text.cite("PyTorch", "scikit-learn", "captum")
     text.paragraphs.append(f"This was done with fmri_saliency {__version__}, which rests on PyTorch, scikit-learn and "
                            f"captum {tools}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from fmri_saliency.evidence import GroupStatistics, group_statistics
 from fmri_saliency.files import write_json, write_tsv
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.cut import SPLIT_WORDS
 from fmri_saliency.pipeline.region_tables import describe_columns, region_time_table
-from fmri_saliency.pipeline.train import SPLIT_WORDS
 from fmri_saliency.pipeline.workspace import is_done
 from fmri_saliency.records import Atlas, Run, Saliency
 from fmri_saliency.rows import Rows, pieces
@@ -66,6 +66,8 @@ class MapSetting:
         What identifies the maps.
     block_kinds : dict of str to tuple of str
         Class to the trial types that its block averages are locked to.
+    block_counts : dict of str to dict of str to int
+        Class to person to the number of blocks that were averaged.
     """
 
     config: Config
@@ -77,6 +79,13 @@ class MapSetting:
     note: str
     inputs: str
     block_kinds: dict[str, tuple[str, ...]]
+    block_counts: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def about_blocks(self, label: str, subject: str = "") -> dict[str, Any]:
+        """Return what a sidecar says of the blocks of a person, or of all people, that were averaged."""
+        counts = self.block_counts.get(label, {})
+        averaged = counts.get(subject, 0) if subject else sum(counts.values())
+        return {"BlockTrialTypes": list(self.block_kinds[label]), "BlocksAveraged": averaged}
 
 
 @dataclass(frozen=True)
@@ -129,7 +138,9 @@ def _card(stem: Path) -> Path:
     return stem.with_name(stem.name + ".json")
 
 
-def _write(setting: MapSetting, stem: Path, label: str, stat: str, one: _Map, about: dict[str, Any]) -> None:
+def _write(
+    setting: MapSetting, stem: Path, label: str, stat: str, one: _Map, about: dict[str, Any], subject: str = ""
+) -> None:
     """Write a map as an image, or as CIFTI where the atlas is of grayordinates, and its sidecar last."""
     card, files = _card(stem), _files(setting, stem, stat)
     if is_done(card, setting.inputs, files):
@@ -146,7 +157,7 @@ def _write(setting: MapSetting, stem: Path, label: str, stat: str, one: _Map, ab
             # a time or a number of people cannot be summed over maps: a voxel has that of the region it belongs to most
             by_maps = atlas.maps is not None and stat not in ("peaktime", "subjects")
             stream_map(one.values, atlas, path, classes.t_r, words, start, by_maps)
-    write_json(card, _sidecar(setting, label, stat, one, start, about))
+    write_json(card, _sidecar(setting, label, stat, one, start, about, subject))
 
 
 def _files(setting: MapSetting, stem: Path, stat: str) -> list[Path]:
@@ -155,9 +166,9 @@ def _files(setting: MapSetting, stem: Path, stat: str) -> list[Path]:
 
 
 def _sidecar(
-    setting: MapSetting, label: str, stat: str, one: _Map, start: float, about: dict[str, Any]
+    setting: MapSetting, label: str, stat: str, one: _Map, start: float, about: dict[str, Any], subject: str
 ) -> dict[str, Any]:
-    """Say what a map is, and how it came about."""
+    """Say what a map is, and how it came about; `subject` is empty for the group."""
     config, classes = setting.config, setting.classes
     network = config.decoder.network
     resolution = " x ".join(f"{size:g}" for size in np.linalg.norm(setting.atlas.affine[:3, :3], axis=0)) + " mm"
@@ -178,7 +189,7 @@ def _sidecar(
         "StartTime": start,
         "TimeZero": "block's onset" if stat == "saliencyblock" else config.samples.zero,
         "OnsetLocked": locked,
-        **({"BlockTrialTypes": list(setting.block_kinds[label])} if stat == "saliencyblock" else {}),
+        **(setting.about_blocks(label, subject) if stat == "saliencyblock" else {}),
         "IntegrationSteps": config.saliency.steps if classes.method == "integrated-gradients" else None,
         "Samples": to_plain(config.samples),
         "HeldOut": f"every sample was explained by a decoder tested on it: {SPLIT_WORDS[config.decoder.split]}",
@@ -222,7 +233,8 @@ def _maps_of(setting: MapSetting, values: np.ndarray, block: np.ndarray | None) 
         "saliencymean": _Map(values.mean(axis=0), unit, f"{sign}saliency, mean over time"),
         "saliencyabs": _Map(np.abs(values).mean(axis=0), unit, "unsigned: absolute saliency, mean over time"),
         "peaktime": _Map(_peaks(values, classes.start, classes.t_r), "s",
-                         f"seconds from the {zero} to the largest absolute value"),
+                         f"seconds from the {zero} to the largest absolute value; every region has such a time, also "
+                         "one whose saliency is noise throughout: read it beside saliencyabs"),
     }  # fmt: skip
     if block is not None:
         found["saliencyblock"] = _Map(block, unit, f"{sign}saliency from the onset of blocks on, averaged over them")
@@ -302,7 +314,7 @@ def write_person(
     values = np.array(values, dtype=np.float32)
     about = {"Subject": f"sub-{clean_label(subject)}", "SamplesAveraged": n_samples}
     for stat, one in _maps_of(setting, values, block).items():
-        _write(setting, _stem(setting, label, stat, subject), label, stat, one, about)
+        _write(setting, _stem(setting, label, stat, subject), label, stat, one, about, subject)
     _write_table(setting, label, values, subject)
 
 

@@ -23,6 +23,7 @@ KINDS = (
     ("group/*_networks.tsv", "the same by network and hemisphere", "explain"),
     ("sub-*/**/*_boldmap.nii*", "maps of each person", "explain"),
     ("figures/*.png", "the figures of this page", "extract"),
+    ("figures/*.gif", "each class through time, as an animation", "explain"),
     ("sub-*/**/*_timeseries.tsv", "region time series, with coverage and quality beside them", "extract"),
     ("samples/*.tsv", "where each sample came from; what the decoders read is beside it", "extract"),
     ("decoder/*/scores.json", "scores per network; weights and predictions of each fold are below", "train"),

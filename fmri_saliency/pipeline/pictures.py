@@ -12,7 +12,7 @@ from PIL import Image
 from fmri_saliency.files import atomic_path
 from fmri_saliency.report import Picture
 
-__all__ = ["draw_picture", "keep_picture"]
+__all__ = ["QUALITY", "draw_picture", "keep_picture"]
 
 QUALITY = 90  # of WebP, 0 to 100: no difference is seen, and a page of many figures is a third as large
 

@@ -98,7 +98,8 @@ def describe_columns(config: Config, classes: Saliency) -> dict[str, Any]:
         **{axis: {"Description": f"Centroid, {axis}, in the atlas's space", "Units": "mm"} for axis in "xyz"},
         "mean": {"Description": "Signed saliency, mean over time and held-out samples", "Units": classes.unit},
         "mean_abs": {"Description": "Absolute value of the class map, mean over time", "Units": classes.unit},
-        "peak_s": {"Description": f"Time of the largest absolute value, from the {config.samples.zero}", "Units": "s"},
+        "peak_s": {"Description": f"Time of the largest absolute value, from the {config.samples.zero}; every region "
+                                  "has one, also where saliency is noise: read it beside mean_abs", "Units": "s"},
         "absent": {"Description": "True where no scan covers the region"},
         **{f"t_{second:.3f}": {"Description": f"Saliency at {second:.3f} s", "Units": classes.unit}
            for second in classes.start + np.arange(classes.values.shape[1]) * classes.t_r},

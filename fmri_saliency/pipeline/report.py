@@ -17,7 +17,7 @@ from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import FmriSaliencyError, StepError
-from fmri_saliency.evidence import say_whether_it_holds
+from fmri_saliency.evidence import say_whether_it_holds, summarise
 from fmri_saliency.files import read_json, read_tsv, write_json, write_text
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.begin import begin
@@ -37,7 +37,16 @@ from fmri_saliency.pipeline.status import stages
 from fmri_saliency.pipeline.train import LINEAR
 from fmri_saliency.pipeline.whole import describe_whole
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say
-from fmri_saliency.plotting import plot_confusion, plot_evidence, plot_learning, plot_time_shares, plot_vanishing
+from fmri_saliency.plotting import (
+    plot_confusion,
+    plot_evidence,
+    plot_faithfulness,
+    plot_learning,
+    plot_null,
+    plot_recovery,
+    plot_time_shares,
+    plot_vanishing,
+)
 from fmri_saliency.records import Atlas, Evidence, Run, Saliency, Samples
 from fmri_saliency.report import Picture, make_page
 from fmri_saliency.saliency import read_saliency
@@ -58,9 +67,25 @@ READING = (
 )
 CAUTION = (
     "Share-of-saliency checks compare with an even spread over time; a true effect may lie at the ends. Recovery can "
-    "be checked only where the truth was planted. Whether the answer hangs on what a map calls important is asked by "
-    "`fmri-saliency evaluate`, on made data, not here."
+    "be checked only where the truth was planted. That the answer hangs on what a map calls important says that the "
+    "network uses it, not that the brain does. `fmri-saliency evaluate` asks more, of more samples and seeds, on made "
+    "data."
 )
+PANELS = (
+    ("recovery", "recover", plot_recovery, "Recovery",
+     "Is what was planted found in single samples? AUROC and AUPRC of the cells (region x time step), mean over "
+     "{n} held-out samples: blue, the maps; grey, maps that know nothing of the trained network, and the truth itself "
+     "(oracle); dotted, chance."),
+    ("null", "null", plot_null, "Null",
+     "Is the map what training made it? Of {n} held-out samples: left, the share of the map at each time step (blue) "
+     "beside the band of the same network with new weights (grey, {draws} draws){truth}; right, the rank correlation "
+     "with maps of the network renewed layer by layer from the output, and wholly: close to 0 is right."),
+    ("faithfulness", "faithful", plot_faithfulness, "Faithfulness",
+     "Does the answer hang on what the map calls important? Probability of the answer, mean over {n} held-out samples, "
+     "while blocks of cells are replaced by other samples' (left: lower is better) or put into other samples (right: "
+     "higher is better), the most important first, and in random order (grey)."),
+)  # fmt: skip
+"""File, check, figure, title and caption of the panels on whether the map holds."""
 INTERVALS = (
     "The interval is Wilson's, with samples that were held out together (a unit) taken as dependent as they were found "
     "to be; where every sample was right, or every one wrong, units are counted instead of samples."
@@ -73,7 +98,7 @@ SECTIONS = (
 """Anchor, name, and what must be there for the page to have the section."""
 EMPTY: dict[str, Any] = {
     "scores": [], "confusion": None, "learning": None, "interval": INTERVALS, "classes": [], "reading": "",
-    "columns": "", "profile": None, "vanishing": None, "evidence": [], "checks": None, "verdict": None,
+    "columns": "", "profile": None, "vanishing": None, "evidence": [], "checks": None, "panels": [], "verdict": None,
     "caution": CAUTION, "screen": (4, 1),
 }  # fmt: skip
 """What the page shows of steps that have not run."""
@@ -99,8 +124,8 @@ def _columns_in_words(classes: Saliency, config: Config) -> str:
     return (
         f"Regions are ranked by {by}. Mean and mean of the absolute value are over time, in {classes.unit}; a region "
         f"whose mean is small and whose absolute value is large spoke for the class at some moments and against it at "
-        f"others. Peak: when the absolute value is largest, in seconds from the {config.samples.zero}. A click on the "
-        "head of a column sorts by it."
+        f"others. Peak: when the absolute value is largest, in seconds from the {config.samples.zero}; every region "
+        "has one, also where saliency is noise. A click on the head of a column sorts by it."
     )
 
 
@@ -184,6 +209,17 @@ def _maps_part(
     }  # fmt: skip
 
 
+def _panels(row: dict[str, Any], figures: Path) -> list[Picture]:
+    """Draw the panels of the checks that were made of held-out samples."""
+    judged = summarise([row], 0.0)
+    words = {"n": row["n_samples"], "draws": len(row["checks"]["null"]["draws"]),
+             "truth": " and the truth (dotted)" if "truth_profile" in row["checks"]["null"]["curves"] else ""}
+    return [
+        draw_picture(draw(judged, title), figures / f"{name}.png", caption.format(**words))
+        for name, check, draw, title, caption in PANELS if check in row["checks"]
+    ]  # fmt: skip
+
+
 def _evidence_part(config: Config, scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return what the page shows of the checks."""
     space = Workspace(config.output.path)
@@ -196,6 +232,7 @@ def _evidence_part(config: Config, scores: Sequence[dict[str, Any]]) -> dict[str
     return {
         "evidence": card["evidence"],
         "checks": checks,
+        "panels": _panels(card["panels"], space.root / "figures"),
         "vanishing": _vanishing(card["vanishing"], classes, space.root / "figures"),
         "verdict": vars(say_whether_it_holds(found, config.decoder.network, scores[0])),
     }

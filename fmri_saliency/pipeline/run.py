@@ -4,38 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmri_saliency.errors import FmriSaliencyError, StepError
+from fmri_saliency.errors import FmriSaliencyError
 from fmri_saliency.pipeline.config import Config
+from fmri_saliency.pipeline.cut import foresee
 from fmri_saliency.pipeline.explain import explain
-from fmri_saliency.pipeline.extract import extract
+from fmri_saliency.pipeline.extract import check_log, extract
 from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import leave_report, report
+from fmri_saliency.pipeline.search import search
 from fmri_saliency.pipeline.standing import survey
-from fmri_saliency.pipeline.train import foresee, train
+from fmri_saliency.pipeline.train import train
 from fmri_saliency.pipeline.view import say_view
 from fmri_saliency.pipeline.workspace import Workspace, say
 
-__all__ = ["check_log", "judge_and_report", "run_all"]
-
-
-def check_log(log: object, where: Path) -> None:
-    """Raise when runs could not be used (missing ones are no failure).
-
-    Raises
-    ------
-    StepError
-        Naming the runs, the reasons and the table that lists them all.
-    """
-    bad = log[log["status"].isin(("unusable", "failed", "again"))]
-    if len(bad):
-        lines = "\n".join(f"  {row.run}: {row.message}" for row in bad.head(10).itertuples())
-        raise StepError(f"{len(bad)} of {len(log)} runs could not be used and were left out (all are listed in "
-                        f"{where / 'runs.tsv'}):\n{lines}")
+__all__ = ["judge_and_report", "run_all"]
 
 
 def run_all(config: Config) -> Path:
-    """Take scans to the report; whatever is up to date is skipped.
+    """Take scans to the report, and to the table of [search] where there is one; whatever is up to date is skipped.
 
     Returns
     -------
@@ -67,6 +54,8 @@ def run_all(config: Config) -> Path:
     else:
         report(config)
     say_view(config.output.path)
+    if config.search is not None:
+        say(f"Search: {search(config)}")
     check_log(log, config.output.path)
     return page
 

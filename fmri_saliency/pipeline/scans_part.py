@@ -20,6 +20,20 @@ NOT_MNI = (
     "The scans are not stated to be in an MNI space ([scans] space). Glass brains are drawn as if they were; the maps "
     "themselves are in the scans' own space."
 )
+DENSE = (
+    "The scans are dense series (CIFTI): such files say to which vertex of the cortex a value belongs, not where in "
+    "space that vertex lies, so that this page has bars of the leading regions in place of pictures of the brain. To "
+    "see the maps on the cortex, open them in Connectome Workbench with surfaces of the same mesh (.surf.gii files, "
+    "such as the midthickness of your data set): wb_view *.surf.gii {maps}"
+)
+WB_MAPS = "group/*_stat-saliencymean_*_boldmap.dscalar.nii"
+
+
+def _where(runs: Sequence[Run]) -> list[str]:
+    """Say what the pictures of the brain are, where the scans' space does not say it."""
+    if runs and all(run.bold.name.endswith(".dtseries.nii") for run in runs):
+        return [DENSE.format(maps=WB_MAPS)]
+    return [] if all(run.space.startswith("MNI") for run in runs) else [NOT_MNI]
 
 
 def _span(values: pd.Series, form: str) -> str:
@@ -74,7 +88,6 @@ def scans_part(
     told += [f"{waiting} of {len(log)} runs have no region time series yet and are in no result."] if waiting else []
     excluded = f" Left out by [scans] exclude: {', '.join(config.scans.exclude)}." if config.scans.exclude else ""
     windows = f" Windows left out of the samples: {len(left_out)} (the first: {left_out[0]})." if left_out else ""
-    in_mni = all(run.space.startswith("MNI") for run in runs)
     return {
         "scans": f"Runs expected: {len(log)} ({counts}). Subjects: {len({run.subject for run in runs})}."
                  f"{excluded}{windows}",
@@ -83,7 +96,7 @@ def scans_part(
             "rows": _by_task(log),
         },
         "problems": bad[["run", "status", "message"]].astype(str).to_numpy().tolist(),
-        "notes": [*told, *notes, *([] if in_mni else [NOT_MNI])],
+        "notes": [*told, *notes, *_where(runs)],
     }  # fmt: skip
 
 

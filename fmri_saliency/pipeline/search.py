@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,129 +12,57 @@ import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 
 from fmri_saliency import __version__
-from fmri_saliency.decoding import Fold, TaskDecoder, make_folds, score_predictions
-from fmri_saliency.errors import ConfigError, DecoderError, InputError
-from fmri_saliency.files import digest, read_json, write_json, write_text, write_tsv
+from fmri_saliency.decoding import TaskDecoder, make_folds, score_predictions
+from fmri_saliency.errors import ConfigError, InputError, StepError, one_of
+from fmri_saliency.files import read_json, write_json, write_text, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
-from fmri_saliency.pipeline.config import Config, Decoder, build_section, to_plain
-from fmri_saliency.pipeline.train import SPLIT_WORDS, held_out_units, load_samples
-from fmri_saliency.pipeline.workspace import Workspace, say
+from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.cut import SPLIT_WORDS, load_samples
+from fmri_saliency.pipeline.grid import TRIALS, Job, Plan, Setting, expand
+from fmri_saliency.pipeline.train import check_fold, held_out_units
+from fmri_saliency.pipeline.workspace import Workspace, require, say
 from fmri_saliency.records import Samples
 from fmri_saliency.rows import Rows
 
-__all__ = ["expand", "search"]
-
-Setting = dict[str, Any]
+__all__ = ["expand", "search", "search_fold", "search_trial"]
 
 
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> dict[str, list[Any]]:
-    """Return the lists of a grid by dotted key."""
-    found: dict[str, list[Any]] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            found |= _leaves(value, f"{name}.")
-        elif isinstance(value, list | tuple) and len(value):
-            found[name] = list(value)
-        else:
-            raise ConfigError(f"{name} in [search.decoder] must be a list of the values to try; {value!r} came.")
-    return found
+def _plan(config: Config) -> Plan:
+    """Plan the search on the samples that there are."""
+    settings = expand(config)
+    samples, inputs = load_samples(config)
+    begin(config)
+    folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
+    return Plan(config, settings, samples, folds, inputs)
 
 
-def _with(plain: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    first, _, rest = key.partition(".")
-    return {**plain, first: _with(plain.get(first, {}), rest, value) if rest else value}
-
-
-def expand(config: Config) -> list[tuple[Setting, Decoder]]:
-    """Return every setting of the grid, with the decoder section that it makes.
-
-    Raises
-    ------
-    ConfigError
-        If there is no [search], or a setting of it is none of [decoder].
-    """
-    if config.search is None:
-        raise ConfigError("There is no [search] in the configuration: add one, for example [search.decoder] with "
-                          "architecture.hidden_size = [16, 32].")
-    lists = _leaves(config.search.decoder)
-    settings = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
-    found = []
-    for setting in settings:
-        plain = {**to_plain(config.decoder), "compare": []}
-        for key, value in setting.items():
-            plain = _with(plain, key, value)
-        found.append((setting, build_section(Decoder, plain, "search.decoder", Path())))
-    return found
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One decoder to train and test.
-
-    `outer` and `inner` are numbers of folds from 1; inner is 0 where the outer fold itself is tested.
-    """
-
-    setting: int
-    seed: int
-    outer: int
-    inner: int
-    decoder: Decoder
-    fold: Fold
-    inputs: str
-
-    @property
-    def name(self) -> str:
-        """Name of its file; it changes with everything that the result depends on."""
-        return f"outer-{self.outer}_inner-{self.inner}_{self.inputs}"
-
-
-def _make_job(
-    place: tuple[int, int, int, int], decoder: Decoder, fold: Fold, samples_inputs: str
-) -> _Job:
-    setting, seed, outer, inner = place
-    plain = {key: value for key, value in to_plain(decoder).items() if key not in ("threads", "seed", "folds")}
-    inputs = digest(__version__, samples_inputs, plain, seed, inner, outer, fold.train, fold.valid, fold.test)
-    return _Job(setting, seed, outer, inner, decoder, fold, inputs)
-
-
-def _inner_folds(config: Config, samples: Samples, outer: Fold) -> list[Fold]:
-    """Split the samples that an outer fold trains and stops on; positions are those of all samples."""
-    rest = np.sort(np.concatenate([outer.train, outer.valid]))
-    part = replace(samples, X=Rows(samples.X, rest), table=samples.table.iloc[rest].reset_index(drop=True))
-    try:
-        folds = make_folds(part, config.decoder.split, config.search.inner_folds, config.decoder.seed)
-    except DecoderError as error:
-        raise ConfigError(f"inner_folds in [search]: {error}") from None
-    return [Fold(rest[fold.train], rest[fold.valid], rest[fold.test]) for fold in folds]
-
-
-def _path(config: Config, job: _Job) -> Path:
+def _path(config: Config, job: Job) -> Path:
     return config.output.path / "search" / "jobs" / f"{job.name}.json"
 
 
-def _work(config: Config, job: _Job, samples: Samples) -> None:
+def _work(config: Config, job: Job, samples: Samples) -> None:
     """Train and test one decoder, unless that is done, and keep what it answered."""
     space, path, start = Workspace(config.output.path), _path(config, job), time.perf_counter()
     with hold(space.desk, f"search/{job.name}"):
         if path.is_file():
             return
         one = job.decoder
-        decoder = TaskDecoder(one.network, one.architecture, one.training, seed=job.seed + job.outer,
+        decoder = TaskDecoder(one.network, one.architecture, one.training, seed=job.trial.seed + job.trial.outer,
                               device=one.device, threads=one.threads)  # fmt: skip
         seen = np.sort(np.concatenate([job.fold.train, job.fold.valid]))
         decoder.fit(Rows(samples.X, seen), samples.y[seen], validation=np.isin(seen, job.fold.valid))
         answer = decoder.predict(Rows(samples.X, job.fold.test))
-        write_json(path, {"seed": job.seed, "outer": job.outer, "inner": job.inner, "decoder": to_plain(one),
-                          "samples": job.fold.test, "label": samples.y[job.fold.test].tolist(),
-                          "predicted": np.asarray(answer).tolist(), "Sources": ["bids::samples/X.npy"],
-                          "inputs": job.inputs, "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__}})
+        place = {"seed": job.trial.seed, "outer": job.trial.outer, "inner": job.trial.inner}
+        write_json(path, {**place, "decoder": to_plain(one), "samples": job.fold.test,
+                          "label": samples.y[job.fold.test].tolist(), "predicted": np.asarray(answer).tolist(),
+                          "Sources": ["bids::samples/X.npy"], "inputs": job.inputs,
+                          "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__}})
         note_time(space.desk, f"search/{job.name}", time.perf_counter() - start)
 
 
-def _answer(config: Config, job: _Job) -> dict[str, Any]:
+def _answer(config: Config, job: Job) -> dict[str, Any]:
     return read_json(_path(config, job))
 
 
@@ -146,23 +72,26 @@ def _balanced(rows: Sequence[dict[str, Any]]) -> float:
     return float(balanced_accuracy_score(label, [one for row in rows for one in row["predicted"]]))
 
 
-def _select(config: Config, inner: Sequence[_Job], n_settings: int) -> tuple[np.ndarray, list[int]]:
-    """Return the inner score of every setting in every outer fold, shape (n_outer, n_settings), and the best of each.
+def _inner_scores(plan: Plan, inner: Sequence[Job]) -> np.ndarray:
+    """Return the score of every setting on the inner folds of an outer one, shape (n_settings,).
 
-    Answers of the inner folds are pooled; the mean over seeds counts, and the first of equals is taken.
+    Answers of the inner folds are pooled; the mean over seeds counts.
     """
-    n_outer = max(job.outer for job in inner)
-    scores = np.zeros((n_outer, n_settings))
-    for outer in range(n_outer):
-        for setting in range(n_settings):
-            mine = [job for job in inner if job.outer == outer + 1 and job.setting == setting]
-            seeds = sorted({job.seed for job in mine})
-            pooled = [_balanced([_answer(config, job) for job in mine if job.seed == seed]) for seed in seeds]
-            scores[outer, setting] = np.mean(pooled)
-    return scores, [int(row.argmax()) for row in scores.round(9)]
+    answers = {job.name: _answer(plan.config, job) for job in inner}
+    scores = np.zeros(len(plan.settings))
+    for setting in range(len(plan.settings)):
+        mine = [job for job in inner if job.trial.setting == setting]
+        pooled = [_balanced([answers[job.name] for job in mine if job.trial.seed == seed]) for seed in plan.seeds]
+        scores[setting] = np.mean(pooled)
+    return scores
 
 
-def _share(jobs: Sequence[_Job], part: tuple[int, int] | None) -> list[_Job]:
+def _best(scores: np.ndarray) -> int:
+    """Return the best setting, the first of equals."""
+    return int(scores.round(9).argmax())
+
+
+def _share(jobs: Sequence[Job], part: tuple[int, int] | None) -> list[Job]:
     return list(jobs) if part is None else list(jobs[part[0] - 1 :: part[1]])
 
 
@@ -230,44 +159,94 @@ def search(config: Config, part: tuple[int, int] | None = None) -> Path | None:
     StepError
         If nothing has been extracted.
     """
-    settings = expand(config)
-    samples, inputs = load_samples(config)
-    begin(config)
-    folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
-    seeds = config.search.seeds or (config.decoder.seed,)
-    inner = [_make_job((number, seed, k, i), decoder, fold, inputs)
-             for k, outer in enumerate(folds, 1) for i, fold in enumerate(_inner_folds(config, samples, outer), 1)
-             for number, (_, decoder) in enumerate(settings) for seed in seeds]  # fmt: skip
-    _do(config, inner, part, samples, "Searching")
-    if not all(_path(config, job).is_file() for job in inner):
-        say("Jobs of other shares are still to be done; then call this again.")
+    plan = _plan(config)
+    inner = [plan.inner(outer) for outer in range(1, len(plan.folds) + 1)]
+    every = [job for jobs in inner for job in jobs]
+    _do(config, every, part, plan.samples, "Searching")
+    if not _all_done(config, every):
         return None
-    scores, chosen = _select(config, inner, len(settings))
-    outer = [_make_job((best, seed, k, 0), settings[best][1], folds[k - 1], inputs)
-             for k, best in enumerate(chosen, 1) for seed in seeds]  # fmt: skip
-    _do(config, outer, part, samples, "Testing the chosen")
-    if not all(_path(config, job).is_file() for job in outer):
-        say("Jobs of other shares are still to be done; then call this again.")
+    scores = np.stack([_inner_scores(plan, jobs) for jobs in inner])
+    chosen = [_best(row) for row in scores]
+    outer = [job for number, best in enumerate(chosen, 1) for job in plan.chosen(number, best)]
+    _do(config, outer, part, plan.samples, "Testing the chosen")
+    if not _all_done(config, outer):
         return None
     with Workspace(config.output.path).alone("search"):
-        rows = [_score(config, [job for job in outer if job.seed == seed], samples, folds) for seed in seeds]
-        return _write(config, [setting for setting, _ in settings], scores, chosen, rows)
+        rows = [_score(plan, [job for job in outer if job.trial.seed == seed]) for seed in plan.seeds]
+        return _write(config, [setting for setting, _ in plan.settings], scores, chosen, rows)
 
 
-def _do(config: Config, jobs: Sequence[_Job], part: tuple[int, int] | None, samples: Samples, what: str) -> None:
+def _all_done(config: Config, jobs: Sequence[Job]) -> bool:
+    if all(_path(config, job).is_file() for job in jobs):
+        return True
+    say("Jobs of other shares are still to be done; then call this again.")
+    return False
+
+
+def search_trial(config: Config, key: str) -> None:
+    """Train and test one decoder of the inner folds, as a job of its own.
+
+    Parameters
+    ----------
+    config : Config
+    key : str
+        The first column of a row of ``.workflow/trials.tsv``, which ``fmri-saliency index`` writes.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such trial.
+    StepError
+        If it was not dealt out, or nothing has been extracted.
+    """
+    expand(config)
+    rows = require(Workspace(config.output.path).desk / TRIALS, "index").read_text(encoding="utf-8").splitlines()
+    places = {row.split("\t")[0]: int(row.split("\t")[1]) for row in rows}
+    one_of(key, tuple(places), "--trial", ConfigError)
+    plan = _plan(config)
+    known = check_fold(config, places[key], plan.folds)
+    jobs = plan.inner(places[key], key) if known else []
+    if known and not jobs and config.decoder.split != "leave-one-run-out":
+        raise ConfigError(f"There is no trial {key} any more: run `fmri-saliency index CONFIG.toml` again.")
+    _do(config, jobs, None, plan.samples, "Searching")
+
+
+def search_fold(config: Config, number: int) -> None:
+    """Choose a setting by the trials of an outer fold, and test it on that fold, as a job of its own.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such fold.
+    StepError
+        If trials are missing.
+    """
+    plan = _plan(config)
+    if not check_fold(config, number, plan.folds):
+        return
+    inner = plan.inner(number)
+    missing = [job for job in inner if not _path(config, job).is_file()]
+    if missing:
+        raise StepError(f"{len(missing)} of {len(inner)} trials of fold {number} are not done (first: "
+                        f"{missing[0].trial.key}). Run the workflow again, or `fmri-saliency search CONFIG.toml`.")
+    _do(config, plan.chosen(number, _best(_inner_scores(plan, inner))), None, plan.samples, "Testing the chosen")
+
+
+def _do(config: Config, jobs: Sequence[Job], part: tuple[int, int] | None, samples: Samples, what: str) -> None:
     left = [(config, job, samples) for job in _share(jobs, part) if not _path(config, job).is_file()]
     run_jobs(_work, left, config.output.n_jobs, what, "decoder")
 
 
-def _score(config: Config, jobs: Sequence[_Job], samples: Samples, folds: Sequence[Fold]) -> dict[str, Any]:
+def _score(plan: Plan, jobs: Sequence[Job]) -> dict[str, Any]:
     """Return the score of one seed on all outer folds."""
+    config, samples = plan.config, plan.samples
     predicted = np.empty(len(samples.y), dtype=object)
     for job in jobs:
         predicted[job.fold.test] = _answer(config, job)["predicted"]
-    score = score_predictions(samples.y, predicted.astype(str), held_out_units(config, samples, folds),
+    score = score_predictions(samples.y, predicted.astype(str), held_out_units(config, samples, plan.folds),
                               SPLIT_WORDS[config.decoder.split])  # fmt: skip
     low, high = score.interval
-    return {"seed": jobs[0].seed, "accuracy": score.accuracy, "low": low, "high": high,
+    return {"seed": jobs[0].trial.seed, "accuracy": score.accuracy, "low": low, "high": high,
             "balanced_accuracy": score.balanced_accuracy, "chance": score.chance, "majority": score.majority,
             "n_samples": score.n_samples, "n_units": score.n_groups, "split": score.split}  # fmt: skip
 

@@ -18,6 +18,7 @@ from fmri_saliency.files import digest
 from fmri_saliency.locks import Holder
 from fmri_saliency.pipeline.begin import config_changes
 from fmri_saliency.pipeline.config import Config
+from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.explain import (
     FoldStamps,
     class_inputs,
@@ -28,7 +29,7 @@ from fmri_saliency.pipeline.explain import (
 )
 from fmri_saliency.pipeline.known import Known, read_known
 from fmri_saliency.pipeline.samples_inputs import samples_files, samples_made_from
-from fmri_saliency.pipeline.train import is_trained, load_samples
+from fmri_saliency.pipeline.train import is_trained
 from fmri_saliency.pipeline.whole import is_whole
 from fmri_saliency.pipeline.workspace import Workspace, is_done
 from fmri_saliency.series import read_samples

@@ -40,6 +40,9 @@ UNSIGNED = LinearSegmentedColormap.from_list("unsigned", (
 CATEGORIES = ("#0072b2", "#e69f00", "#d55e00", "#56b4e9", "#f0e442", "#009e73", "#000000", "#cc79a7")
 """Okabe and Ito's colours (2008, https://jfly.uni-koeln.de/color/), ordered so that neighbours differ in grey."""
 
+FINE = 200
+"""Parts along each side of a picture that outlines of its pixels are drawn to."""
+
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 3)), (0, (3, 3, 1, 3)))
 
 
@@ -91,12 +94,16 @@ def mark_negative(
     ContourSet or None
         Nothing where nothing is below.
     """
-    values = np.pad(np.ma.filled(pixels, 0.0), 1)  # lines close at the edge, and one row is enough
-    if values.min() >= -limit / 3:
+    below = np.ma.filled(pixels, 0.0) < -limit / 3
+    if not below.any():
         return None
+    often = [-(-FINE // size) for size in below.shape]  # each pixel so many times, so that lines have its corners
+    inside = np.pad(below.repeat(often[0], axis=0).repeat(often[1], axis=1).astype(float), 1)  # closed at the edge
     left, right, bottom, top = extent
-    height, width = ((top - bottom) / pixels.shape[0], (right - left) / pixels.shape[1])
-    x = left + width * (np.arange(values.shape[1]) - 0.5)
-    y = bottom + height * (np.arange(values.shape[0]) - 0.5)
-    return axes.contour(x, y, values, levels=[-limit / 3], colors="0.1", linestyles="dashed",
-                        linewidths=0.7)  # fmt: skip
+    width, height = (right - left) / (inside.shape[1] - 2), (top - bottom) / (inside.shape[0] - 2)
+    x = left + width * (np.arange(inside.shape[1]) - 0.5)
+    y = bottom + height * (np.arange(inside.shape[0]) - 0.5)
+    limits = axes.get_xlim(), axes.get_ylim()
+    lines = axes.contour(x, y, inside, levels=[0.5], colors="0.1", linestyles="dashed", linewidths=0.7)
+    axes.set(xlim=limits[0], ylim=limits[1])  # which contour widens
+    return lines

@@ -61,13 +61,14 @@ def plot_recovery(judgements: Sequence[Judgement], title: str = "", *, axes: Axe
 
 
 def _draw_profile(axes: Axes, found: Judgement) -> None:
-    curves = {name: 100 * found.curves[name] for name in ("profile", "band_mean", "band_low", "band_high",
-                                                          "truth_profile")}  # fmt: skip
+    names = ("profile", "band_mean", "band_low", "band_high", "truth_profile")
+    curves = {name: 100 * found.curves[name] for name in names if name in found.curves}
     steps = np.arange(len(curves["profile"]))
     axes.fill_between(steps, curves["band_low"], curves["band_high"], color=BESIDE, alpha=0.6, linewidth=0,
                       label="new weights")
     axes.plot(steps, curves["band_mean"], color="0.5", linewidth=1)
-    axes.plot(steps, curves["truth_profile"], color="0.2", linewidth=1, linestyle=":", label="truth")
+    if "truth_profile" in curves:
+        axes.plot(steps, curves["truth_profile"], color="0.2", linewidth=1, linestyle=":", label="truth")
     axes.plot(steps, curves["profile"], color=PAIR, label="trained")
     known = np.concatenate([curve[np.isfinite(curve)] for curve in curves.values()])
     axes.set_ylim(0, 1.25 * known.max() if known.any() else 1)  # maps that are zero everywhere have no profile
@@ -103,7 +104,8 @@ def plot_null(judgements: Sequence[Judgement], title: str = "", *, axes: Axes | 
     Parameters
     ----------
     judgements : sequence of Judgement
-        Of one set; those without figures of the null check are left out.
+        Of one set; those without figures of the null check are left out. Where nothing was planted, there is no
+        curve ``truth_profile``.
     title : str
     axes : Axes, optional
         Whose place the figure takes; a figure of its own when omitted.

@@ -1,5 +1,5 @@
 """One self-contained page: draws what the steps saved, computes nothing."""
 
-from fmri_saliency.report.page import Film, Picture, Volume, make_page
+import lazy_loader
 
-__all__ = ["Film", "Picture", "Volume", "make_page"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # what is where: __init__.pyi

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-__all__ = ["Film", "Picture", "Volume", "make_page"]
+__all__ = ["Animation", "Film", "Picture", "Volume", "make_page"]
 
 
 def _inline(content: bytes, media: str) -> str:
@@ -77,6 +77,22 @@ class Film:
     def overlay(self) -> str:
         """The outlines as a data URI."""
         return _inline(self.outlines, "image/png")
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A picture that moves, and one that stands for it where readers prefer that nothing moves.
+
+    Attributes
+    ----------
+    moving, still : Picture
+    link : str
+        Where the file lies, from the folder of the page.
+    """
+
+    moving: Picture
+    still: Picture
+    link: str
 
 
 @dataclass(frozen=True)

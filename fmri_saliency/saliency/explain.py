@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,64 +10,18 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from fmri_saliency.attribution import METHODS, attribute, method_names
+from fmri_saliency.attribution import METHODS, attribute
 from fmri_saliency.decoding import TaskDecoder, limited_threads
-from fmri_saliency.errors import ConfigError, DecoderError, one_of
+from fmri_saliency.errors import DecoderError
 from fmri_saliency.files import write_rows
 from fmri_saliency.records import Saliency
 from fmri_saliency.rows import Rows, sum_rows
+from fmri_saliency.saliency.settings import SaliencySettings
 
-__all__ = ["BASELINES", "TARGETS", "SaliencySettings", "explain_samples", "smooth_over_time"]
+__all__ = ["explain_samples", "smooth_over_time"]
 
-TARGETS = ("true", "predicted")
-BASELINES = ("zero", "training-mean")
 MOST_REFERENCES = 2**28  # bytes of training samples that are put before a method; of more, a part is drawn
 PIECE = 256  # samples that are read, explained and written together
-
-
-@dataclass(frozen=True)
-class SaliencySettings:
-    """How the decoder is explained.
-
-    Attributes
-    ----------
-    method : str
-        One of :func:`fmri_saliency.attribution.method_names`.
-    target : {"true", "predicted"}
-        Whose logit is explained: that of the sample's label or that of the decoder's answer.
-    baseline : {"zero", "training-mean"}
-        What an absent signal looks like, for methods that need it: the run's mean, or the
-        mean over the fold's training samples at each moment and region.
-    steps : int
-        Points of the integral of integrated gradients.
-    n_samples : int
-        Draws of the methods that draw at random.
-    window : int, optional
-        Frames that are removed, or kept, together, by methods that remove parts of the input; the method's own
-        number when omitted.
-    smoothing : float
-        Full width at half maximum, in seconds, of a Gaussian over time applied to the
-        signed saliency of each sample; 0 means none.
-    """
-
-    method: str = "integrated-gradients"
-    target: str = "true"
-    baseline: str = "zero"
-    steps: int = 32
-    n_samples: int = 16
-    window: int | None = None
-    smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        one_of(self.method, method_names(), "method in [saliency]", ConfigError)
-        one_of(self.target, TARGETS, "target in [saliency]", ConfigError)
-        one_of(self.baseline, BASELINES, "baseline in [saliency]", ConfigError)
-        if self.steps < 2 or self.smoothing < 0:
-            raise ConfigError("In [saliency], steps must be at least 2 and smoothing at least 0 seconds; "
-                              f"{self.steps} and {self.smoothing} came.")
-        if self.n_samples < 1 or (self.window is not None and self.window < 1):
-            raise ConfigError("In [saliency], n_samples and window must be at least 1; "
-                              f"{self.n_samples} and {self.window} came.")
 
 
 def smooth_over_time(values: np.ndarray, fwhm: float, t_r: float) -> np.ndarray:

@@ -10,11 +10,13 @@ of a run: where no BOLD is in the chosen space, the message says which there are
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from fmri_saliency.bids import BidsName, parse_name
+from fmri_saliency.errors import ScanWarning, unreadable
 
 __all__ = ["VARIANT", "BidsFile", "Inheritance", "list_functional", "run_identity", "same_label"]
 
@@ -67,19 +69,25 @@ def _folders(root: Path, subjects: Sequence[str]) -> Iterator[str]:
     for person in people:
         if not os.path.isdir(person):
             continue
-        for entry in sorted(os.scandir(person), key=lambda e: e.name):
-            inner = entry.path if entry.name == "func" else os.path.join(entry.path, "func")
-            if entry.name == "func" or entry.name.startswith("ses-"):
-                yield inner
+        for name in _names(person):
+            if name == "func" or name.startswith("ses-"):
+                yield os.path.join(person, name) if name == "func" else os.path.join(person, name, "func")
+
+
+def _names(folder: str) -> list[str]:
+    """Return what lies in a folder, sorted; one that may not be read is said, and left out, for the sake of others."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as error:
+        warnings.warn(f"{unreadable(error, folder)} Its runs are left out.", ScanWarning, stacklevel=2)
+        return []
 
 
 def _list_folder(folder: str) -> list[BidsFile]:
-    try:
-        names = sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     # names that begin with a dot are those of other systems' attributes, and of files that are being written
-    return [BidsFile(folder, name, *parse_name(name)) for name in names if name[0] != "."]
+    return [BidsFile(folder, name, *parse_name(name)) for name in _names(folder) if name[0] != "."]
 
 
 def list_functional(root: Path, subjects: Sequence[str] = ()) -> list[BidsFile]:

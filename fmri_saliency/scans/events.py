@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.files import read_tsv
@@ -32,20 +33,28 @@ def read_bids_events(path: Path, unnamed: bool = False) -> tuple[Event, ...]:
         if column not in table:
             raise InputError(f"The events {path} need the columns onset, duration and trial_type; '{column}' is "
                              f"missing. It has: {', '.join(map(str, table.columns))}.")
-    try:
-        times = table[["onset", "duration"]].astype(float).to_numpy()
-    except (ValueError, TypeError):
-        raise InputError(f"Onsets and durations of {path} must be numbers, in seconds.") from None
-    if not np.isfinite(times[:, 0]).all():
-        row = int(np.flatnonzero(~np.isfinite(times[:, 0]))[0]) + 2
-        raise InputError(f"The onset in line {row} of {path} is not a number.")
-    lasting = np.nan_to_num(times[:, 1])
-    if (lasting < 0).any():
-        row = int(np.flatnonzero(lasting < 0)[0])
-        raise InputError(f"The duration in line {row + 2} of {path} is {lasting[row]:g} s; it must be at least 0.")
+    times = _seconds(table, path)
+    lasting = np.nan_to_num(times[:, 1], posinf=np.inf, neginf=-np.inf)
+    wrong = np.flatnonzero((lasting < 0) | np.isinf(lasting))
+    if len(wrong):
+        raise InputError(f"The duration in line {wrong[0] + 2} of {path} is {lasting[wrong[0]]:g} s; it must be at "
+                         "least 0, or n/a where nobody knows it.")
     rows = zip(times[:, 0], lasting, table["trial_type"], table["trial_type"].notna(), strict=True)
     kept = (Event(float(o), float(d), t if named else "") for o, d, t, named in rows if named or unnamed)
     return tuple(sorted(kept, key=lambda e: e.onset))
+
+
+def _seconds(table: pd.DataFrame, path: Path) -> np.ndarray:
+    """Return onsets and durations, shape (n_events, 2), NaN where a duration is not known."""
+    try:
+        times = table[["onset", "duration"]].astype(float).to_numpy()
+    except (ValueError, TypeError) as error:
+        raise InputError(f"Onsets and durations of {path} must be numbers, in seconds, with decimal points: "
+                         f"{error}.") from None
+    wrong = np.flatnonzero(~np.isfinite(times[:, 0]))
+    if len(wrong):
+        raise InputError(f"The onset in line {wrong[0] + 2} of {path} is not a number.")
+    return times
 
 
 def read_fsl_events(paths: Sequence[Path | str]) -> tuple[Event, ...]:
@@ -56,7 +65,7 @@ def read_fsl_events(paths: Sequence[Path | str]) -> tuple[Event, ...]:
     Raises
     ------
     InputError
-        If a line is not three numbers.
+        If a line is not three finite numbers, or a duration is below 0.
     """
     events = []
     for path in paths:
@@ -69,9 +78,11 @@ def read_fsl_events(paths: Sequence[Path | str]) -> tuple[Event, ...]:
                 continue
             try:
                 onset, duration, amplitude = (float(field) for field in fields[:3])
+                if not all(map(math.isfinite, (onset, duration, amplitude))) or duration < 0:
+                    raise ValueError
             except (ValueError, IndexError):
                 raise InputError(f"Expected 'onset duration amplitude' in line {number} of {path}; '{line.strip()}' "
-                                 "came.") from None
+                                 "came. Times are finite seconds, and no event lasts less than 0.") from None
             if amplitude:  # FSL writes a condition that did not occur as a line of zeros
                 events.append(Event(onset, duration, kind))
     return tuple(sorted(events, key=lambda e: (e.onset, e.trial_type)))

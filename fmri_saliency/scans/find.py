@@ -15,6 +15,7 @@ from fmri_saliency.scans.fmriprep import find_fmriprep
 from fmri_saliency.scans.hcp import HcpOptions, find_hcp
 from fmri_saliency.scans.hcp_families import read_families
 from fmri_saliency.scans.images import sidecar_conflict
+from fmri_saliency.scans.patterns import is_pattern
 from fmri_saliency.scans.selection import Selection, read_subjects
 from fmri_saliency.scans.settings import Scans
 from fmri_saliency.scans.table import find_table
@@ -57,6 +58,8 @@ def _select(
 
 def _entities(name: str) -> dict[str, str]:
     """Return the entities in a run's name; none for a row that is not about one run."""
+    if is_pattern(name):  # that no file fits
+        return {}
     return dict(part.split("-", 1) for part in name.split("_") if "-" in part)
 
 

@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fmri_saliency.errors import ConfigError, InputError, TimingWarning, nearest, one_of
+from fmri_saliency.errors import ConfigError, InputError, TimingWarning, nearest, one_of, unreadable
 from fmri_saliency.files import read_json
 from fmri_saliency.records import Run
 from fmri_saliency.scans.bids_spaces import BOLD_EXTENSIONS, SpaceChoice, choose_space, in_space, space_in_words
 from fmri_saliency.scans.bids_tree import BidsFile, Inheritance, list_functional, run_identity, same_label
-from fmri_saliency.scans.events import busy_spans, check_timing, read_bids_events, shift_events
+from fmri_saliency.scans.events import busy_spans, check_timing, overhanging, read_bids_events, shift_events
 from fmri_saliency.scans.images import read_bold_header
 
 __all__ = ["BidsChoice", "find_fmriprep"]
 
 CHOOSABLE = ("ses", "acq", "ce", "rec", "dir", "run", "echo", "part", "cohort")
 RUN_ENTITIES = ("sub", "ses", "task", "acq", "ce", "rec", "dir", "run")
+LATEST = 10  # repetition times that a frame may stand for later than it began: a few where frames were cut off
 CONFOUNDS = ("timeseries", "regressors")  # fMRIPrep since 20.2, and before
 
 
@@ -177,8 +178,10 @@ def _start_time(bold: BidsFile, group: _Group, source: _Source, t_r: float) -> f
     if stated is None:
         corrected = isinstance(content, dict) and content.get("SliceTimingCorrected") is True
         return round(0.5 * t_r, 6) if corrected else 0.0
-    if isinstance(stated, bool) or not isinstance(stated, int | float) or not math.isfinite(stated):
-        raise InputError(f"StartTime in {cards[0]} must be seconds; {json.dumps(stated)} came. Correct it, or set "
+    known = isinstance(stated, int | float) and not isinstance(stated, bool) and math.isfinite(stated)
+    if not known or abs(stated) > LATEST * t_r:
+        raise InputError(f"StartTime in {cards[0]} must be seconds, at most {LATEST} repetition times of {t_r:g} s; "
+                         f"{json.dumps(stated)} came. Correct it, or set "
                          'slice_timing = "ignore" in [scans.bids].')
     return round(float(stated), 6)
 
@@ -206,7 +209,8 @@ def _confounds(group: _Group) -> Path | None:
     return next((f.path for suffix in CONFOUNDS for f in found if f.suffix == suffix), None)
 
 
-def _read_run(bold: BidsFile, group: _Group, source: _Source) -> Run:
+def _read_run(bold: BidsFile, group: _Group, source: _Source) -> tuple[Run, str]:
+    """Return a run, and which of its events were clipped."""
     if bold.path.is_symlink() and not bold.path.exists():
         raise InputError(f"{bold.path} is a link to a file that is not here. In a DataLad data set: `datalad get` it.")
     n_times, used, header_t_r = _timing(bold, group, source)
@@ -215,7 +219,7 @@ def _read_run(bold: BidsFile, group: _Group, source: _Source) -> Run:
     events = tuple(event for event in every if event.trial_type)
     start_time = _start_time(bold, group, source, used)
     entities = group.entities
-    return Run(
+    run = Run(
         subject=entities["sub"],
         task=entities["task"],
         bold=bold.path,
@@ -234,6 +238,7 @@ def _read_run(bold: BidsFile, group: _Group, source: _Source) -> Run:
         start_time=start_time,
         sources=(*([path] if path else []), *_cards(bold, group, source)),
     )
+    return run, overhanging(events, n_times * used)
 
 
 def _notes(run: Run) -> str:
@@ -255,11 +260,13 @@ def _one_row(group: _Group, source: _Source) -> tuple[Run | None, dict[str, Any]
         return None, row | {"status": "unusable", "message": f"{_both(fitting)} claim one run. Choose by "
                             "[scans.bids.entities], or remove one."}
     try:
-        run = _read_run(fitting[0], group, source)
+        run, clipped = _read_run(fitting[0], group, source)
     except InputError as error:
         missing = not fitting[0].path.exists()
         return None, row | {"status": "missing" if missing else "unusable", "message": str(error)}
-    return run, row | {"message": _notes(run)}
+    except OSError as error:
+        return None, row | {"status": "unusable", "message": unreadable(error, fitting[0].path)}
+    return run, row | {"message": " ".join(filter(None, (clipped, _notes(run))))}
 
 
 def _both(files: Sequence[BidsFile]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmri_saliency.errors import InputError, nearest, one_of
+from fmri_saliency.errors import InputError, nearest, one_of, unreadable
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import busy_spans, check_timing, overhanging
 from fmri_saliency.scans.hcp_events import EVENT_LABELS, HCP_TASKS, read_hcp_timing
@@ -127,8 +127,12 @@ def _occurring(path: Path) -> dict[str, set[str]]:
     """Return every subject with the tasks of which there is a folder."""
     found = {}
     for name in sorted(os.listdir(path)):
-        folders = _list(path / name / RESULTS)
-        if folders or (path / name / RESULTS).is_dir():
+        try:
+            folders = _list(path / name / RESULTS)
+            there = bool(folders) or (path / name / RESULTS).is_dir()
+        except PermissionError:  # each of a subject's runs will say so; what else lies here is nobody
+            folders, there = [], name.isdigit()
+        if there:
             found[name] = {match[1] for folder in folders if (match := _FOLDER.fullmatch(folder))}
     return found
 
@@ -223,8 +227,10 @@ def find_hcp(
             kin = family.get(entities["sub"], "")
             run, row["message"] = _read_run(folder, entities, kin, t_r, space or _space_of(options), options)
             runs.append(run)
-        except (InputError, OSError) as error:
+        except InputError as error:
             missing = not (folder / f"{folder.name}{VARIANTS[options.variant]}").exists()
             row.update(status="missing" if missing else "unusable", message=str(error))
+        except OSError as error:
+            row.update(status="unusable", message=unreadable(error, folder))
         log.append(row)
     return runs, log

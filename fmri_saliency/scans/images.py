@@ -18,6 +18,7 @@ from fmri_saliency.records import Run
 __all__ = ["read_bold_header", "sidecar_conflict", "sidecar_of"]
 
 _SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+LONGEST = 100.0  # seconds per frame that are believed
 _HEADER, _FIRST = 348, 4096  # bytes of a NIfTI-1 header; bytes of a file that surely hold one, compressed
 
 
@@ -62,7 +63,7 @@ def read_bold_header(path: Path, t_r: float | None = None) -> tuple[int, float, 
     InputError
         If there is no file, it is not an image, not 4D, has fewer than 2 frames, its header
         cannot be true (see ``images.check_header``), or its repetition time is not a positive
-        number.
+        number up to 100 s.
     """
     image = _peek(Path(path)) or open_image(path, "a BOLD image")
     if len(image.shape) != 4:
@@ -75,9 +76,10 @@ def read_bold_header(path: Path, t_r: float | None = None) -> tuple[int, float, 
     unit = image.header.get_xyzt_units()[1] if hasattr(image.header, "get_xyzt_units") else "sec"
     header_t_r = round(float(zooms[3]) * _SECONDS.get(unit, 1.0), 6)
     used = round(header_t_r if t_r is None else float(t_r), 6)
-    if not np.isfinite(used) or used <= 0:
-        raise InputError(f"The repetition time of {path} is {used:g} s; a positive number is needed. Set t_r in "
-                         "[scans], or the column t_r of the table, to the seconds per frame of the acquisition.")
+    if not np.isfinite(used) or not 0 < used <= LONGEST:
+        fault = "no scan is so slow: are these milliseconds?" if used > LONGEST else "a positive number is needed."
+        raise InputError(f"The repetition time of {path} is {used:g} s; {fault} Set t_r in [scans], or the column t_r "
+                         "of the table, to the seconds per frame of the acquisition.")
     return int(image.shape[3]), used, header_t_r
 
 

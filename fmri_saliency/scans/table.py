@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from fmri_saliency.errors import InputError, nearest
+from fmri_saliency.errors import InputError, nearest, unreadable
 from fmri_saliency.files import read_tsv
 from fmri_saliency.records import Run
-from fmri_saliency.scans.events import busy_spans, check_timing, read_bids_events
+from fmri_saliency.scans.events import busy_spans, check_timing, overhanging, read_bids_events
 from fmri_saliency.scans.images import read_bold_header, sidecar_of
 from fmri_saliency.scans.patterns import DESCRIBING, fill_cell, is_pattern, match_cell
 
@@ -112,7 +112,8 @@ def _optional_file(row: dict[str, str], column: str, folder: Path) -> Path | Non
     return fill_cell(row[column], column, folder, row) if row[column] else None
 
 
-def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) -> Run:
+def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) -> tuple[Run, str]:
+    """Return the run of a row, and which of its events were clipped."""
     if row["t_r"] and t_r is None:
         try:
             t_r = float(row["t_r"])
@@ -123,7 +124,7 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) ->
     events_path = _optional_file(row, "events", folder)
     every = read_bids_events(events_path, unnamed=True) if events_path else ()
     events = tuple(event for event in every if event.trial_type)
-    return Run(
+    run = Run(
         subject=row["subject"],
         task=row["task"],
         bold=bold,
@@ -142,6 +143,7 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) ->
         busy=busy_spans(every, n_times * used),
         sources=tuple(path for path in (events_path, sidecar_of(bold)) if path and path.is_file()),
     )
+    return run, overhanging(events, n_times * used)
 
 
 def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[list[Run], list[dict[str, Any]]]:
@@ -188,10 +190,14 @@ def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[l
             if first != one.line:
                 raise InputError(f"The scan {row['bold']} is already listed in line {first}: it would be both trained "
                                  "and tested on.")
-            runs.append(_to_run(row, folder, t_r, space))
-            log.append({"run": one.label, "status": "found", "message": ""})
+            run, clipped = _to_run(row, folder, t_r, space)
+            runs.append(run)
+            log.append({"run": one.label, "status": "found", "message": clipped})
         except InputError as error:
             missing = bool(row["bold"]) and not (folder / row["bold"]).exists()
             status = one.status if one.problem else "missing" if missing else "unusable"
             log.append({"run": one.label, "status": status, "message": f"{where}: {error}"})
+        except OSError as error:
+            message = f"{where}: {unreadable(error, row['bold'])}"
+            log.append({"run": one.label, "status": "unusable", "message": message})
     return runs, log

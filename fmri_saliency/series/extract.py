@@ -12,7 +12,7 @@ from nibabel.spatialimages import SpatialImage
 
 from fmri_saliency.errors import ConfigError, InputError, ScanWarning, UnreachableError, one_of
 from fmri_saliency.grayordinates import describe_models, grayordinates_of
-from fmri_saliency.images import check_header, iterate_frames, open_image, read_voxels
+from fmri_saliency.images import check_header, describe_grid, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RegionSeries, Run
 from fmri_saliency.series.confounds import Denoise, Nuisance, gather_confounds, read_table
 from fmri_saliency.series.freedom import FEW_LEFT, LEAST_LEFT, count_freedom
@@ -98,8 +98,8 @@ def _voxels_in_mask(run: Run, image: SpatialImage, weights: RegionWeights) -> np
         return np.ones(len(weights.voxels), dtype=bool)
     mask = open_image(run.mask, "a brain mask")
     if mask.shape[:3] != image.shape[:3] or not np.allclose(mask.affine, image.affine, atol=1e-3):
-        raise InputError(f"The mask {run.mask} is on another grid {mask.shape[:3]} than {run.bold} "
-                         f"{image.shape[:3]}. Resample the mask to the run.")
+        raise InputError(f"The mask {run.mask} is on another grid ({describe_grid(mask)}) than {run.bold} "
+                         f"({describe_grid(image)}). Resample the mask to the run.")
     check_header(mask, run.mask)
     inside = read_voxels(mask, run.mask)
     if inside.size != np.prod(image.shape[:3]):

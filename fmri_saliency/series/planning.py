@@ -183,6 +183,22 @@ def _of_rest(run: Run, windows: Windows, grid: _Grid, taken: Sequence[_Window]) 
         free = max(free, stop)
 
 
+def _is_told(run: Run) -> bool:
+    """Return whether it is known when nothing happened in a run: from its events, or since its task is to rest."""
+    return bool(run.events or run.busy) or run.task.lower().startswith(REST)
+
+
+def _pauses(run: Run, windows: Windows, grid: _Grid, taken: Sequence[_Window]) -> tuple[list[_Window], list[str]]:
+    """Return the windows of a run's rest where it is asked for, and why there are none."""
+    if not windows.rest:
+        return [], []
+    if not _is_told(run):
+        return [], [f"{run.key}: '{REST}', nothing is known of what happened in it and when: it has no events"]
+    found = list(_of_rest(run, windows, grid, taken))
+    nowhere = f"{run.key}: '{REST}', nowhere is there a window's time between what happened"
+    return found, [] if found else [nowhere]
+
+
 def _of_all_events(
     runs: Sequence[Run], windows: Windows, t_r: float
 ) -> tuple[_Grid, list[list[_Window]], list[str]]:
@@ -194,11 +210,9 @@ def _of_all_events(
     laid, left_out = [], []
     for run in runs:
         found, without = _of_events(run, windows, grid, class_of)
-        pauses = list(_of_rest(run, windows, grid, found)) if windows.rest else []
+        pauses, why = _pauses(run, windows, grid, found)
         laid.append(found + pauses)
-        left_out += without
-        if windows.rest and not pauses:
-            left_out.append(f"{run.key}: '{REST}', nowhere is there a window's time between what happened")
+        left_out += without + why
     if not any(laid):
         raise InputError("No event's window lies within its scan. Check length and offset in [samples], and that the "
                          "runs have events.")

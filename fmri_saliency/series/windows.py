@@ -34,7 +34,8 @@ class Windows:
     rest : bool
         Make windows of the time between events a class, called ``rest``: time in which nothing happened, delayed:
         no event of any trial type, be it a class or not, read as an event or not (:attr:`Run.busy
-        <fmri_saliency.records.Run>`), nor any event's window.
+        <fmri_saliency.records.Run>`), nor any event's window. A run of which no event at all is known has none, unless
+        its task is called rest.
     guard : float
         Seconds that an event is taken to last, when rest keeps clear of it, whose duration is 0 or not known (the
         press of a button).

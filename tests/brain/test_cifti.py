@@ -108,6 +108,8 @@ def test_what_is_no_atlas_is_refused(tmp_path: Path) -> None:
         load_grayordinate_atlas(turned)
     with pytest.raises(AtlasError, match="Labels must be whole numbers"):
         load_grayordinate_atlas(write_labels(tmp_path / "g.dlabel.nii", LABELS + 0.5))
+    with pytest.raises(AtlasError, match="Labels must be whole numbers of at least 0"):
+        load_grayordinate_atlas(write_labels(tmp_path / "h.dlabel.nii", -LABELS))
     nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.int16), np.eye(4)), tmp_path / "e.nii")
     with pytest.raises(AtlasError, match="it holds voxels"):
         load_grayordinate_atlas(tmp_path / "e.nii")

@@ -22,6 +22,8 @@ def test_tsv_keeps_its_columns(tmp_path: Path) -> None:
     assert table["index"].tolist() == [0, 3]
     assert table["name"].tolist() == ["Background", "NA"]
     assert table["area"].tolist() == [1, 2]
+    spaced, _ = read(tmp_path, "s.tsv", "index\tname\n1\t V1 left \n2\tV2\n")
+    assert spaced["name"].tolist() == ["V1 left", "V2"]
 
 
 def test_fsl_xml_of_labels_and_of_probabilities(tmp_path: Path) -> None:
@@ -61,6 +63,10 @@ def test_fsleyes_and_freesurfer_look_up_tables(tmp_path: Path) -> None:
         ("a.lut", "1 0 0 0\n", "Line 1"),
         ("a.lut", "%!VEST-LUT\n%BeginInstance\n", "names no region .*VEST"),
         ("a.txt", "1 name 0 0\n", "Line 1"),
+        ("a.lut", "1 70 130 180 Left\n", r"Line 1 of .*colours 0 to 1\)"),  # an FSLeyes table in the other's colours
+        ("a.lut", "1 0.1 0.5 1 Left\n2 0.1 -0.5 1 Right\n", "Line 2"),
+        ("a.txt", "1 name 0 0 256 0\n", "Line 1"),
+        ("a.tsv", "index\tname\n1\ta\n-3\tb\n", "must hold whole numbers of at least 0"),
         ("a.tsv", "index\tname\n1.5\ta\n", "must hold whole numbers"),
         ("a.tsv", "index\tname\n1\t \n", "Every region needs a name"),
     ],

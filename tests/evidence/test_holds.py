@@ -22,6 +22,13 @@ def recovered(label: str, value: float, verdict: str = "better than a random map
     return Evidence("recovery of regions and times", label, value, 0.5, "", verdict)
 
 
+def hangs(value: float, verdict: str, network: str = "net") -> Evidence:
+    return Evidence("loss of the answer's probability beyond that of random order", network, value, 0.0, "", verdict)
+
+
+YES, NO = "the answer hangs on what the map calls important", "replacing what the map calls important harms no more"
+
+
 @pytest.mark.parametrize(
     ("found", "answer", "words"),
     [
@@ -35,6 +42,11 @@ def recovered(label: str, value: float, verdict: str = "better than a random map
         ([recovered("a", 0.95), untrained(0.51)], "with reservations", "before any training (correlation 0.51)"),
         ([recovered("a", 0.95), share("last", 0.88)], "with reservations", "88 % of the saliency is piled up in the "
          "last steps (an even map has 10 %)"),
+        ([untrained(0.1), hangs(0.42, YES)], "nothing speaks against it", "The answer hangs on what it calls "
+         "important: replacing that first costs 0.42 more"),
+        ([recovered("a", 0.95), hangs(0.01, NO)], "with reservations", "But replacing what it calls important harms "
+         "the answer no more"),
+        ([recovered("a", 0.95), hangs(0.01, NO, "other")], "yes", "It finds"),
         ([untrained(float("nan"))], "not judged", "No check"),
         ([recovered("a", 0.95), untrained(0.99, "other"), share("last", 0.9, "other")], "yes", "It finds"),
     ],

@@ -35,6 +35,12 @@ def test_a_gif_holds_every_picture_for_its_time(pictures: np.ndarray, tmp_path: 
     assert [file.name for file in tmp_path.iterdir()] == ["motor.gif"]
 
 
+@pytest.mark.parametrize(("plays", "loop"), [(0, 0), (1, None), (3, 2)])
+def test_a_gif_ends_when_it_is_asked_to(pictures: np.ndarray, tmp_path: Path, plays: int, loop: int | None) -> None:
+    with Image.open(save_animation(pictures, tmp_path / "motor.gif", plays=plays)) as read:
+        assert read.info.get("loop") == loop  # times after the first; 0 is for ever
+
+
 def test_a_failed_animation_leaves_the_old_one(
     pictures: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

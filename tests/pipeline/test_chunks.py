@@ -204,3 +204,50 @@ def test_pieces_that_there_are_not(cli: Callable, copied_config: Path) -> None:
     assert (wrong.code, "Did you mean 'input-cell-lstm'?" in wrong.err) == (2, True)
     refused = cli("train", copied_config, "--network", "input-cell-lstm")
     assert (refused.code, "--network goes with --fold" in refused.err) == (2, True)
+
+
+def test_a_bad_scan_takes_its_fold_with_it_where_runs_are_left_out(cli: Callable, copied_config: Path) -> None:
+    bad = copied_config.parent / "100101MOTOR.nii.gz"
+    bad.write_bytes(bad.read_bytes()[:100_000])
+    text = copied_config.read_text().replace("folds = 3", 'split = "leave-one-run-out"')
+    copied_config.write_text(text.replace("max_epochs = 3", "max_epochs = 1"))
+    config = load_config(copied_config)
+    desk = deal_runs(config)
+    assert len((desk / "folds.tsv").read_text().splitlines()) == 6  # of which one will not be
+    assert cli("extract", copied_config, "--chunk", 1).code == 1
+    gather(config)
+    for step in ("train", "explain"):
+        none = cli(step, copied_config, "--fold", 6)
+        assert (none.code, "There is no fold 6: 5 runs have series." in none.err) == (0, True)
+        assert cli(step, copied_config, "--fold", 7).code == 2
+        assert cli(step, copied_config, "--fold", 5).code == 0
+
+
+def test_it_is_said_what_changed_and_what_that_concerns(cli: Callable, copied_config: Path) -> None:
+    stages = copied_config.parent / "results" / ".workflow" / "stages"
+
+    def call() -> tuple[str, set[str]]:
+        before = {path.name: path.read_bytes() for path in stages.glob("*")}
+        said = cli("index", copied_config, "--chunk-size", 3).err
+        return said, {path.stem for path in stages.glob("*") if path.read_bytes() != before.get(path.name)}
+
+    assert call()[1] == {"extract", "gather", "train", "explain", "report"}
+    said, renewed = call()
+    assert ("Changed" in said, renewed) == (False, set())
+    text = copied_config.read_text()
+    changed = text.replace("hidden_size = 4", "hidden_size = 5")
+    copied_config.write_text(changed.replace("[output]", "[output]\nn_jobs = 2"))
+    said, renewed = call()
+    assert "decoder.architecture.hidden_size: 4 -> 5. To be done again as far as" in said
+    assert "depends on that: train, explain, report." in said
+    assert renewed == {"train", "report"}
+    copied_config.write_text(text)
+    assert call()[1] == {"train", "report"}
+    assert cli("extract", copied_config, "--chunk", 1).code == 0
+    other = copied_config.with_name("other.toml")
+    other.write_text(text + "[cleaning]\ndetrend = false\n")
+    assert cli("extract", other).code == 0  # by itself: the index knows nothing of it
+    said, renewed = call()
+    assert "cleaning.detrend: False -> True" in said
+    assert renewed == {"extract", "report"}
+    assert numbers(stages.parent, "done") == []

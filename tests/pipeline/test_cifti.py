@@ -1,5 +1,6 @@
 """From dense CIFTI series to CIFTI maps and a page, as a user runs it."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -79,7 +80,11 @@ def test_from_dense_series_to_parcel_maps(cli: Callable, config: Path, need: Cal
         assert path.with_name(path.name.replace(".ptseries.nii", ".json")).is_file()
     assert not list(group.glob("*.nii.gz"))
     check_people(config.parent / "results")
-    assert "averaged over those of their grayordinates" in (config.parent / "results" / "report.html").read_text()
+    page = (config.parent / "results" / "report.html").read_text()
+    assert "averaged over those of their grayordinates" in page
+    assert "Glass brains are drawn" not in page
+    (pattern,) = re.findall(r"wb_view \*\.surf\.gii (\S+)<", page.split("<nav")[0])  # before any map
+    assert len(list((config.parent / "results").glob(pattern))) == 2  # one of each class
     assert "0 extracted, 6 up to date" in cli("extract", config).err
     assert bids_errors(need("validator"), config.parent / "results") == []
     check_with_workbench(need("workbench"), config.parent / "results")

@@ -11,9 +11,9 @@ import pytest
 
 from fmri_saliency.pipeline import index, load_config, run_all
 from fmri_saliency.pipeline.config import Config, Output, Scans
+from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.explain import class_atlas
 from fmri_saliency.pipeline.index import find, known_runs, read_index, write_index
-from fmri_saliency.pipeline.train import load_samples
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.scans import BidsChoice, BidsSimulation, simulate_bids
 from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree

@@ -121,6 +121,13 @@ def test_maps_of_a_person_are_averages_of_their_samples(made: Path) -> None:
     assert found["saliencyabs"].min() > 0 > found["saliencymean"].min()
 
 
+def test_a_time_of_a_peak_is_said_to_be_there_for_noise_as_well(made: Path) -> None:
+    card = json.loads((made / "group" / name("peaktime").replace(".nii.gz", ".json")).read_text())
+    assert "also one whose saliency is noise" in card["Description"]
+    (table,) = (made / "group").glob("desc-*_regions.json")
+    assert "where saliency is noise" in json.loads(table.read_text())["peak_s"]["Description"]
+
+
 def test_blocks_are_averaged_from_their_onsets(made: Path) -> None:
     values, table = samples_of(made, "100301", "motor")
     total = []
@@ -134,6 +141,13 @@ def test_blocks_are_averaged_from_their_onsets(made: Path) -> None:
     np.testing.assert_allclose(regions_of(path).T, np.mean(total, axis=0, dtype=float), rtol=1e-4, atol=1e-9)
     card = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
     assert card["BlockTrialTypes"] == ["lh", "rf"]
+    assert card["BlocksAveraged"] == len(total)
+    group = made / "group" / name("saliencyblock").replace(".nii.gz", ".json")
+    everybody = [json.loads(one.read_text())["BlocksAveraged"]
+                 for one in made.glob("sub-*/func/*task-motor_*_stat-saliencyblock_*_boldmap.json")]  # fmt: skip
+    assert len(everybody) == 3
+    assert json.loads(group.read_text())["BlocksAveraged"] == sum(everybody)
+    assert "BlocksAveraged" not in json.loads(group.with_name(name("saliency").replace(".nii.gz", ".json")).read_text())
     assert (card["TimeZero"], card["StartTime"], card["OnsetLocked"]) == ("block's onset", 0.0, True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 from justhtml import JustHTML
+from PIL import Image
 
 from fmri_saliency.cli import main
 from fmri_saliency.errors import DecoderError
@@ -23,6 +26,8 @@ from fmri_saliency.pipeline.demo import coarse_atlas
 from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.methods import REFERENCES, MethodsText, describe_methods
 from fmri_saliency.pipeline.scans_part import scans_part
+from fmri_saliency.pipeline.workspace import Workspace
+from fmri_saliency.series import Windows, read_samples
 
 
 class Outline(HTMLParser):
@@ -60,7 +65,7 @@ def test_headings_pictures_and_links_are_sound(pages: Any) -> None:
     assert page.headings[0] == 1
     assert page.headings.count(1) == 1
     assert all(later - former <= 1 for former, later in zip(page.headings, page.headings[1:], strict=False))
-    assert len(page.alternatives) == 2 * 7 + 5  # of each class; confusion, learning, time shares, vanishing, checks
+    assert len(page.alternatives) == 2 * 8 + 8  # of each class; of all, with three panels
     assert all(len(words) > 20 for words in page.alternatives)
     assert len(set(page.anchors)) == len(page.anchors)
     inside = {link[1:] for link in page.links if link.startswith("#")}
@@ -80,6 +85,36 @@ def test_the_answer_comes_first(pages: Any) -> None:
     assert "This report is partial" not in page
     assert pages.codes["judge"] == 0
     assert len(page) < 15e6
+
+
+def test_the_panels_show_what_was_saved(pages: Any) -> None:
+    """Evidence of the page is that of the file, and each panel stands for a check that was made."""
+    page = pages.pages["judge"]
+    panels = json.loads((pages.whole.parent / "evidence" / "evidence.json").read_text())["panels"]
+    assert list(panels["checks"]) == ["recover", "null", "faithful"]
+    assert panels["n_samples"] == 4  # one person's runs
+    for question, name in (("Is what was planted found in single samples?", "recovery"),
+                           ("Is the map what training made it?", "null"),
+                           ("Does the answer hang on what the map calls important?", "faithfulness")):  # fmt: skip
+        assert page.count(question) == 2  # below the picture, and in its place
+        assert (pages.whole.parent / "figures" / f"{name}.png").is_file()
+    assert "mean over 4 held-out samples" in page
+    assert "beyond that of random order" in page
+
+
+def test_the_animation_ends_and_can_be_kept_still(pages: Any) -> None:
+    page, root = pages.pages["judge"], pages.whole.parent
+    moving = re.findall(r'<picture><source media="\(prefers-reduced-motion: reduce\)" srcset="data:image/webp;[^"]+">'
+                        r'<img src="data:image/gif;base64,([^"]+)"', page)  # fmt: skip
+    assert len(moving) == 2
+    for label, content in zip(("emotion", "motor"), moving, strict=True):
+        file = root / "figures" / f"class-{label}_motion.gif"
+        assert f'href="figures/{file.name}"' in page
+        assert base64.b64decode(content) == file.read_bytes()
+        with Image.open(file) as read:
+            assert read.info["loop"] == 1  # once more, not for ever
+            assert 10 < read.n_frames <= 24
+    assert page.count('<details class="moving">') == 2  # closed until it is asked for
 
 
 def test_after_each_step_the_page_says_what_is_missing(pages: Any) -> None:
@@ -169,7 +204,7 @@ def test_the_methods_follow_the_configuration(pages: Any) -> None:
     config, atlas = load_config(pages.config), coarse_atlas()
     runs = find(config).runs
     text = describe_methods(config, runs, atlas, "A note.")
-    assert "12 runs of 3 people and 2 tasks were simulated" in text.paragraphs[0]
+    assert "12 runs of 3 people and 2 tasks (emotion and motor) were simulated" in text.paragraphs[0]
     assert "atlas Compact" in text.paragraphs[1]
     assert any("doi:10.1016/j.neuroimage.2010.07.033" in one for one in text.references)  # from the atlas's card
     real = replace(config, scans=replace(config.scans, truth=None))
@@ -182,6 +217,23 @@ def test_the_methods_follow_the_configuration(pages: Any) -> None:
     assert "detrending: no, no high-pass filter" in found
     assert "images smoothed by 4 mm FWHM" in found
     assert len(set(words.references)) == len(words.references)
+
+
+def test_classes_and_their_trial_types_are_named(pages: Any) -> None:
+    page = pages.pages["judge"].replace("&#39;", "'")
+    assert "12 samples of 2 classes, which are tasks, with the trial types of their events: " in page
+    assert "'emotion' (6 samples: fear and neut); 'motor' (6 samples: lh and rf)" in page
+    config = load_config(pages.config)
+    samples = read_samples(Workspace(config.output.path).samples)
+    card = {"folds": 1, "split": "held-out runs"}
+    windows = Windows("event", 5.0, classes={"face": ("fear", "neut")}, rest=True)
+    table = samples.table.assign(label=["face"] * 5 + ["rest"] * 7)
+    given = replace(config, samples=windows), find(config).runs[:1], coarse_atlas(), "", replace(samples, table=table)
+    words = describe_methods(*given, card).paragraphs
+    assert words[0].startswith("1 run of 1 person and 1 task (emotion) was simulated")
+    assert "trial types: 'face' (5 samples: fear and neut); 'rest' (7 samples: the time between all events)" in words[2]
+    assert "in 1 fold by held-out runs" in words[2]
+    assert not re.search(r"\b1 \w+s\b", " ".join(words).replace("1 s ", ""))
 
 
 def test_references_are_cited_by_their_authors() -> None:

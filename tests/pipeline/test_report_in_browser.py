@@ -169,6 +169,20 @@ def test_on_a_phone(browser: Any, pages: Any, scheme: str) -> None:
     small.context.close()
 
 
+@pytest.mark.parametrize(("wish", "kind"), [("no-preference", "image/gif"), ("reduce", "image/webp")])
+def test_nothing_moves_for_readers_who_want_that(browser: Any, pages: Any, wish: str, kind: str) -> None:
+    one = Visit(browser, pages.whole.as_uri(), reduced_motion=wish)
+    picture = one.page.locator("details.moving").first
+    assert not picture.locator("img").is_visible()
+    picture.locator("summary").click()
+    assert picture.locator("img").is_visible()
+    assert picture.locator("img").evaluate("one => one.currentSrc").startswith(f"data:{kind};")
+    assert one.said == []
+    one.page.emulate_media(media="print")
+    assert not picture.is_visible()
+    one.context.close()
+
+
 def test_without_scripts_there_is_the_strip(browser: Any, pages: Any) -> None:
     plain = Visit(browser, pages.whole.as_uri(), java_script_enabled=False)
     assert not plain.page.locator(".film").first.is_visible()
@@ -183,7 +197,7 @@ def test_the_text_can_be_copied(browser: Any, pages: Any) -> None:
     one.page.locator("button[data-copies]").click()
     one.page.locator("#methods-said", has_text="Copied.").wait_for()
     text = one.page.evaluate("navigator.clipboard.readText()")
-    assert text.startswith("12 runs of 3 people and 2 tasks were simulated")
+    assert text.startswith("12 runs of 3 people and 2 tasks (emotion and motor) were simulated")
     assert "arXiv:1910.12370" in text
     one.context.close()
 

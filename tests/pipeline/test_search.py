@@ -86,3 +86,44 @@ def test_the_choice_never_saw_who_it_is_scored_on(cli: Callable, study: Path) ->
     before = page
     assert cli("search", study).code == 0
     assert (out / "search" / "search.md").read_text() == before
+
+
+def test_jobs_of_their_own_give_the_files_of_one_call(cli: Callable, study: Path) -> None:
+    out = study.parent.parent / "results"
+    text = study.read_text().replace("seeds = [0, 7]", "seeds = [7]")
+    study.write_text(text.replace('network = ["lstm", ', "network = ["))
+    assert cli("extract", study).code == 0
+    unlisted = cli("search", study, "--trial", "outer-1_inner-1_0")
+    assert (unlisted.code, "run `fmri-saliency index CONFIG.toml` first" in unlisted.err) == (1, True)
+    assert cli("index", study).code == 0
+    rows = [row.split("\t") for row in (out / ".workflow" / "trials.tsv").read_text().splitlines()]
+    assert [tuple(row[1:]) for row in rows] == [(outer, inner, setting, "7") for outer in "123" for inner in "12"
+                                                for setting in "12"]  # fmt: skip
+    wrong = cli("search", study, "--trial", rows[0][0] + "0")
+    assert (wrong.code, f"Did you mean '{rows[0][0]}'?" in wrong.err) == (2, True)
+    for number, row in enumerate(reversed(rows), 1):
+        assert cli("search", study, "--trial", row[0]).code == 0
+        assert len(list((out / "search" / "jobs").iterdir())) == number
+    lost = next((out / "search" / "jobs").glob("outer-2_inner-1_*"))
+    lost.unlink()
+    early = cli("search", study, "--fold", 2)
+    assert (early.code, "1 of 4 trials of fold 2 are not done (first: outer-2_inner-1_" in early.err) == (1, True)
+    for row in rows:
+        assert cli("search", study, "--trial", row[0]).code == 0
+    for fold in (3, 1, 2):
+        assert cli("search", study, "--fold", fold).code == 0
+    assert cli("search", study, "--fold", 4).code == 2
+    assert len(jobs(out)) == 12 + 3
+    assert not (out / "search" / "search.md").exists()
+    assert cli("search", study).code == 0
+    made = {path.name: path.read_bytes() for path in (out / "search").rglob("*.*")}
+    (out / "search").rename(out / "search-in-pieces")
+    assert cli("search", study).code == 0
+    assert {path.name: path.read_bytes() for path in (out / "search").rglob("*.*")} == made
+    assert len(made) == 12 + 3 + 4
+    study.write_text(study.read_text().replace("max_epochs = [1, 4]", "max_epochs = [2]"))
+    gone = cli("search", study, "--trial", rows[0][0])
+    assert (gone.code, "There is no trial" in gone.err) == (2, True)
+    study.write_text(study.read_text().split("[search]")[0])
+    assert cli("index", study).code == 0
+    assert not (out / ".workflow" / "trials.tsv").exists()

@@ -110,11 +110,22 @@ def test_negative_values_are_outlined_in_dashes() -> None:
     mark_negative(axes, pixels, (0, 8, 0, 4), 3.0)
     (lines,) = axes.collections
     (path,) = lines.get_paths()
-    np.testing.assert_allclose(path.vertices.mean(axis=0), (5.0, 1.5), atol=0.2)  # the middle of that pixel
+    box = path.get_extents()
+    np.testing.assert_allclose([box.x0, box.x1, box.y0, box.y1], (4, 6, 1, 2), atol=1e-6)  # the edges of that pixel
+    middle = np.abs(path.vertices - (5.0, 1.5)) / (1.0, 0.5)
+    assert middle.max(axis=1).min() > 0.95  # no corner is cut off
     assert lines.get_linestyles()[0][1] is not None  # dashes
     mark_negative(axes, -pixels, (0, 8, 0, 4), 3.0)
     mark_negative(axes, pixels / 4, (0, 8, 0, 4), 3.0)
     assert len(axes.collections) == 1
+
+
+def test_outlines_leave_the_axes_as_they_are() -> None:
+    axes = Figure().subplots()
+    axes.imshow(-np.ones((2, 3)), extent=(0, 6, 1.5, -0.5), aspect="auto")
+    mark_negative(axes, -np.ones((2, 3)), (0, 6, -0.5, 1.5), 1.0)
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0.0, 6.0), (1.5, -0.5))
+    assert axes.collections[0].get_paths()[0].get_extents().extents == pytest.approx((0, -0.5, 6, 1.5))
 
 
 def test_small_numbers_have_a_power_of_ten() -> None:

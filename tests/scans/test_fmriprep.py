@@ -333,6 +333,20 @@ def test_damaged_and_dangling_scans_are_rows(make: Make) -> None:
     assert "is not an image" in log["sub-02_task-look"][1]
 
 
+def test_events_that_end_after_the_scan_are_said(make: Make) -> None:
+    raw, out = make()  # 20 frames of 2 s
+    events = func(raw) / "sub-01_task-look_events.tsv"
+    events.write_text("onset\tduration\ttrial_type\n4\t8\tleft\n35\t8\tright\n")
+    found = find_runs(Scans("fmriprep", out))
+    words = "1 of 2 events end after the scan of 40.0 s and are clipped to it ('right' at 35 s by 3.0 s)."
+    assert rows(found.log.to_dict("records"))["sub-01_task-look"] == ("found", words)
+    assert found.runs[0].events[1] == Event(35.0, 5.0, "right")
+    assert f"1 of 4 runs: sub-01_task-look: {words}" in found.notes
+    for path in func(out).glob("*confounds*"):
+        path.unlink()
+    assert find_runs(Scans("fmriprep", out)).log["message"][0] == f"{words} no confounds"
+
+
 def test_onsets_are_counted_from_what_the_first_frame_stands_for(make: Make) -> None:
     _, out = make()
     plain = find_runs(Scans("fmriprep", out)).runs[0]
@@ -359,6 +373,8 @@ def test_onsets_are_counted_from_what_the_first_frame_stands_for(make: Make) -> 
     card.write_text(json.dumps(stated | {"StartTime": "soon"}))
     log = find_runs(Scans("fmriprep", out)).log
     assert 'StartTime in' in log["message"][0]
-    assert 'must be seconds; "soon" came' in log["message"][0]
+    assert 'must be seconds, at most 10 repetition times of 2 s; "soon" came' in log["message"][0]
+    card.write_text(json.dumps(stated | {"StartTime": 950}))  # milliseconds
+    assert "of 2 s; 950 came" in find_runs(Scans("fmriprep", out)).log["message"][0]
     with pytest.raises(ConfigError, match="slice_timing in"):
         BidsChoice(slice_timing="middle")

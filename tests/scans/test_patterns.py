@@ -9,7 +9,7 @@ import pytest
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Event
-from fmri_saliency.scans import BidsSimulation, find_fmriprep, find_table, simulate_bids
+from fmri_saliency.scans import BidsSimulation, Scans, find_fmriprep, find_runs, find_table, simulate_bids
 
 EVENTS = "onset\tduration\ttrial_type\n2\t1\tgo\n20\t4\tstop\n"
 
@@ -154,3 +154,12 @@ def test_a_pattern_finds_what_the_layout_finds(tmp_path: Path, read: Callable) -
     wanted, _ = find_fmriprep(out)
     found = [(run.key, run.bold, run.mask, run.confounds, run.events) for run in runs]
     assert found == [(run.key, run.bold, run.mask, run.confounds, run.events) for run in wanted]
+
+
+def test_a_pattern_without_a_file_is_told_whoever_is_chosen(scans: Callable, read: Callable, tmp_path: Path) -> None:
+    scans("sub-01_task-go_bold.nii.gz", "sub-02_task-go_bold.nii.gz")
+    read({"bold": "sub-*_task-go_bold.nii.gz"}, {"bold": "sub-*_task-stop_bold.nii.gz"})
+    found = find_runs(Scans("table", tmp_path / "runs.tsv", subjects=("01",)))
+    assert [run.key for run in found.runs] == ["sub-01_task-go"]
+    assert found.log["status"].tolist() == ["found", "missing"]
+    assert "sub-*_task-stop_bold.nii.gz matches no file" in found.log["message"][1]

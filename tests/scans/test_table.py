@@ -96,6 +96,9 @@ def test_a_missing_run_is_a_row_not_a_crash(table: Callable[..., Path]) -> None:
         ({"bold": "short.nii.gz"}, "at least 2 frames"),
         ({"bold": "still.nii.gz"}, "The repetition time of"),
         ({"bold": "still.nii.gz"}, "is 0 s; a positive number is needed. Set t_r in [scans]"),
+        ({"bold": "slow.nii.gz"}, "slow.nii.gz is 720 s; no scan is so slow: are these milliseconds? Set t_r in"),
+        ({"t_r": "2400"}, "is 2400 s; no scan is so slow"),
+        ({"t_r": "nan"}, "is nan s; a positive"),
         ({"t_r": "0"}, "is 0 s; a positive number is needed"),
         ({"t_r": "two"}, "The column t_r must hold seconds; 'two' came"),
         ({"events": "none.tsv"}, "The column events names"),
@@ -113,6 +116,7 @@ def test_one_message_for_each_wrong_row(
     write_bold(np.zeros((2, 2, 2), dtype=np.int16), np.eye(4), "flat.nii.gz")
     write_bold(np.zeros((2, 2, 2, 1), dtype=np.int16), np.eye(4), "short.nii.gz")
     write_bold(np.zeros((2, 2, 2, 9), dtype=np.int16), np.eye(4), "still.nii.gz", t_r=0.0)
+    write_bold(np.zeros((2, 2, 2, 9), dtype=np.int16), np.eye(4), "slow.nii.gz", t_r=720.0)
     header = "onset\tduration\ttrial_type\n"
     (tmp_path / "late.tsv").write_text(header + "29\t1\tgo\n")
     (tmp_path / "nameless.tsv").write_text("onset\tduration\n1\t1\n")
@@ -149,6 +153,15 @@ def test_events_outside_the_scan_are_warned_about_and_left_out(table: Callable[.
         finding = find_runs(Scans("table", table({"events": "events.tsv"})))
     assert finding.runs[0].events[-1] == Event(27.0, pytest.approx(1.8), "go")  # clipped at 28.8 s
     assert "the last ends at 41.0 s" in finding.notes[0]
+
+
+def test_events_that_end_after_the_scan_are_clipped_and_said(table: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "long.tsv").write_text("onset\tduration\ttrial_type\n2\t1\tgo\n20\t10\tstop\n")
+    runs, log = find_table(table({"events": "long.tsv"}))  # 28.8 s
+    assert runs[0].events[1].duration == pytest.approx(8.8)
+    assert log[0] == {"run": "sub-01_task-go", "status": "found",
+                      "message": "1 of 2 events end after the scan of 28.8 s and are clipped to it ('stop' at 20 s by "
+                      "1.2 s)."}  # fmt: skip
 
 
 def test_events_that_end_long_before_the_scan_are_warned_about(table: Callable[..., Path]) -> None:

@@ -164,6 +164,8 @@ MOVES = "\t".join(["1"] * 6)
 BESIDE: dict[str, tuple[str, str, Callable[[Path], None], str]] = {
     "mask of another shape": ("mask", "m.nii", beside("m.nii", ONES[:3]), "is on another grid"),
     "mask elsewhere": ("mask", "m.nii", beside("m.nii", ONES, np.diag([3.0, 3, 3, 1])), "is on another grid"),
+    "mask the other way round": ("mask", "m.nii", beside("m.nii", ONES, np.diag([-1.0, 1, 1, 1]) @ ATLAS.affine),
+                                 r"LAS, \(3, 3, 3\) mm from \(9, -8, -7\)\) than .* RAS, \(3, 3, 3\) mm from \(-9,"),
     "mask of text": ("mask", "m.nii", beside("m.nii", "x" * 600), "Expected a brain mask .* it is not an image"),
     "mask of two volumes": ("mask", "m.nii", beside("m.nii", np.stack([ONES, ONES], -1)), "Expected a 3D mask"),
     "mask that breaks off": ("mask", "m.nii", lambda f: (beside("m.nii", ONES)(f), os.truncate(f / "m.nii", 400)),
@@ -313,8 +315,8 @@ def test_no_right_to_read(cli: Callable, study: Callable, tmp_path: Path, monkey
             return real(path)
 
         monkeypatch.setattr(nib, "load", refuse)
-    words = "cannot be read: Permission denied. Ask for the right"
-    check(cli("extract", study()), tmp_path, words, "b.nii.gz", ("again",))
+    asked = "cannot be read: Permission denied. Ask for the right"
+    check(cli("extract", study()), tmp_path, asked, "b.nii.gz", ("again",))
 
 
 def test_no_right_to_write_one_run(cli: Callable, study: Callable, tmp_path: Path) -> None:

@@ -88,6 +88,20 @@ def test_a_run_without_time_for_rest_is_said() -> None:
     assert plan.left_out == ("sub-1_task-go: 'rest', nowhere is there a window's time between what happened",)
 
 
+def test_a_run_without_known_events_is_no_rest() -> None:
+    known, unknown = run(Event(10, 10, "x"), Event(60, 10, "y")), run(subject="2")
+    plan = plan_windows([known, unknown], Windows("block", length=8.0, rest=True))
+    assert set(plan.table["subject"]) == {"1"}
+    assert plan.left_out == (
+        "sub-2_task-go: 'rest', nothing is known of what happened in it and when: it has no events",
+    )
+    # a resting state has no events, and a run whose events are all no classes is known all the same
+    resting, others = replace(unknown, task="restEyesOpen"), replace(unknown, subject="3", busy=((0.0, 84.0),))
+    table = plan_windows([known, resting, others], Windows("block", length=8.0, rest=True)).table
+    assert table.loc[table["subject"] == "2", "label"].tolist() == ["rest"] * 12
+    assert table.loc[table["subject"] == "3", "start"].tolist() == [84, 92]
+
+
 EVENTS = st.lists(
     st.tuples(st.floats(0, 190), st.floats(0, 40), st.sampled_from("abc")), min_size=2, max_size=12
 ).map(lambda found: tuple(Event(o, d, k) for o, d, k in sorted(found)))

@@ -1,0 +1,62 @@
+from .confounds import Denoise, described_by
+from .design import expected_responses
+from .extract import Cleaning, extract_run, extract_with_quality
+from .planning import WindowPlan, class_balance, plan_windows
+from .quality import Motion, Quality, framewise_displacement
+from .resample import resample_series, resample_values
+from .samples import cut_samples, cut_to_disk, read_samples, write_samples
+from .store import (
+    card_path,
+    coverage_path,
+    forget_series,
+    quality_paths,
+    read_marked,
+    read_series,
+    series_name,
+    series_outputs,
+    write_series,
+)
+from .weights import RegionWeights, region_weights
+from .windows import REST, UNITS, Windows
+from .work import Extracted, SeriesJob, extract_to_files, failure_path, note_failure, series_state
+
+__all__ = [
+    "REST",
+    "UNITS",
+    "Cleaning",
+    "Denoise",
+    "Extracted",
+    "Motion",
+    "Quality",
+    "RegionWeights",
+    "SeriesJob",
+    "WindowPlan",
+    "Windows",
+    "card_path",
+    "class_balance",
+    "coverage_path",
+    "cut_samples",
+    "cut_to_disk",
+    "described_by",
+    "expected_responses",
+    "extract_run",
+    "extract_to_files",
+    "extract_with_quality",
+    "failure_path",
+    "forget_series",
+    "framewise_displacement",
+    "note_failure",
+    "plan_windows",
+    "quality_paths",
+    "read_marked",
+    "read_samples",
+    "read_series",
+    "region_weights",
+    "resample_series",
+    "resample_values",
+    "series_name",
+    "series_outputs",
+    "series_state",
+    "write_samples",
+    "write_series",
+]
