@@ -1,5 +1,6 @@
 """Where the work stands: what status, the page and `run` go by."""
 
+import importlib
 import json
 import os
 import shutil
@@ -73,7 +74,7 @@ def test_a_chunk_that_cannot_be_worked_on_says_why(cli: Callable, study: Path, m
         raise MemoryError
 
     assert cli("index", study, "--chunk-size", 6).code == 0
-    step = sys.modules["fmri_saliency.pipeline.chunks"]
+    step = importlib.import_module("fmri_saliency.pipeline.chunks")
     with monkeypatch.context() as patched:
         patched.setattr(step, "load_chosen_atlas", fail)
         assert cli("extract", study, "--chunk", 1).code == 1
@@ -102,7 +103,7 @@ def test_what_fails_says_why_until_it_succeeds(cli: Callable, study: Path, monke
     assert cli("extract", study).code == 0
     for step, (module, name, row) in STEPS.items():
         with monkeypatch.context() as patched:
-            patched.setattr(sys.modules[module], name, fail)
+            patched.setattr(importlib.import_module(module), name, fail)
             assert cli(step, study).code == 1
         rows, failures = look(cli, study)
         assert rows[row] == {"failed": 1}
@@ -114,7 +115,7 @@ def test_what_fails_says_why_until_it_succeeds(cli: Callable, study: Path, monke
         assert (rows[row], failures) == ({"done": 1}, [])
     text = study.read_text()
     with monkeypatch.context() as patched:
-        patched.setattr(sys.modules["fmri_saliency.pipeline.explain"], "explain_samples", fail)
+        patched.setattr(importlib.import_module("fmri_saliency.pipeline.explain"), "explain_samples", fail)
         study.write_text(text.replace('"input-x-gradient"', '"gradient"'))
         assert cli("explain", study, "--fold", 2).code == 1
     rows, failures = look(cli, study)
