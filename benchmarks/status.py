@@ -19,19 +19,19 @@ import time
 from pathlib import Path
 from statistics import median
 
-import pandas as pd
 from interruptions import make_study
 
 PER_PERSON = 14
 
 
 def multiply(out: Path, n_runs: int) -> None:
-    """Replace the series of a study by cards of `n_runs` runs, and list them in ``runs.tsv``."""
+    """Replace the series of a study by cards of `n_runs` runs, and list them in the index."""
     path = next(out.rglob("*_stat-mean_timeseries.json"))
     card = json.loads(path.read_text())
     for person in out.glob("sub-*"):
         shutil.rmtree(person)
-    rows = []
+    index = json.loads((out / ".workflow" / "runs.json").read_text())
+    rows, runs = [], []
     for number in range(n_runs):
         key = f"sub-{100000 + number // PER_PERSON}_task-{number % PER_PERSON:02d}"
         place = out / key.split("_")[0] / "func" / f"{key}_atlas-Custom_stat-mean_timeseries.json"
@@ -39,13 +39,15 @@ def multiply(out: Path, n_runs: int) -> None:
         if number % 10:  # every tenth is still to be done
             place.write_text(json.dumps({**card, "Run": key, "AbsentRegions": [f"region-{k}" for k in range(20)]}))
         rows.append({"run": key, "status": "found", "message": ""})
-    pd.DataFrame(rows).to_csv(out / "runs.tsv", sep="\t", index=False, na_rep="n/a")
+        subject, task = key.removeprefix("sub-").split("_task-")
+        runs.append({**index["runs"][0], "subject": subject, "task": task})
+    (out / ".workflow" / "runs.json").write_text(json.dumps({**index, "log": rows, "runs": runs}))
 
 
 def measure(config: Path, n_runs: int, repeats: int) -> float:
     """Return the median seconds of processor time of a survey of so many runs."""
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.status import survey
+    from fmri_saliency.pipeline.standing import survey
 
     settings = load_config(config)
     multiply(settings.output.path, n_runs)

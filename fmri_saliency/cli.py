@@ -110,7 +110,8 @@ def _runs(options: argparse.Namespace) -> None:
 
 def _status(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.status import status_as_dict, status_in_words, survey
+    from fmri_saliency.pipeline.standing import survey
+    from fmri_saliency.pipeline.status import status_as_dict, status_in_words
 
     found = survey(load_config(options.config))
     print(json.dumps(status_as_dict(found), indent=2) if options.json else status_in_words(found, options.config))

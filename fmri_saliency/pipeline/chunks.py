@@ -25,7 +25,15 @@ from fmri_saliency.files import digest, fingerprint, read_json, write_json, writ
 from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import load_samples, plan_folds, say_plan
-from fmri_saliency.pipeline.extract import choose_atlas, extract_chosen, known_failure, series_stems, write_log
+from fmri_saliency.pipeline.extract import (
+    choose_atlas,
+    extract_chosen,
+    known_failure,
+    note_atlas,
+    series_stems,
+    write_log,
+)
+from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.grid import write_trials
 from fmri_saliency.pipeline.index import find, known_runs, made_run, plain_run, write_index
 from fmri_saliency.pipeline.stages import renew_stages
@@ -103,6 +111,7 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
     else:
         space.begin(source_links(config))
     write_index(config, finding)
+    note_atlas(config, atlas)
     wanted = _deal(config, finding.runs, size, (atlas, note))
     _say_changes(config, space, wanted)
     for number, content in enumerate(wanted, 1):
@@ -171,26 +180,36 @@ def extract_chunk(config: Config, number: int) -> None:
     space = Workspace(config.output.path)
     chunk = require(_chunk_path(space, number), "index")
     content = read_json(chunk)
+    with noted(config, f"extract/chunk-{number:04d}"):
+        failures = _extract_listed(config, chunk, content)
+    again = {key: one for key, one in failures.items() if one.what == "again"}
+    count = f"of {len(content['runs'])} runs"
+    if again:
+        raise StepError(f"{len(again)} {count} failed for another reason than their files; the next call tries them "
+                        f"again:\n{_list(_messages(again))}")
+    if failures:
+        raise StepError(f"{len(failures)} {count} could not be used:\n{_list(_messages(failures))}")
+
+
+def _extract_listed(config: Config, chunk: Path, content: dict[str, Any]) -> dict[str, Extracted]:
+    """Extract the runs that a chunk lists, and mark it unless some are to be tried again; return what failed."""
     if content["scans"] != stamp(to_plain(config.scans)):
         raise StepError(f"{chunk} lists the runs of another [scans]: run `fmri-saliency index CONFIG.toml` again.")
     begin(config)
     _mark(chunk).unlink(missing_ok=True)
-    runs = [_read_run(values) for values in content["runs"]]
+    runs, space = [_read_run(values) for values in content["runs"]], Workspace(config.output.path)
     atlas = load_chosen_atlas(config.atlas)
     stems = series_stems(config, runs, atlas)
     failures, words = extract_chosen(config, runs, stems, (atlas, content["note"]))
     say(f"{words}.")
-    again = {key: one for key, one in failures.items() if one.what == "again"}
-    if again:
-        raise StepError(f"{len(again)} of {len(runs)} runs failed for another reason than their files; the next call "
-                        f"tries them again:\n{_list(_messages(again))}")
-    bad = _messages(failures)
+    if any(one.what == "again" for one in failures.values()):
+        return failures
     for run in runs:  # a chunk is not done where not even the reason could be kept, as on a full disk
         if not card_path(stems[run.key]).is_file() and not space.failure(run.key).is_file():
-            raise StepError(f"{run.key} has neither series nor a note of why not: {bad.get(run.key, 'unknown')}")
+            why = failures[run.key].failure if run.key in failures else "unknown"
+            raise StepError(f"{run.key} has neither series nor a note of why not: {why}")
     write_text(_mark(chunk), digest(content) + "\n")
-    if bad:
-        raise StepError(f"{len(bad)} of {len(runs)} runs could not be used:\n{_list(bad)}")
+    return failures
 
 
 def _messages(failures: dict[str, Extracted]) -> dict[str, str]:
@@ -212,6 +231,11 @@ def gather(config: Config) -> None:
     StepError
         If a chunk is not done, or a run has neither series nor a note of why not.
     """
+    with noted(config, "samples"):
+        _gather(config)
+
+
+def _gather(config: Config) -> None:
     space = Workspace(config.output.path)
     undone = [int(chunk.stem) for chunk in _chunks(space.desk) if not _is_done(chunk)]
     if undone:

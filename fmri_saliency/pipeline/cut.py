@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri
 from fmri_saliency.decoding import Fold, make_folds
 from fmri_saliency.errors import ConfigError, DecoderError, StepError
@@ -15,7 +14,9 @@ from fmri_saliency.files import digest, read_json
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, series_made_from, series_sources
+from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.index import known_runs
+from fmri_saliency.pipeline.samples_inputs import samples_files, samples_made_from, series_brief
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, say, say_why
 from fmri_saliency.records import Atlas, Run, Samples
 from fmri_saliency.series import (
@@ -103,8 +104,7 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, An
                             "`fmri-saliency extract CONFIG.toml` again.")
         runs.append(run)
         stems.append(stem)
-        marked = content["Cleaning"].get("marked_frames")
-        cards.append({"inputs": content["inputs"], "Cleaning": {"marked_frames": marked}})
+        cards.append(series_brief(content))
     if not runs:
         raise StepError(f"There are no series in {config.output.path}: run `fmri-saliency extract CONFIG.toml` first, "
                         "or `fmri-saliency run`.")
@@ -136,17 +136,12 @@ def load_samples(config: Config) -> tuple[Samples, str]:
     """
     space = Workspace(config.output.path)
     runs, stems, cards = _extracted(config)
-    events = [[(e.onset, e.duration, e.trial_type) for e in run.events] for run in runs]
-    people = [(stem.name, run.group) for stem, run in zip(stems, runs, strict=True)]
-    busy = [run.busy for run in runs] if config.samples.rest else []
-    made_from = {"version": __version__, "runs": len(runs), "series": digest([card["inputs"] for card in cards]),
-                 "marked frames": digest([card["Cleaning"] for card in cards]), "events": digest(events, busy),
-                 "people": digest(people), "samples": to_plain(config.samples)}  # fmt: skip
+    made_from = samples_made_from(config, runs, [stem.name for stem in stems], cards)
     inputs = digest(made_from)
     folder = space.samples
-    if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
-        with hold(space.desk, "train/samples"):
-            if not is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"]):
+    if not is_done(folder / "samples.json", inputs, samples_files(folder)):
+        with hold(space.desk, "train/samples"), noted(config, "samples"):
+            if not is_done(folder / "samples.json", inputs, samples_files(folder)):
                 _cut(config, runs, stems, cards, {"MadeFrom": made_from, "inputs": inputs})
     return read_samples(folder), inputs
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from fmri_saliency import __version__
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
 from fmri_saliency.errors import StepError
 from fmri_saliency.evidence import group_statistics
-from fmri_saliency.files import digest, read_json, write_rows
+from fmri_saliency.files import digest, read_json, write_json, write_rows
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
+from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import load_samples
+from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.maps import class_atlas, coverage, write_maps
 from fmri_saliency.pipeline.outputs import class_entities
 from fmri_saliency.pipeline.region_tables import network_table, region_table
@@ -69,7 +71,7 @@ def _explain_fold(
     """Explain the test samples of a fold, unless another process just did."""
     space, begin = Workspace(config.output.path), time.perf_counter()
     work = f"explain/{network}/fold-{number}"
-    with hold(space.desk, work):
+    with hold(space.desk, work), noted(config, work):
         if not is_explained(space.fold_saliency(network, number), digest(made_from)):
             _explain(config, network, number, fold, samples, made_from)
             note_time(space.desk, work, time.perf_counter() - begin)
@@ -125,7 +127,7 @@ def _join_folds(config: Config, network: str, folds: Sequence[Fold], samples: Sa
         seed=config.decoder.seed,
     )
     made_of = [f"bids::saliency/{network}/fold-{number}.npy" for number in range(1, len(folds) + 1)]
-    about = {"network": network, "inputs": inputs, "Sources": made_of}
+    about = {"network": network, "inputs": inputs, **origin(space.root, made_of, weighing=WEIGHING)}
     write_saliency_card(whole, stems["samples"], about)
     classes = _average_classes(_average_people(config, whole, samples, stems["people"], about))
     write_saliency(classes, stems["classes"], about)
@@ -172,7 +174,10 @@ class _Plan:
 
 
 def _plan(config: Config) -> _Plan:
-    samples, samples_inputs = load_samples(config)
+    return _plan_of(config, *load_samples(config))
+
+
+def _plan_of(config: Config, samples: Samples, samples_inputs: str) -> _Plan:
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
     trained = {
         network: [fold_inputs(config, network, number, fold, samples_inputs) for number, fold in enumerate(folds, 1)]
@@ -200,7 +205,7 @@ def check_explained(config: Config) -> str:
         if read_json(card)["inputs"] != class_inputs(plan.explained[network]):
             raise StepError(f"{card} was made with other settings or samples: run `fmri-saliency explain CONFIG.toml` "
                             "again.")
-    return stamp({network: class_inputs(every) for network, every in plan.explained.items()})
+    return whole_stamp(plan.explained)
 
 
 @dataclass(frozen=True)
@@ -228,8 +233,23 @@ def fold_stamps(config: Config) -> FoldStamps:
     StepError
         If there are no series, or they are out of date.
     """
-    plan = _plan(config)
+    return stamps_of(config, *load_samples(config))
+
+
+def stamps_of(config: Config, samples: Samples, inputs: str) -> FoldStamps:
+    """Return what :func:`fold_stamps` does, of samples that are there and what identifies them."""
+    plan = _plan_of(config, samples, inputs)
     return FoldStamps(plan.scores, plan.trained, plan.explained)
+
+
+def whole_stamp(explained: Mapping[str, Sequence[str]]) -> str:
+    """Return what identifies the maps of all networks, of what identifies the saliency of each of their folds."""
+    return stamp({network: class_inputs(every) for network, every in explained.items()})
+
+
+def whole_stems(config: Config, network: str) -> list[Path]:
+    """Return where the saliency of all samples, of people and of classes lies."""
+    return [Workspace(config.output.path).saliency(network, kind) for kind in ("samples", "people", "classes")]
 
 
 def _check_trained(config: Config, plan: _Plan) -> None:
@@ -279,6 +299,12 @@ def explain_fold(config: Config, number: int, network: str = "") -> None:
         If its decoder is missing or out of date.
     """
     chosen = choose_networks(config, network)
+    with noted(config, *(f"explain/{one}/fold-{number}" for one in chosen)):
+        _explain_one(config, number, chosen)
+
+
+def _explain_one(config: Config, number: int, chosen: Sequence[str]) -> None:
+    """Explain one fold of some networks."""
     plan = _plan(config)
     if not check_fold(config, number, plan.folds):
         return
@@ -304,11 +330,13 @@ def explain(config: Config) -> None:
         If the decoders are missing or out of date.
     """
     space = Workspace(config.output.path)
-    plan = _plan(config)
-    _check_trained(config, plan)
-    _explain_folds(_fold_jobs(config, plan), config)
-    with space.alone("explain/maps"):
-        _write_whole(config, plan)
+    with noted(config, "explain"):
+        plan = _plan(config)
+        _check_trained(config, plan)
+        _explain_folds(_fold_jobs(config, plan), config)
+        with space.alone("explain/maps"):
+            _write_whole(config, plan)
+            write_json(space.drawn, {"inputs": whole_stamp(plan.explained)})
     say_view(space.root)
 
 

@@ -18,12 +18,13 @@ from fmri_saliency.bids import bids_uri
 from fmri_saliency.brain import check_space, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
 from fmri_saliency.errors import ConfigError, InputError, SpaceMismatchWarning, StepError, UnreachableError, nearest
-from fmri_saliency.files import read_json, write_json, write_tsv
+from fmri_saliency.files import digest, read_json, write_json, write_tsv
 from fmri_saliency.grayordinates import grayordinates_of
 from fmri_saliency.images import is_placed, open_image
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.index import find, write_index
 from fmri_saliency.pipeline.workspace import Workspace, name_changes, say, say_why
 from fmri_saliency.records import Atlas, Run
@@ -50,6 +51,7 @@ __all__ = [
     "extract_chosen",
     "grid_atlas",
     "known_failure",
+    "note_atlas",
     "series_made_from",
     "series_sources",
     "series_stems",
@@ -268,6 +270,13 @@ def series_stems(config: Config, runs: Sequence[Run], atlas: Atlas) -> dict[str,
     return stems
 
 
+def note_atlas(config: Config, atlas: Atlas) -> None:
+    """Write down which atlas the series are to be of, for those who ask how far this is."""
+    card = {"fingerprint": atlas.fingerprint, "settings": digest(to_plain(config.atlas))}
+    with suppress(OSError):
+        write_json(Workspace(config.output.path).atlas, card)
+
+
 def extract_chosen(
     config: Config, runs: Sequence[Run], stems: dict[str, Path], atlas: tuple[Atlas, str]
 ) -> tuple[dict[str, Extracted], str]:
@@ -289,8 +298,7 @@ def extract_chosen(
     words : str
         How many were extracted.
     """
-    with suppress(OSError):  # for those who ask how far this is
-        write_json(Workspace(config.output.path).desk / "atlas.json", atlas[0].fingerprint)
+    note_atlas(config, atlas[0])
     plan = _plan(runs, stems, *atlas, config)
     say_why(plan.reasons, "series")
     done = _extract_all(plan, config)
@@ -332,8 +340,12 @@ def extract(config: Config, keys: Sequence[str] = (), finding: Finding | None = 
     StepError
         If no run can be used at all, or the tables cannot be written.
     """
+    with noted(config, "extract"):
+        return _extract(config, keys, finding or find(config))
+
+
+def _extract(config: Config, keys: Sequence[str], finding: Finding) -> pd.DataFrame:
     space = Workspace(config.output.path)
-    finding = finding or find(config)
     atlas, note = choose_atlas(config, finding.runs)
     begin(config)
     write_index(config, finding)

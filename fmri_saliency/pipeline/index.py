@@ -19,7 +19,7 @@ from fmri_saliency.pipeline.workspace import Workspace, stamp
 from fmri_saliency.records import Event, Run
 from fmri_saliency.scans import Finding, find_runs
 
-__all__ = ["find", "known_runs", "made_run", "plain_run", "read_index", "write_index"]
+__all__ = ["find", "known_runs", "made_run", "plain_run", "read_index", "recorded_runs", "write_index"]
 
 PATHS = ("bold", "mask", "confounds")
 
@@ -128,14 +128,21 @@ def read_index(config: Config) -> Finding | None:
     each time, and only those that work on what has been extracted (``train``, ``explain``, ``judge``, ``report``) ask
     here; they compare the scans with what their series were made from besides.
     """
-    path = Workspace(config.output.path).index
-    if not path.is_file():
-        return None
+    finding, state = _recorded(config)
+    return finding if finding is not None and state == _state(config.scans, finding.runs) else None
+
+
+def recorded_runs(config: Config) -> Finding | None:
+    """Return the runs that a step found last, whether or not they are there still; None where none has looked."""
+    return _recorded(config)[0]
+
+
+def _recorded(config: Config) -> tuple[Finding | None, str]:
+    """Return what the index lists, and the state that it was written in."""
     try:
-        content = read_json(path)
+        content = read_json(Workspace(config.output.path).index)
         runs = tuple(made_run(values) for values in content["runs"])
-        finding = Finding(runs, pd.DataFrame(content["log"]), tuple(content["notes"]))
-        holds = content["state"] == _state(config.scans, runs)
+        log = pd.DataFrame(content["log"], columns=["run", "status", "message"])
+        return Finding(runs, log, tuple(content["notes"])), str(content["state"])
     except (InputError, OSError, KeyError, TypeError, ValueError, AttributeError):
-        return None
-    return finding if holds else None
+        return None, ""

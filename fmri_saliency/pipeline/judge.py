@@ -15,9 +15,11 @@ from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import compare_untrained, edge_shares, recover
 from fmri_saliency.files import read_json, read_tsv, scratch_folder, write_json
 from fmri_saliency.models import vanishing_profile
-from fmri_saliency.pipeline.config import Config
+from fmri_saliency.pipeline.cards import origin
+from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.explain import check_explained
+from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.panels import check_held_out, hangs_on_the_map
 from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Evidence, Samples
@@ -116,7 +118,7 @@ def judge(config: Config) -> list[Evidence]:
     maps of networks that know nothing they are (``panels``, see :mod:`fmri_saliency.pipeline.panels`). For
     simulated scans also: how well the class maps recover what was planted.
     """
-    with Workspace(config.output.path).alone("judge"):
+    with noted(config, "judge"), Workspace(config.output.path).alone("judge"):
         return _judge(config)
 
 
@@ -145,7 +147,8 @@ def _judge(config: Config) -> list[Evidence]:
             say(f"{check}: AUROC {np.mean(values):.3f} on average over classes, lowest {min(values):.3f} (random maps "
                 f"{np.mean(nulls):.3f}).")
     sources = [f"bids::saliency/{network}/samples.npy" for network in config.decoder.networks]
-    card = {"inputs": inputs, "Sources": sources, "evidence": [asdict(item) for item in found], "vanishing": vanishing,
-            "panels": panels}
+    came = origin(space.root, sources, saliency=to_plain(config.saliency))
+    card = {"inputs": inputs, "seed": config.decoder.seed, **came, "evidence": [asdict(item) for item in found],
+            "vanishing": vanishing, "panels": panels}  # fmt: skip
     write_json(space.root / "evidence" / "evidence.json", card)
     return found

@@ -13,6 +13,7 @@ from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import ConfigError, nearest
 from fmri_saliency.files import read_json, write_json, write_rows, write_tsv
 from fmri_saliency.jobs import run_jobs
+from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.extract import choose_atlas, grid_atlas
 from fmri_saliency.pipeline.index import known_runs
@@ -121,7 +122,8 @@ def _average_blocks(config: Config, samples: Samples, blocks: dict[str, Blocks],
     write_rows(array, (len(everybody), length, len(samples.names)), (average(*one[1:]) for one in everybody))
     found = replace(people, values=np.load(array, mmap_mode="r"), start=0.0)
     lengths = {label: one.n_times for label, one in blocks.items()}
-    write_saliency_card(found, stem, {"network": network, "inputs": inputs, "n_times": lengths})
+    came = origin(space.root, [f"bids::saliency/{network}/samples.npy"], blocks=list(config.output.blocks))
+    write_saliency_card(found, stem, {"network": network, "inputs": inputs, "n_times": lengths, **came})
     return found
 
 
@@ -195,8 +197,8 @@ def _write_tables(setting: MapSetting) -> list[Path]:
     for kind, table in tables.items():
         path = config.output.path / "group" / f"desc-{clean_label(classes.method)}_{kind}.tsv"
         write_tsv(path, table)
-        origin = say_origin(config.decoder.network, "people")
-        write_json(path.with_suffix(".json"), {**{key: columns[key] for key in table}, **origin})
+        about = {**say_origin(config, "people"), "Seed": classes.seed, "inputs": setting.inputs}
+        write_json(path.with_suffix(".json"), {**{key: columns[key] for key in table}, **about})
         written += [path, path.with_suffix(".json")]
     return written
 

@@ -16,6 +16,7 @@ from fmri_saliency.bids import build_name, clean_label, parse_name
 from fmri_saliency.brain import save_grayordinates, stream_map
 from fmri_saliency.evidence import GroupStatistics, group_statistics
 from fmri_saliency.files import write_json, write_tsv
+from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import SPLIT_WORDS
 from fmri_saliency.pipeline.region_tables import describe_columns, region_time_table
@@ -199,14 +200,14 @@ def _sidecar(
         "OutsideRegionsValue": 0,
         **({"Resolution": resolution} if "res" in entities else {}),
         "SpaceNote": setting.note,
-        **say_origin(network, *_sources(stat)),
+        **say_origin(setting.config, *_sources(stat)),
     }
 
 
-def say_origin(network: str, *names: str) -> dict[str, Any]:
+def say_origin(config: Config, *names: str) -> dict[str, Any]:
     """Return what a sidecar says of the saliency that its file was made from, and of who made it."""
     return {
-        "Sources": [f"bids::saliency/{network}/{name}.npy" for name in names],
+        **origin(config.output.path, [f"bids::saliency/{config.decoder.network}/{name}.npy" for name in names]),
         "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__},
     }
 
@@ -271,8 +272,9 @@ def _write_table(setting: MapSetting, label: str, values: np.ndarray, subject: s
     table = region_time_table(one, setting.atlas)
     write_tsv(path, table)
     columns = describe_columns(setting.config, one)
-    origin = say_origin(setting.config.decoder.network, "people")
-    write_json(card, {**{key: columns[key] for key in table}, **origin, "inputs": setting.inputs})
+    came = say_origin(setting.config, "people")
+    about = {"Seed": setting.classes.seed, "inputs": setting.inputs}
+    write_json(card, {**{key: columns[key] for key in table}, **came, **about})
 
 
 def _outputs(setting: MapSetting, label: str, stats: Iterable[str], subject: str = "") -> list[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fmri_saliency.pipeline.progress import Progress
+from fmri_saliency.pipeline.standing import Standing
 
 __all__ = ["list_files"]
 
@@ -36,7 +36,7 @@ KINDS = (
 """Pattern, what it holds, and the step that must be done for it to be up to date."""
 
 
-def list_files(root: Path, progress: Progress) -> list[dict[str, Any]]:
+def list_files(root: Path, standing: Standing) -> list[dict[str, Any]]:
     """List the kinds of files that are there and belong to these results.
 
     Returns
@@ -46,7 +46,7 @@ def list_files(root: Path, progress: Progress) -> list[dict[str, Any]]:
     """
     rows = []
     for pattern, what, step in KINDS:
-        found = sorted(path for path in root.glob(pattern) if not path.name.startswith(".")) if progress.done(step) \
+        found = sorted(path for path in root.glob(pattern) if not path.name.startswith(".")) if standing.done(step) \
             else []  # fmt: skip
         if found:
             links = [quote(path.relative_to(root).as_posix()) for path in found[:N_LINKS]]

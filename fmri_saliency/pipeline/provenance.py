@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fmri_saliency.bids import bids_uri
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json
+from fmri_saliency.files import digest, read_json
+from fmri_saliency.pipeline.cards import card_of, identity_of, is_of_series
 from fmri_saliency.sources import find_source, hash_file
 
 __all__ = ["trace", "trace_in_words"]
@@ -16,8 +18,13 @@ __all__ = ["trace", "trace_in_words"]
 COMMANDS = {
     "samples": "train", "decoder": "train", "saliency": "explain", "group": "explain", "evidence": "judge",
     "figures": "report", "report.html": "report", "report.json": "report", "quality.html": "report",
+    "runs.tsv": "extract", "quality.tsv": "extract", "search": "search", "fsleyes": "explain", "view.sh": "explain",
 }  # fmt: skip
-OF_SERIES = ("_stat-mean_timeseries", "_stat-coverage_", "_desc-quality_")  # in names of what is made of one scan
+"""What makes a file, by how its path below the output folder begins."""
+BEGUN = ("config.toml", "README.md", ".bidsignore", "dataset_description.json")
+"""What every step writes when it begins."""
+OF_ALL_SERIES = ("runs.tsv", "quality.tsv")
+NO_SCAN = "made from no scan: from the package, the configuration or the atlas"
 SHOWN = 8  # sources of one step that are listed in words; the others are counted
 
 
@@ -38,31 +45,6 @@ def _links(root: Path, given: Mapping[str, str]) -> dict[str, Path]:
     said = read_json(root / "dataset_description.json").get("DatasetLinks", {})
     places = {name: find_source(uri, {}) or (root / uri).resolve() for name, uri in said.items()}
     return {**places, **{name: Path(folder).expanduser().resolve() for name, folder in given.items()}, "": root}
-
-
-def _is_of_series(place: Path) -> bool:
-    return place.parts[0].startswith("sub-") and any(part in place.name for part in OF_SERIES)
-
-
-def card_of(path: Path, root: Path) -> Path | None:
-    """Return the JSON that says what a file was made from; None where there is none."""
-    place = path.relative_to(root)
-    kind = place.parts[0]
-    if kind == "samples":
-        found = root / "samples" / "samples.json"
-    elif kind == "decoder" and len(place.parts) == 4:  # a fold
-        found = path.parent / "model.json"
-    elif kind in ("figures", "report.html", "quality.html"):
-        found = root / "report.json"
-    elif _is_of_series(place):
-        stem = path.name.split("_stat-coverage_")[0].split("_desc-quality_")[0].split("_stat-mean_")[0]
-        found = path.with_name(f"{stem}_stat-mean_timeseries.json")
-    else:
-        name = path.name
-        for ending in (".nii.gz", ".ptseries.nii", ".dtseries.nii", ".pscalar.nii", ".dscalar.nii"):
-            name = name.removesuffix(ending)
-        found = path.with_name(name).with_suffix(".json") if name == path.name else path.with_name(name + ".json")
-    return found if found.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -88,41 +70,83 @@ def _scan(entry: Mapping[str, Any], walk: _Walk) -> dict[str, Any]:
     return {**about, "state": "same (size and time)"}
 
 
-def _inputs(path: Path | None) -> str | None:
-    return None if path is None else read_json(path).get("inputs")
+def _state(made_from: Mapping[str, Any], uris: Sequence[str], now: Sequence[str | None]) -> str:
+    """Say whether what a step was made from is what lies there now, by what identifies each source.
+
+    Parameters
+    ----------
+    made_from : mapping
+        What the JSON of the result recorded: the identity of each source, or of all series together.
+    uris, now : sequence
+        The sources, and what identifies each now.
+    """
+    if "sources" in made_from:
+        recorded = made_from["sources"]
+        if len(recorded) != len(uris):
+            return "changed since"
+        others = [uri for uri, was, one in zip(uris, recorded, now, strict=True) if was != one]
+        return f"changed since: {', '.join(others[:3])}" if others else "same"
+    if "series" in made_from:
+        return "same" if made_from["series"] == digest(list(now)) else "changed since"
+    known = [made_from[key] for key in ("samples", "decoder") if isinstance(made_from.get(key), str)]
+    if known:
+        return "changed since" if [one for one in known if one not in now] else "same"
+    return "not recorded" if uris else NO_SCAN
 
 
-def _state(made_from: Mapping[str, Any], sources: list[tuple[str, Path | None]], walk: _Walk) -> str:
-    """Say whether what a step was made from is what lies there now, by what identifies each."""
-    gone = [uri for uri, path in sources if path is None or not path.is_file()]
-    if gone:
-        return f"absent: {', '.join(gone[:3])}"
-    now = {_inputs(card_of(path, walk.root)) for _, path in sources if path is not None}
-    recorded = [made_from[key] for key in ("samples", "decoder") if isinstance(made_from.get(key), str)]
-    return "changed since" if [one for one in recorded if one not in now] else "same"
+def _command(place: Path) -> str | None:
+    first = place.parts[0]
+    if first in BEGUN:
+        return "fmri-saliency: every step, when it begins"
+    step = "extract" if is_of_series(place) else COMMANDS.get(first, "")
+    if not step and first.startswith(("sub-", "tpl-", "atlas-")):
+        step = "explain"
+    return f"fmri-saliency {step} config.toml" if step else None
+
+
+def _version(card: Mapping[str, Any]) -> str | None:
+    """Return the version that a JSON names; in those of a whole data set there is a list of makers."""
+    version = (card.get("MadeFrom") or {}).get("version")
+    makers = card.get("GeneratedBy") or {}
+    maker = makers[0] if isinstance(makers, list) else makers
+    return version or (maker.get("Version") if isinstance(maker, Mapping) else None)
+
+
+def _without_card(path: Path, about: dict[str, Any], walk: _Walk) -> tuple[dict[str, Any], list[Path]]:
+    """Return the step of a file that no JSON describes: one of the folder as a whole."""
+    place = path.relative_to(walk.root)
+    about |= {"version": _version(read_json(walk.root / "dataset_description.json")), "sources": [], "made_from": {}}
+    if place.name in OF_ALL_SERIES:
+        series = sorted(walk.root.glob("sub-*/**/*_stat-mean_timeseries.tsv"))
+        sources = [{"source": bids_uri(one, {"": walk.root}), "inputs": identity_of(one, walk.root)} for one in series]
+        return {**about, "sources": sources, "state": "not recorded: a row for each series of then"}, series
+    if place.parts[0] in BEGUN or place.parts[0] == "fsleyes":
+        return {**about, "state": NO_SCAN}, []
+    return {**about, "state": "no JSON beside it says what it was made from"}, []
 
 
 def _step(path: Path, walk: _Walk) -> tuple[dict[str, Any], list[Path]]:
     """Return a step of the chain, and the files of the folder that it was made from."""
-    place, card_path = path.relative_to(walk.root), card_of(path, walk.root)
-    of_person = "extract" if _is_of_series(place) else "explain"
-    step = of_person if place.parts[0].startswith("sub-") else COMMANDS.get(place.parts[0], "")
-    about: dict[str, Any] = {"file": place.as_posix(), "command": f"fmri-saliency {step} config.toml" if step else None}
+    place = path.relative_to(walk.root)
+    card_path = None if place.parts[0] in BEGUN else card_of(path, walk.root)
+    about: dict[str, Any] = {"file": place.as_posix(), "command": _command(place)}
     if card_path is None:
-        return {**about, "sources": [], "state": "no JSON beside it says what it was made from"}, []
+        return _without_card(path, about, walk)
     card = read_json(card_path)
     made_from = card.get("MadeFrom", {})
-    version = made_from.get("version") or card.get("GeneratedBy", {}).get("Version")
-    about |= {"card": card_path.relative_to(walk.root).as_posix(), "version": version, "inputs": card.get("inputs"),
-              "seed": card.get("seed", card.get("Seed")), "made_from": made_from}  # fmt: skip
+    about |= {"card": card_path.relative_to(walk.root).as_posix(), "version": _version(card),
+              "inputs": card.get("inputs"), "seed": card.get("seed", card.get("Seed")),
+              "made_from": made_from}  # fmt: skip
     if "SourceFiles" in card:
         scans = [_scan(entry, walk) for entry in card["SourceFiles"]]
         return {**about, "sources": scans, "state": "same" if all("same" in one["state"] for one in scans) else
                 "changed or absent"}, []  # fmt: skip
     found = [(str(uri), find_source(str(uri), walk.links)) for uri in card.get("Sources", [])]
-    sources = [{"source": uri, "inputs": None if source is None or not source.is_file() else
-                _inputs(card_of(source, walk.root))} for uri, source in found]  # fmt: skip
-    return {**about, "sources": sources, "state": _state(made_from, found, walk)}, [one for _, one in found if one]
+    gone = [uri for uri, source in found if source is None or not source.exists()]
+    now = [None if uri in gone else identity_of(source, walk.root) for uri, source in found]
+    sources = [{"source": uri, "inputs": one} for (uri, _), one in zip(found, now, strict=True)]
+    state = f"absent: {', '.join(gone[:3])}" if gone else _state(made_from, [uri for uri, _ in found], now)
+    return {**about, "sources": sources, "state": state}, [one for _, one in found if one]
 
 
 def _walk(path: Path, walk: _Walk) -> Iterator[dict[str, Any]]:
@@ -137,6 +161,11 @@ def _walk(path: Path, walk: _Walk) -> Iterator[dict[str, Any]]:
         step, before = _step(one, walk)
         yield step
         waiting += before
+
+
+def _whole_state(steps: Sequence[Mapping[str, Any]]) -> str:
+    stale = [step["file"] for step in steps if step["state"].startswith(("changed", "absent"))]
+    return f"out of date: {', '.join(stale[:3])}{' ...' if len(stale) > 3 else ''}" if stale else "same"
 
 
 def trace(file: Path, reading: bool = False, places: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -156,7 +185,8 @@ def trace(file: Path, reading: bool = False, places: Mapping[str, str] | None = 
     -------
     dict
         `file`, `config` (the configuration beside it), and `steps`: what each step made, with which command, version,
-        settings and seed, from which sources, and whether those are still the same.
+        settings and seed, from which sources, and whether those are still the same; and `state`, which says this of
+        all of them together: ``same``, or which files are not up to date.
 
     Raises
     ------
@@ -168,12 +198,13 @@ def trace(file: Path, reading: bool = False, places: Mapping[str, str] | None = 
         raise InputError(f"Expected a file of an output folder at {file}; there is none.")
     root = _root(path)
     steps = list(_walk(path, _Walk(root, _links(root, places or {}), reading)))
-    return {"file": path.as_posix(), "config": (root / "config.toml").as_posix(), "steps": steps}
+    return {"file": path.as_posix(), "config": (root / "config.toml").as_posix(), "state": _whole_state(steps),
+            "steps": steps}  # fmt: skip
 
 
 def trace_in_words(found: Mapping[str, Any]) -> str:
     """Return a trace as lines of text."""
-    lines = [found["file"], f"configuration: {found['config']}"]
+    lines = [found["file"], f"configuration: {found['config']}", f"all that it was made from: {found['state']}"]
     for step in found["steps"]:
         lines.append(f"- {step['file']}")
         about = {"made by": step["command"], "version": step.get("version"), "seed": step.get("seed"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,19 @@ from fmri_saliency.evidence import say_whether_it_holds, summarise
 from fmri_saliency.files import read_json, read_tsv, write_json, write_text
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.begin import begin
+from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.class_part import ClassSetting, class_part, clock_of
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.explain import check_explained, class_atlas
+from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.methods import describe_methods
 from fmri_saliency.pipeline.page_files import list_files
 from fmri_saliency.pipeline.pictures import draw_picture
-from fmri_saliency.pipeline.progress import Progress, look
 from fmri_saliency.pipeline.quality_page import write_quality_page
 from fmri_saliency.pipeline.scans_part import quality_part, scans_part
+from fmri_saliency.pipeline.standing import Standing, survey
+from fmri_saliency.pipeline.status import stages
 from fmri_saliency.pipeline.train import LINEAR
 from fmri_saliency.pipeline.whole import describe_whole
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say
@@ -148,13 +152,13 @@ def versions_in_words() -> str:
     return f"fmri_saliency {__version__}, Python {platform.python_version()}, {named}."
 
 
-def _scores_part(config: Config, progress: Progress) -> dict[str, Any]:
+def _scores_part(config: Config, standing: Standing) -> dict[str, Any]:
     """Return what the page shows of the scores that are there and up to date, the main network's first."""
     space, network = Workspace(config.output.path), config.decoder.network
-    if progress.stamps is None or not is_done(space.scores(network), progress.stamps.scores[network]):
+    if standing.stamps is None or not is_done(space.scores(network), standing.stamps.scores[network]):
         return {}
     names = dict.fromkeys((*config.decoder.networks, LINEAR))
-    current = [name for name in names if is_done(space.scores(name), progress.stamps.scores[name])]
+    current = [name for name in names if is_done(space.scores(name), standing.stamps.scores[name])]
     scores = [{"name": name, **read_json(space.scores(name))} for name in current]
     figure = plot_confusion(scores[0]["confusion"], scores[0]["classes"], network)
     learning = plot_learning(
@@ -234,16 +238,17 @@ def _evidence_part(config: Config, scores: Sequence[dict[str, Any]]) -> dict[str
     }
 
 
-def _partial(config: Config, progress: Progress, stopped: Exception | None) -> dict[str, Any] | None:
+def _partial(config: Config, standing: Standing, stopped: Exception | None) -> dict[str, Any] | None:
     """Return what is said on top of a report that is not whole."""
-    missing = progress.first_missing
+    told = stages(standing)
+    missing = next((one for one in told if one.state != "done"), None)
     if missing is None and stopped is None:
         return None
     where = f"The step '{missing.step}' is {missing.state}." if missing else "The job stopped."
     why = f" It stopped with: {stopped}" if stopped is not None else f" {missing.words}"
     return {
         "words": f"{where}{why}",
-        "stages": progress.stages,
+        "stages": told,
         "command": f"fmri-saliency run {config.output.path / 'config.toml'}",
     }
 
@@ -253,23 +258,23 @@ def _nothing_yet(log: pd.DataFrame) -> str:
     return f"There is no answer yet: {done} of {len(log)} runs have region time series, and no decoder has been scored."
 
 
-def _content(config: Config, stopped: Exception | None) -> tuple[dict[str, Any], Progress]:
+def _content(config: Config, stopped: Exception | None) -> tuple[dict[str, Any], Standing]:
     """Draw the figures, and gather what the page shows."""
     space, finding = Workspace(config.output.path), known_runs(config)
-    progress = look(config, finding)
+    standing = survey(config, looking=True)
     atlas, note, runs = class_atlas(config)
-    samples = None if progress.stamps is None else read_samples(space.samples)
+    samples = None if standing.stamps is None else read_samples(space.samples)
     left_out = [] if samples is None else read_json(space.samples / "samples.json").get("LeftOut", [])
     if (space.root / "quality.tsv").is_file():
-        write_quality_page(config, atlas, runs, progress.log)
-    content = {**EMPTY, "summary": _nothing_yet(progress.log), **_scores_part(config, progress)}
+        write_quality_page(config, atlas, runs, standing.log)
+    content = {**EMPTY, "summary": _nothing_yet(standing.log), **_scores_part(config, standing)}
     scores = content["scores"]
-    whole = progress.done("explain")
+    whole = standing.done("explain")
     if whole:
         content |= _maps_part(config, scores, atlas, runs, samples)
-    if progress.done("judge"):
+    if standing.done("judge"):
         content |= _evidence_part(config, scores)
-    used = set(progress.log.loc[progress.log["status"] == "done", "run"])
+    used = set(standing.log.loc[standing.log["status"] == "done", "run"])
     classes = read_saliency(space.saliency(config.decoder.network, "classes")) if whole else None
     text = describe_methods(config, [run for run in runs if run.key in used], atlas, note, samples,
                             scores[0] if scores else None, classes)  # fmt: skip
@@ -278,15 +283,15 @@ def _content(config: Config, stopped: Exception | None) -> tuple[dict[str, Any],
         "title": config.output.title or f"Which regions, when: {told}",
         "methods": text.paragraphs,
         "references": text.references,
-        "partial": _partial(config, progress, stopped),
+        "partial": _partial(config, standing, stopped),
         "quality": quality_part(config),
-        **scans_part(config, progress.log, finding.notes, runs, left_out),
-        "files": list_files(space.root, progress),
+        **scans_part(config, standing.log, finding.notes, runs, left_out),
+        "files": list_files(space.root, standing),
         "configuration": (space.root / "config.toml").read_text(encoding="utf-8"),
         "versions": versions_in_words(),
     }
     content["sections"] = [(key, name) for key, name, shown in SECTIONS if shown is None or content[shown]]
-    return content, progress
+    return content, standing
 
 
 def report(config: Config, stopped: Exception | None = None) -> Path:
@@ -314,25 +319,27 @@ def report(config: Config, stopped: Exception | None = None) -> Path:
     space = Workspace(config.output.path)
     if not (space.root / "dataset_description.json").is_file():
         raise StepError(f"There are no results in {space.root}: run `fmri-saliency run CONFIG.toml` first.")
-    begin(config)
-    with space.alone("report"):
-        return _report(config, stopped)
+    with nullcontext() if stopped is not None else noted(config, "report"):
+        begin(config)
+        with space.alone("report"):
+            return _report(config, stopped)
 
 
 def _card(config: Config) -> dict[str, Any]:
     """Return what says of a complete page what it was made from."""
     networks = [f"bids::saliency/{name}/classes.npy" for name in config.decoder.networks]
-    return {"Sources": ["bids::evidence/evidence.json", *networks], "inputs": check_explained(config),
+    came = origin(config.output.path, ["bids::evidence/evidence.json", *networks])
+    return {**came, "inputs": check_explained(config), "seed": config.decoder.seed,
             "Whole": describe_whole(config), "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__}}
 
 
 def _report(config: Config, stopped: Exception | None) -> Path:
-    content, progress = _content(config, stopped)
+    content, standing = _content(config, stopped)
     volumes = [part["volume"] for part in content["classes"] if part["volume"]]
     page = config.output.path / "report.html"
     page.with_suffix(".json").unlink(missing_ok=True)
     write_text(page, make_page(content, volumes=volumes))
-    if progress.complete and stopped is None:
+    if stopped is None and all(one.state == "done" for one in stages(standing)):
         write_json(page.with_suffix(".json"), _card(config))
     elif stopped is None:
         raise StepError(f"The report {page} is partial. {content['partial']['words']} Go on with "

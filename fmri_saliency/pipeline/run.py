@@ -13,9 +13,9 @@ from fmri_saliency.pipeline.index import find
 from fmri_saliency.pipeline.judge import judge
 from fmri_saliency.pipeline.report import leave_report, report
 from fmri_saliency.pipeline.search import search
+from fmri_saliency.pipeline.standing import survey
 from fmri_saliency.pipeline.train import train
 from fmri_saliency.pipeline.view import say_view
-from fmri_saliency.pipeline.whole import is_whole
 from fmri_saliency.pipeline.workspace import Workspace, say
 
 __all__ = ["judge_and_report", "run_all"]
@@ -41,7 +41,7 @@ def run_all(config: Config) -> Path:
     try:
         log = extract(config, finding=finding)
         train(config)
-        whole = is_whole(config)
+        whole = survey(config, looking=True).done("report")
         if not whole:
             explain(config)
             judge(config)

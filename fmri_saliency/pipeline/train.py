@@ -20,8 +20,10 @@ from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_t
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
+from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import SPLIT_WORDS, TRAINED_BY, load_samples
+from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, say, say_why, stamp
 from fmri_saliency.records import Samples
 from fmri_saliency.rows import Rows
@@ -65,7 +67,7 @@ def _train_fold(
     """Train and test the decoder of a fold, unless another process just did."""
     space, begin = Workspace(config.output.path), time.perf_counter()
     folder, work = space.fold(network, number), f"train/{network}/fold-{number}"
-    with hold(space.desk, work):
+    with hold(space.desk, work), noted(config, work):
         if not is_trained(folder, digest(made_from)):
             _fit_fold(config, network, number, fold, samples, made_from)
             note_time(space.desk, work, time.perf_counter() - begin)
@@ -117,11 +119,11 @@ def _write_scores(
     units = held_out_units(config, samples, folds)
     score = score_predictions(samples.y, predicted, units, SPLIT_WORDS[config.decoder.split])
     kinds = [f"bids::decoder/{name}/fold-{number}/predictions.tsv" for number in range(1, len(folds) + 1)]
-    card = {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs,
-            "Sources": kinds if name != LINEAR else ["bids::samples/X.npy"]}  # fmt: skip
     path = Workspace(config.output.path).scores(name)
     if not is_done(path, inputs):
-        write_json(path, card)
+        came = origin(config.output.path, ["bids::samples/X.npy"] if name == LINEAR else kinds,
+                      split=config.decoder.split)  # fmt: skip
+        write_json(path, {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs, **came})
     low, high = score.interval
     say(f"{name}: accuracy {score.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, chance {score.chance:.3f}) on "
         f"{score.n_samples} samples, {score.split}.")
@@ -175,6 +177,12 @@ def train_fold(config: Config, number: int, network: str = "") -> None:
         If series are missing or out of date.
     """
     chosen = choose_networks(config, network)
+    with noted(config, *(f"train/{one}/fold-{number}" for one in chosen)):
+        _train_one(config, number, chosen)
+
+
+def _train_one(config: Config, number: int, chosen: Sequence[str]) -> None:
+    """Train one fold of some networks."""
     samples, samples_inputs = load_samples(config)
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
     if not check_fold(config, number, folds):
@@ -218,6 +226,11 @@ def train(config: Config) -> dict[str, Any]:
     dict
         Network name to the content of its ``scores.json``; also the linear baseline.
     """
+    with noted(config, "train"):
+        return _train(config)
+
+
+def _train(config: Config) -> dict[str, Any]:
     space = Workspace(config.output.path)
     samples, samples_inputs = load_samples(config)
     begin(config)

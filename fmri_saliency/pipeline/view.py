@@ -12,6 +12,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from fmri_saliency import __version__
 from fmri_saliency.bids import build_name, parse_name
 from fmri_saliency.brain import is_adult_template
 from fmri_saliency.brain.fsleyes import (
@@ -180,13 +181,16 @@ def _write_atlas(root: Path, atlas: Atlas) -> tuple[list[Path], list[Path]]:
     if not is_done(card, inputs, images):
         save_atlas(atlas, labels, maps)
         write_tsv(table, atlas.regions.assign(color=region_colours(atlas)))
+        made_from = {"version": __version__, "atlas": {"name": atlas.name, "regions": atlas.n_regions,
+                     "fingerprint": atlas.fingerprint, "source": atlas.source}}  # fmt: skip
         about = {"Description": f"Regions of the atlas {atlas.name} on the grid of the scans", "Manual": False,
+                 "MadeFrom": made_from, "inputs": inputs,
                  **({"SpatialReference": atlas.space} if atlas.space else {})}  # fmt: skip
         if atlas.maps is not None:
             words = f"Weights of the regions of the atlas {atlas.name} on the grid of the scans"
             write_json(stem.with_name(f"{stem.name}_probseg.json"), about | {"Description": words})
             about["Description"] += "; of overlapping ones, that with the largest weight"
-        write_json(card, about | _columns(atlas) | {"inputs": inputs})
+        write_json(card, about | _columns(atlas))
     if atlas.maps is not None:
         written.append(stem.with_name(f"{stem.name}_probseg.json"))
     if atlas.space:
@@ -214,7 +218,8 @@ def _write_template(root: Path, atlas: Atlas) -> list[Path]:
     if not (path.is_file() and card.is_file()):
         save_template(path)
         words = "The ICBM 2009a nonlinear symmetric template (doi:10.1016/j.neuroimage.2010.07.033), brain only"
-        write_json(card, {"Description": words, "SkullStripped": True, "Resolution": "1 mm isotropic"})
+        write_json(card, {"Description": words, "SkullStripped": True, "Resolution": "1 mm isotropic",
+                          "MadeFrom": {"version": __version__, "template": "nilearn.datasets.load_mni152_template"}})
     return [path, card]
 
 

@@ -21,12 +21,12 @@ PLACES = ("group/*", "figures/*", "evidence/*", "saliency/*/samples.*", "salienc
           "sub-*/**/*_boldmap.*")  # fmt: skip
 
 
-def _inputs(config: Config) -> str:
-    """Return what identifies the whole: maps and scores, settings, the log of runs, and the planted truth."""
+def _inputs(config: Config, explained: str) -> str:
+    """Return what identifies the whole: maps (`explained`), settings, the log of runs, and the planted truth."""
     root = config.output.path
     truth = [config.scans.truth / "truth.json"] if config.scans.truth is not None else []
     files = [path for path in (root / "runs.tsv", root / "quality.tsv", *truth) if path.is_file()]
-    return digest(__version__, check_explained(config), result_settings(to_plain(config)), config.output.title,
+    return digest(__version__, explained, result_settings(to_plain(config)), config.output.title,
                   [hash_file(path) for path in files])  # fmt: skip
 
 
@@ -43,14 +43,21 @@ def describe_files(root: Path) -> dict[str, int | bool]:
 
 def describe_whole(config: Config) -> dict[str, Any]:
     """Return what ``report.json`` says about the whole: what it was made from, and which files it is."""
-    return {"inputs": _inputs(config), "Files": describe_files(config.output.path)}
+    return {"inputs": _inputs(config, check_explained(config)), "Files": describe_files(config.output.path)}
 
 
-def is_whole(config: Config) -> bool:
-    """Return whether all files of the whole are there, of this configuration and of what lies in the folder now."""
+def is_whole(config: Config, explained: str) -> bool:
+    """Return whether all files of the whole are there, of this configuration and of what lies in the folder now.
+
+    Parameters
+    ----------
+    config : Config
+    explained : str
+        What identifies the maps of all networks now (:func:`~fmri_saliency.pipeline.explain.whole_stamp`).
+    """
     root = Workspace(config.output.path).root
     try:
         card = read_json(root / "report.json")["Whole"]
-        return card["Files"] == describe_files(root) and card["inputs"] == _inputs(config)
+        return card["Files"] == describe_files(root) and card["inputs"] == _inputs(config, explained)
     except (InputError, StepError, LookupError, TypeError, OSError):
         return False

@@ -72,6 +72,16 @@ class Workspace:
         """Folder where results of another configuration are set aside."""
         return self.root / ".earlier"
 
+    @property
+    def drawn(self) -> Path:
+        """Mark of the maps that were written to the end."""
+        return self.desk / "maps.json"
+
+    @property
+    def atlas(self) -> Path:
+        """Which atlas the series are of, and by which settings it was loaded."""
+        return self.desk / "atlas.json"
+
     def failure(self, key: str) -> Path:
         """Note of why a run could not be extracted."""
         return self.desk / "failed" / f"{key}.json"

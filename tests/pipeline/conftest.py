@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from fmri_saliency.cli import main
 
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
 CONFIG = """
 [scans]
 layout = "hcp"
@@ -67,3 +70,19 @@ def pages(small_scans: Path, tmp_path_factory: pytest.TempPathFactory) -> Pages:
     codes["judge"] = main(["report", str(config)])
     found["judge"] = (config.parent / "results" / "report.html").read_text(encoding="utf-8")
     return Pages(config, found, codes)
+
+
+@pytest.fixture(scope="module")
+def interruptions() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("interruptions", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def study(interruptions: ModuleType, tmp_path: Path) -> Path:
+    """Return the configuration of a tiny study, in ``scans/``, that writes to ``results/``."""
+    config = interruptions.make_study(tmp_path)
+    config.write_text(config.read_text().replace('compare = ["lstm"]', "compare = []"))
+    return config

@@ -1,6 +1,6 @@
 """The beginning of a step: one process after the other, and what is interrupted is begun again."""
 
-import sys
+import importlib
 import threading
 import time
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_change_is_known_until_what_it_concerns_is_set_aside(
     page, before = space.root / "report.html", read_json(space.root / "dataset_description.json")
     page.write_text("of an earlier version")
     for name in ("begin", "workspace"):
-        monkeypatch.setattr(sys.modules[f"fmri_saliency.pipeline.{name}"], "__version__", "9.9")
+        monkeypatch.setattr(importlib.import_module(f"fmri_saliency.pipeline.{name}"), "__version__", "9.9")
 
     def stop(*_: object) -> None:
         raise OSError(28, "No space left on device")

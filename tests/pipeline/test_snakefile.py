@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -268,6 +269,19 @@ def test_trials_are_jobs_of_their_own(by_snakemake: BySnakemake, tmp_path: Path)
     again = by_snakemake()[1]
     assert len([words for words in again if "--trial" in words]) == 3 * 2  # those of the setting that came
     assert not [words for words in again if words.startswith(("extract", "gather", "train", "explain"))]
+
+
+@pytest.mark.parametrize(
+    ("n_jobs", "cores", "threads"),
+    [(None, 16, 1), (1, 16, 1), (12, 4, 12), (-1, 4, 4), (-1, 64, 8), (-2, 4, 3), (-9, 4, 1), (-1, None, 1)],
+)
+def test_a_job_asks_for_as_many_cores_as_it_uses(n_jobs: int | None, cores: int | None, threads: int) -> None:
+    lines = (data_folder("workflows") / "Snakefile").read_text().splitlines()
+    chosen = "\n".join(line for line in lines if line.startswith(("N_JOBS = ", "PROCESSES = ")))
+    names = {"SETTINGS": {"output": {} if n_jobs is None else {"n_jobs": n_jobs}},
+             "os": SimpleNamespace(cpu_count=lambda: cores)}  # fmt: skip
+    exec(chosen, names)
+    assert names["PROCESSES"] == threads
 
 
 @pytest.mark.timeout(2400)

@@ -1,7 +1,6 @@
 """Where the work stands, what came from what, and folders that several configurations or processes share."""
 
 import gzip
-import importlib.util
 import json
 import os
 import shutil
@@ -18,30 +17,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri
 from fmri_saliency.files import write_json
 from fmri_saliency.locks import STALE, hold, read_holders
+from fmri_saliency.pipeline.provenance import NO_SCAN, trace, trace_in_words
 from fmri_saliency.pipeline.whole import describe_files
 from fmri_saliency.pipeline.workspace import differences
 from fmri_saliency.sources import find_source, hash_file
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
-
-
-@pytest.fixture(scope="module")
-def interruptions() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("interruptions", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def study(interruptions: ModuleType, tmp_path: Path) -> Path:
-    """Return the configuration of a tiny study, in ``scans/``, that writes to ``results/``."""
-    config = interruptions.make_study(tmp_path)
-    config.write_text(config.read_text().replace('compare = ["lstm"]', "compare = []"))
-    return config
 
 
 def results(config: Path) -> Path:
@@ -58,7 +43,9 @@ def states(cli: Callable, config: Path) -> dict:
 
 
 def counts(status: dict) -> dict[str, tuple[int, int, int, int]]:
-    return {one["step"]: tuple(one[key] for key in ("done", "running", "failed", "waiting")) for one in status["steps"]}
+    states = ("done", "running", "failed", "waiting")
+    assert not any(one["interrupted"] for one in status["steps"])
+    return {one["step"]: tuple(one[key] for key in states) for one in status["steps"]}
 
 
 def edit(config: Path, old: str, new: str) -> None:
@@ -79,9 +66,10 @@ def test_status_follows_the_steps(cli: Callable, study: Path) -> None:
     seen = states(cli, study)
     network = "input-cell-lstm"
     assert seen["runs"] == {"done": 6}
-    assert counts(seen) == {"extract": (6, 0, 0, 0), f"train {network}": (0, 0, 0, 3),
-                            f"explain {network}": (0, 0, 0, 3), "judge": (0, 0, 0, 1), "report": (0, 0, 0, 1)}
-    assert [one["seconds_left"] for one in seen["steps"]] == [0.0, None, None, None, None]
+    assert counts(seen) == {"extract": (6, 0, 0, 0), "samples": (0, 0, 0, 1), f"train {network}": (0, 0, 0, 3),
+                            "scores": (0, 0, 0, 1), f"explain {network}": (0, 0, 0, 3), "maps": (0, 0, 0, 1),
+                            "judge": (0, 0, 0, 1), "report": (0, 0, 0, 1)}  # fmt: skip
+    assert [one["seconds_left"] for one in seen["steps"]] == [0.0] + [None] * 7
     assert "unknown" in cli("status", study).out
     assert cli("train", study).code == 0
     (out / "decoder" / network / "fold-2" / "model.json").unlink()
@@ -89,7 +77,7 @@ def test_status_follows_the_steps(cli: Callable, study: Path) -> None:
     seen = states(cli, study)
     assert times(out, "**/*") == before  # it reads only
     assert counts(seen)[f"train {network}"] == (2, 0, 0, 1)
-    train = seen["steps"][1]
+    train = seen["steps"][2]
     assert train["units"] == {"fold-1": "done", "fold-2": "waiting", "fold-3": "done"}
     took = sorted(float(line.split("\t")[1]) for path in (out / ".workflow" / "times").iterdir()
                   for line in path.read_text().splitlines() if "/fold-" in line)
@@ -112,7 +100,7 @@ def test_a_failed_run_is_a_row_until_it_is_mended(cli: Callable, study: Path) ->
     assert (failed.code, "1 of 6 runs could not be used" in failed.err) == (1, True)
     key = "sub-02_task-two"
     (row,) = states(cli, study)["failures"]
-    assert (row["run"], row["status"], row["file"]) == (key, "failed", bold.as_posix())
+    assert (row["step"], row["unit"], row["status"], row["file"]) == ("extract", key, "failed", bold.as_posix())
     assert "damaged" in row["message"]
     assert f"failed: {key}: " in cli("status", study).out
     assert counts(states(cli, study))["extract"] == (5, 0, 1, 0)
@@ -191,24 +179,32 @@ def test_a_moved_data_set_is_the_same(cli: Callable, study: Path, tmp_path: Path
     assert "has changed" not in done.err
     assert "Made again" not in done.err
     assert times(out, *MADE) == before
-    about = {"config.toml", "dataset_description.json", ".bidsignore", "runs.tsv", "quality.tsv",
-             "README.md", "view.sh"}  # fmt: skip
-    for path in out.rglob("*"):  # every kind of result says where it comes from
+    of_no_scan = ("config.toml", "dataset_description.json", ".bidsignore", "README.md", "fsleyes", "tpl-", "atlas-")
+    for path in out.rglob("*"):  # every file says where it comes from
         place = path.relative_to(out)
-        if not path.is_file() or {".workflow", "sub-02", "sub-03"} & set(place.parts) or path.name in about:
+        if not path.is_file() or {".workflow", "sub-02", "sub-03"} & set(place.parts):
             continue
-        if place.parts[0].startswith(("fsleyes", "tpl-", "atlas-")):  # the atlas, which no scan is in
+        answer = trace(path)
+        assert answer["state"] == "same", path
+        for step in answer["steps"]:
+            assert step["command"].startswith("fmri-saliency"), path
+            assert step["version"] == __version__, path
+            assert not step["state"].startswith("no JSON"), path
+        assert "all that it was made from: same" in trace_in_words(answer)
+        if place.parts[0].startswith(of_no_scan):
+            assert [step["state"] for step in answer["steps"]] == [NO_SCAN]
             continue
-        steps = json.loads(cli("provenance", path, "--json").out)["steps"]
-        scans = {one["source"]: one for step in steps for one in step["sources"] if "path" in one}
+        if place.parts[0] not in ("runs.tsv", "quality.tsv"):
+            assert {step["state"] for step in answer["steps"]} == {"same"}, path
+        scans = {one["source"]: one for step in answer["steps"] for one in step["sources"] if "path" in one}
         is_map = "_stat-saliency" in place.name or "_stat-peaktime" in place.name  # of networks that saw the others
         people = (1,) if "sub-01" in place.parts and not is_map else (1, 2, 3)
         wanted = {f"bids:scans:sub-0{n}_{task}.nii.gz" for n in people for task in ("one", "two")}
         assert scans.keys() <= wanted if people == (1,) else scans.keys() == wanted, path
-        assert all(one["state"].startswith("same") for one in scans.values())
         for one in scans.values():
             assert one["path"].startswith(moved.parent.as_posix())
             assert one["sha256"] == hash_file(Path(one["path"]))
+            assert one["state"].startswith("same")
 
 
 def test_files_that_were_only_touched_are_the_same(cli: Callable, study: Path, tmp_path: Path) -> None:
@@ -267,6 +263,28 @@ def test_provenance_says_what_no_longer_matches(cli: Callable, study: Path, tmp_
     assert cli("provenance", stray).code == 2
 
 
+def test_provenance_names_what_is_stale(cli: Callable, study: Path) -> None:
+    assert cli("run", study).code == 0
+    out, network = results(study), "input-cell-lstm"
+    kinds = {
+        "series": (next(out.glob("sub-01/func/*task-one_*_timeseries.json")), out / "samples" / "X.npy"),
+        "fold": (out / "decoder" / network / "fold-2" / "model.json", out / "decoder" / network / "scores.json"),
+        "saliency": (out / "saliency" / network / "fold-1.json", out / "saliency" / network / "people.npy"),
+        "people": (out / "saliency" / network / "people.json", next(out.glob("group/*_stat-saliency_*.nii.gz"))),
+        "whole": (out / "saliency" / network / "samples.json", out / "evidence" / "evidence.json"),
+        "evidence": (out / "evidence" / "evidence.json", out / "report.html"),
+    }
+    for name, (card, path) in kinds.items():
+        assert trace(path)["state"] == "same", name
+        before = card.read_text()
+        write_json(card, {**json.loads(before), "inputs": "of something else"})
+        found = trace(path)
+        assert found["steps"][0]["state"].startswith("changed since"), name
+        assert found["state"].startswith(f"out of date: {path.relative_to(out)}")
+        card.write_text(before)
+        os.utime(card, ns=(0, time.time_ns()))
+
+
 def call(config: Path, command: str) -> subprocess.Popen:
     words = [sys.executable, "-m", "fmri_saliency.cli", command, str(config)]
     return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -321,11 +339,15 @@ def test_a_full_disk_stops_training_and_leaves_what_was_done(
     stopped = cli("train", study)
     assert stopped.code == 1
     assert stopped.err.count("No space left on device") == 1
-    assert counts(states(cli, study))["train input-cell-lstm"] == (1, 0, 0, 2)
+    assert counts(states(cli, study))["train input-cell-lstm"] == (1, 0, 1, 1)
+    (row,) = states(cli, study)["failures"]
+    assert (row["step"], row["unit"], row["status"]) == ("train input-cell-lstm", "fold-2", "failed")
+    assert "No space left on device" in row["message"]
     monkeypatch.setattr(step, "save_decoder", real)
     before = times(results(study), "decoder/*/fold-1/*")
     assert cli("train", study).code == 0
     assert times(results(study), "decoder/*/fold-1/*") == before
+    assert states(cli, study)["failures"] == []
 
 
 def test_a_holder_that_is_gone_does_not_count(tmp_path: Path) -> None:
