@@ -122,6 +122,7 @@ def test_arrays_ask_for_what_the_site_allows(tmp_path: Path, monkeypatch: pytest
     trials = [(f"outer-{outer}_inner-{inner}_ab", outer, inner) for outer in (1, 2) for inner in (1, 2)]
     (desk / "trials.tsv").write_text("".join(f"{key}\t{outer}\t{inner}\t1\t0\n" for key, outer, inner in trials))
     (desk / "stages" / "train.json").write_text(json.dumps({"settings": {"decoder": {"device": device}}}, indent=2))
+    (desk / "size.json").write_text(json.dumps({"samples": 7, "array_mb": 300}, indent=2))
     config = folder / "my config.toml"
     config.write_text(f"[decoder]\ndevice='{device}'  # in other quotes\n")
     script = shutil.copy(data_folder("workflows") / "slurm_array.sh", folder)
@@ -136,6 +137,8 @@ def test_arrays_ask_for_what_the_site_allows(tmp_path: Path, monkeypatch: pytest
                      "train", "explain", "report", *(f"search --trial {key}" for key, *_ in trials),
                      "search --fold 1", "search --fold 2", "search"]  # fmt: skip
     asked = (folder / "sbatch").read_text().splitlines()
+    memory = {re.search(r" task (\w+)", line)[1]: re.search(r"--mem (\d+)", line)[1] for line in asked}
+    assert (memory["train"], memory["report"], memory["gather"]) == ("2800", "4900", "2300")
     assert {re.search(r"--array 1-(\d+)%", line)[1] for line in asked if "--array" in line} == {"1", "2"}
     steps = [re.search(r" task (\w+)", line)[1] for line in asked]
     assert {step for step, line in zip(steps, asked, strict=True) if "--gpus=1" in line} == \
