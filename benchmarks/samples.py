@@ -5,7 +5,8 @@ per run, are cut to samples of 176 frames on disk. Every part is a process of it
 belongs to it alone, above what it has after its imports (on Linux: `RssAnon`, without the pages of the mapped file,
 which the system takes back when it needs them; elsewhere all resident memory). ``train-in-memory`` is what training
 takes when the array is read and its folds are copied. Times are in seconds of this machine, for their growth with the
-number of samples only. The last line is one JSON object.
+number of samples only. ``explain`` is of the fifth that is held out in a fold, ``explain-all`` of all samples, whose
+maps are then averaged by person. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from fmri_saliency.decoding import TaskDecoder, Training
-from fmri_saliency.records import RegionSeries, Run
+from fmri_saliency.files import write_rows
+from fmri_saliency.records import RegionSeries, Run, Samples
 from fmri_saliency.rows import Rows
-from fmri_saliency.saliency import SaliencySettings, explain_samples
+from fmri_saliency.saliency import SaliencySettings, average_covered, explain_samples, rows_of_people
 from fmri_saliency.series import Windows, cut_to_disk, read_samples
 
 T_R, FRAMES, LENGTH, REGIONS = 0.72, 284, 176, 100
-PARTS = ("cut", "train", "train-in-memory", "linear", "explain")
+PARTS = ("cut", "train", "train-in-memory", "linear", "explain", "explain-all")
 QUICK, FULL = (500, 2000), (1000, 4000, 15000)
 STATUS = Path("/proc/self/status")
 
@@ -98,15 +100,26 @@ def run_part(part: str, n: int, folder: Path) -> dict[str, float]:
             X, Xtest = whole[seen], whole[~seen]
         network = "logistic-regression" if part == "linear" else "input-cell-lstm"
         decoder = TaskDecoder(network, training=training)
-        if part == "explain":
+        if part.startswith("explain"):
+            asked = np.ones(n, bool) if part == "explain-all" else ~seen
             decoder.fit(Rows(samples.X, np.arange(64)), samples.y[:64])
-            labels, place = samples.y[~seen], folder / "maps.npy"
             settings = SaliencySettings("input-x-gradient")
-            explain_samples(decoder, Xtest, labels, T_R, samples.names, settings, X, to=place)
+            found = explain_samples(decoder, Rows(samples.X, asked), samples.y[asked], T_R, samples.names, settings, X,
+                                    to=folder / "maps.npy")  # fmt: skip
+            if part == "explain-all":
+                average(found.values, samples, folder / "people.npy")
         else:
             decoder.fit(X, samples.y[seen], validation=held_out[seen])
             decoder.predict(Xtest)
     return {"peak_mb": peak.most - peak.start, "seconds": peak.seconds, "before_mb": peak.start}
+
+
+def average(maps: np.ndarray, samples: Samples, to: Path) -> None:
+    """Average the maps of each person and class, one after the other, onto the disk."""
+    people = rows_of_people(samples.table)
+    covered = np.ones((len(maps), REGIONS), bool)
+    parts = (average_covered(Rows(maps, rows), covered[rows])[None] for _, _, rows in people)
+    write_rows(to, (len(people), *maps.shape[1:]), parts)
 
 
 def measure(part: str, n: int, folder: Path) -> dict[str, float]:

@@ -48,8 +48,10 @@ def real_data() -> Callable[[str], Path]:
 
 PROGRAMS = {
     "browser": ("chromium", "chromium-browser", "google-chrome"),
+    "command": ("fmri-saliency",),
     "fsleyes": ("fsleyes",),
     "slurm": ("slurmctld",),
+    "snakemake": ("snakemake",),
     "validator": ("bids-validator-deno",),
     "workbench": ("wb_command",),
 }

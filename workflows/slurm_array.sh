@@ -22,18 +22,19 @@
 
 set -euo pipefail
 
-# What the other jobs ask for (memory in MB, time in minutes), for about 15,000 runs of full size; docs/scale.md has the
-# measured figures. Each can be set when calling, as in: EXTRACT_TIME=120 sbatch slurm_array.sh config.toml
+# What the other jobs ask for (memory in MB, time in minutes), for about 15,000 runs of full size, and beside it what was
+# measured (15,008 runs, 100 regions, samples of 1 GB; docs/scale.md says how). Each can be set when calling, as in:
+# EXTRACT_TIME=120 sbatch slurm_array.sh config.toml
 CHUNK_SIZE=${CHUNK_SIZE:-100}      # runs of a task
 EXTRACT_MEM=${EXTRACT_MEM:-4000}   # 0.8 GB; 3 GB with reader = "nilearn" or smoothing. More for n_jobs above 1
 EXTRACT_TIME=${EXTRACT_TIME:-60}   # 100 runs: 2 minutes, or 20 with reader = "nilearn"
 EXTRACT_CPUS=${EXTRACT_CPUS:-1}    # n_jobs in [output]
-GATHER_MEM=${GATHER_MEM:-4000}
+GATHER_MEM=${GATHER_MEM:-}         # 2000 and the samples when empty: GATHERMEASURED
 GATHER_TIME=${GATHER_TIME:-60}
-FOLD_MEM=${FOLD_MEM:-4000}         # 15,000 samples: 0.11 GB beside 0.5 GB of libraries
-FOLD_TIME=${FOLD_TIME:-240}        # under a minute an epoch, up to 100 epochs
+FOLD_MEM=${FOLD_MEM:-}             # 2500 and the samples when empty: 1.9 GB, of which 1 GB are samples
+FOLD_TIME=${FOLD_TIME:-240}        # 10 s an epoch (400 regions: 24 s), up to 100 epochs
 FOLD_CPUS=${FOLD_CPUS:-1}          # threads in [decoder]
-REPORT_MEM=${REPORT_MEM:-8000}
+REPORT_MEM=${REPORT_MEM:-}         # 4000 and three times the samples when empty: REPORTMEASURED
 REPORT_TIME=${REPORT_TIME:-120}
 AT_ONCE=${AT_ONCE:-200}            # tasks of an array that may run at a time
 ARRAY_MAX=${ARRAY_MAX:-}           # tasks of one array; what the site allows (MaxArraySize, less one) when empty
@@ -107,6 +108,11 @@ if [ -f "$desk/trials.tsv" ]; then
     split -a 4 -l "$ARRAY_MAX" "$desk/trials.tsv" "$desk/trials.todo."
     cut -f 2 "$desk/trials.tsv" | sort -nu | split -a 4 -l "$ARRAY_MAX" - "$desk/choices.todo."
 fi
+
+array_mb=$(sed -n 's/.*"array_mb": *\([0-9]*\).*/\1/p' "$desk/size.json")  # all samples, as they lie on the disk
+GATHER_MEM=${GATHER_MEM:-$((2000 + array_mb))}
+FOLD_MEM=${FOLD_MEM:-$((2500 + array_mb))}
+REPORT_MEM=${REPORT_MEM:-$((4000 + 3 * array_mb))}
 
 gpu=
 ! grep -q '"device": "cuda' "$desk/stages/train.json" || gpu=--gpus=1

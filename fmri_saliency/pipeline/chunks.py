@@ -7,6 +7,7 @@ In the folder ``.workflow`` of the results lie
   (a run that failed for lack of memory, room or a right keeps its chunk from being done);
 - ``folds.tsv``: a row per network and fold;
 - ``trials.tsv``: a row per trial of [search], where there is one;
+- ``size.json``: how many samples there will be at most, and how much they take;
 - ``stages/``: what each stage depends on beside the scans (:mod:`fmri_saliency.pipeline.stages`).
 
 A file whose content would be the same is left as it is, so that its time of change tells what must be done again.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,9 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
     rows = [f"{network}\t{fold}\n" for network in config.decoder.networks for fold in range(1, len(folds) + 1)]
     write_text(space.desk / "folds.tsv", "".join(rows))
     write_trials(config, plan.outline())
+    size = {"samples": len(plan.table), "frames": plan.n_times, "regions": atlas.n_regions}
+    array_mb = -(-4 * prod(size.values()) // 2**20)  # what jobs that map all samples ask for depends on it
+    write_json(space.desk / "size.json", {**size, "array_mb": array_mb})
     undone = [chunk for chunk in _chunks(space.desk) if not _is_done(chunk)]
     for chunk in undone:
         _mark(chunk).unlink(missing_ok=True)  # that of other runs

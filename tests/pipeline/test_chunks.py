@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -45,6 +46,7 @@ def test_pieces_give_the_files_of_one_call(cli: Callable, small_config: Path) ->
     assert cli("index", small_config, "--chunk-size", 5).out.strip() == str(out / ".workflow")
     assert numbers(out / ".workflow", "json") == ["0001", "0002", "0003"]
     assert (out / ".workflow" / "folds.tsv").read_text() == "".join(f"input-cell-lstm\t{k}\n" for k in (1, 2, 3))
+    size = json.loads((out / ".workflow" / "size.json").read_text())
     for chunk in (3, 1):
         assert cli("extract", small_config, "--chunk", chunk).code == 0
     assert len(list(out.rglob("*_stat-mean_timeseries.json"))) == 7  # 2 of the last chunk, 5 of the first
@@ -63,6 +65,9 @@ def test_pieces_give_the_files_of_one_call(cli: Callable, small_config: Path) ->
     assert "0 trained, 1 up to date" in again.err
     for step in ("train", "explain", "report"):
         assert cli(step, small_config).code == 0
+    X = np.load(out / "samples" / "X.npy", mmap_mode="r")
+    assert (size["samples"], size["frames"], size["regions"]) == X.shape
+    assert size["array_mb"] == int(np.ceil(X.nbytes / 2**20))
     made = contents(out)
     out.rename(out.with_name("in-pieces"))
     assert cli("run", small_config).code == 0

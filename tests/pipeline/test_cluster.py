@@ -1,5 +1,6 @@
 """The whole job on a real Slurm: plain arrays and Snakemake, interrupted as clusters interrupt."""
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -15,7 +16,13 @@ from fmri_saliency.cli import main
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(2400)]
 
-CHUNK = 6  # runs: two chunks of the small scans
+SEARCH = """
+[search]
+inner_folds = 2
+[search.decoder]
+architecture.hidden_size = [2, 3]
+"""
+CHUNK = 6  # runs: two chunks of the tiny study
 # What stands for `fmri-saliency` in jobs: it can be made slow, or hungry for memory, by a file of a name
 STAND_IN = """#!/bin/bash
 if [ -f {flags}/slow-$1-$4 ]; then sleep 600; fi
@@ -45,17 +52,26 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, need: Callable[[str], str]
 
 
 @pytest.fixture(scope="session")
-def wanted(small_scans: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def scans(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
+    """Return a folder of twelve tiny scans of six people, with an atlas and a configuration."""
+    spec = importlib.util.spec_from_file_location("interruptions", repository / "benchmarks" / "interruptions.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.make_study(tmp_path_factory.mktemp("tiny"), 6).parent
+
+
+@pytest.fixture(scope="session")
+def wanted(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Return the files of `fmri-saliency run`."""
-    folder = make_folder(tmp_path_factory.mktemp("wanted"), small_scans)
+    folder = make_folder(tmp_path_factory.mktemp("wanted"), scans)
     assert main(["run", str(folder / "config.toml")]) == 0
     return contents(folder)
 
 
 @pytest.fixture
-def folder(cluster: Cluster, small_scans: Path, tmp_path: Path) -> Path:
+def folder(cluster: Cluster, scans: Path, tmp_path: Path) -> Path:
     """Return a folder as `fmri-saliency workflow new` makes it, with the two lines edited."""
-    made = make_folder(tmp_path / "work", small_scans)
+    made = make_folder(tmp_path / "my work", scans)
     (tmp_path / "flags").mkdir()
     (tmp_path / "bin").mkdir()
     source = Path(main.__code__.co_filename).parents[1]
@@ -70,11 +86,12 @@ def folder(cluster: Cluster, small_scans: Path, tmp_path: Path) -> Path:
 
 
 def make_folder(folder: Path, scans: Path) -> Path:
-    """Set a folder up for the small scans."""
-    from conftest import SMALL_CONFIG
-
+    """Set a folder up for the tiny scans."""
     assert main(["workflow", "new", str(folder), "--from", "table"]) == 0
-    (folder / "config.toml").write_text(SMALL_CONFIG.replace('"scans', f'"{scans.as_posix()}/scans'))
+    text = (scans / "study.toml").read_text().replace("../results", "results").replace('["lstm"]', "[]")
+    for name in ("runs.tsv", "labels.nii.gz", "labels.tsv"):
+        text = text.replace(f'"{name}"', f'"{scans.as_posix()}/{name}"')
+    (folder / "config.toml").write_text(text + SEARCH)
     accounts = {"profiles/slurm/config.yaml": "  - slurm_account=", "slurm_array.sh": "#SBATCH --account="}
     for name, begin in accounts.items():
         text = (folder / name).read_text().splitlines(keepends=True)
@@ -90,7 +107,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def check_files(folder: Path, wanted: dict[str, bytes]) -> None:
-    """Compare the results with those of one call."""
+    """Compare the results, the table of the search among them, with those of one call."""
+    assert "search/search.md" in wanted
     found = contents(folder)
     assert sorted(found) == sorted(wanted)
     assert [name for name in wanted if wanted[name] != found[name]] == []
@@ -110,16 +128,15 @@ def array(cluster: Cluster, folder: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def snakemake(cluster: Cluster, folder: Path) -> Callable[..., str]:
+def snakemake(cluster: Cluster, folder: Path, need: Callable[[str], str]) -> Callable[..., str]:
     """Call Snakemake with the profile for Slurm, which looks at its jobs more often than it would for real ones."""
-    if shutil.which("snakemake") is None:
-        pytest.skip("snakemake is not on the PATH (`make test` installs it in an environment of its own)")
+    program = need("snakemake")
 
     def call(*words: object, check: bool = True) -> str:
         speed = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5", "--local-cores", "1"]
         settings = ["--config", "configuration=config.toml", f"chunk_size={CHUNK}"]
         path = f"{folder.parent / 'bin'}:{os.environ['PATH']}"
-        return cluster.call("snakemake", "--profile", "profiles/slurm", *speed, *words, *settings, cwd=folder,
+        return cluster.call(program, "--profile", "profiles/slurm", *speed, *words, *settings, cwd=folder,
                             check=check, PATH=path)  # fmt: skip
 
     return call

@@ -123,6 +123,7 @@ def test_arrays_ask_for_what_the_site_allows(tmp_path: Path, monkeypatch: pytest
     trials = [(f"outer-{outer}_inner-{inner}_ab", outer, inner) for outer in (1, 2) for inner in (1, 2)]
     (desk / "trials.tsv").write_text("".join(f"{key}\t{outer}\t{inner}\t1\t0\n" for key, outer, inner in trials))
     (desk / "stages" / "train.json").write_text(json.dumps({"settings": {"decoder": {"device": device}}}, indent=2))
+    (desk / "size.json").write_text(json.dumps({"samples": 7, "array_mb": 300}, indent=2))
     config = folder / "my config.toml"
     config.write_text(f"[decoder]\ndevice='{device}'  # in other quotes\n")
     script = shutil.copy(data_folder("workflows") / "slurm_array.sh", folder)
@@ -137,6 +138,8 @@ def test_arrays_ask_for_what_the_site_allows(tmp_path: Path, monkeypatch: pytest
                      "train", "explain", "report", *(f"search --trial {key}" for key, *_ in trials),
                      "search --fold 1", "search --fold 2", "search"]  # fmt: skip
     asked = (folder / "sbatch").read_text().splitlines()
+    memory = {re.search(r" task (\w+)", line)[1]: re.search(r"--mem (\d+)", line)[1] for line in asked}
+    assert (memory["train"], memory["report"], memory["gather"]) == ("2800", "4900", "2300")
     assert {re.search(r"--array 1-(\d+)%", line)[1] for line in asked if "--array" in line} == {"1", "2"}
     steps = [re.search(r" task (\w+)", line)[1] for line in asked]
     assert {step for step, line in zip(steps, asked, strict=True) if "--gpus=1" in line} == \
@@ -159,6 +162,12 @@ esac
 """
 
 
+SEARCH = """
+[search]
+inner_folds = 2
+[search.decoder]
+architecture.hidden_size = [2, 3]
+"""
 BEGIN = """
 import sys
 from fmri_saliency.pipeline.begin import begin
@@ -168,14 +177,14 @@ begin(load_config(sys.argv[1]))
 
 
 @pytest.fixture
-def by_snakemake(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BySnakemake:
+def by_snakemake(
+    cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, need: Callable[[str], str]
+) -> BySnakemake:
     """Call Snakemake in a folder of twelve runs whose steps after the extraction are only noted; return what it did.
 
     What is returned is what Snakemake said, and the pieces that were called, sorted.
     """
-    if shutil.which("snakemake") is None:
-        pytest.skip("snakemake is not on the PATH (`make test` installs it in an environment of its own)")
-    folder = tmp_path / "study"
+    program, folder = need("snakemake"), tmp_path / "study"
     assert cli("workflow", "new", folder, "--from", "table").code == 0
     shutil.copytree(tiny_study(tmp_path, 6).parent, folder, dirs_exist_ok=True)
     text = (folder / "study.toml").read_text().replace("../results", "results")
@@ -188,7 +197,7 @@ def by_snakemake(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     def call(*words: str) -> tuple[str, list[str]]:
         (tmp_path / "called").write_text("")
-        command = ["snakemake", *words, "--profile", "profiles/local", "--cores", "2", "--config",
+        command = [program, *words, "--profile", "profiles/local", "--cores", "2", "--config",
                    "configuration=config.toml", "chunk_size=4"]  # fmt: skip
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -256,8 +265,7 @@ def test_results_of_another_way_are_noticed(
 @pytest.mark.timeout(2400)
 def test_trials_are_jobs_of_their_own(by_snakemake: BySnakemake, tmp_path: Path) -> None:
     config = tmp_path / "study" / "config.toml"
-    search = "[search]\ninner_folds = 2\n[search.decoder]\narchitecture.hidden_size = [2, 3]\n"
-    config.write_text(config.read_text() + search)
+    config.write_text(config.read_text() + SEARCH)
     called = by_snakemake()[1]
     trials = (tmp_path / "study" / "results" / ".workflow" / "trials.tsv").read_text().splitlines()
     assert len(trials) == 3 * 2 * 2  # outer folds, inner folds, settings
@@ -285,16 +293,18 @@ def test_a_job_asks_for_as_many_cores_as_it_uses(n_jobs: int | None, cores: int 
 
 
 @pytest.mark.timeout(2400)
-def test_snakemake_gives_the_same_files(cli: Callable, small_config: Path, tmp_path: Path) -> None:
-    if shutil.which("snakemake") is None:
-        pytest.skip("snakemake is not on the PATH (`make test` installs it in an environment of its own)")
-    if shutil.which("fmri-saliency") is None:
-        pytest.skip(f"fmri-saliency is not on the PATH (it is beside {sys.executable})")
+def test_snakemake_gives_the_same_files(
+    cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, need: Callable[[str], str]
+) -> None:
+    program, command = need("snakemake"), Path(need("command"))
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
     folder = tmp_path / "a study"
     assert cli("workflow", "new", folder, "--from", "hcp").code == 0
-    (folder / "config.toml").write_text(small_config.read_text())
+    shutil.copytree(tiny_study(tmp_path, 6).parent, folder, dirs_exist_ok=True)
+    text = (folder / "study.toml").read_text().replace("../results", "results")
+    (folder / "config.toml").write_text(text.replace('compare = ["lstm"]', "compare = []") + SEARCH)
     out = folder / "results"
-    call = ["snakemake", "--profile", "profiles/local", "--cores", "2"]
+    call = [program, "--profile", "profiles/local", "--cores", "2"]
     small = [*call, "--config", "configuration=config.toml", "chunk_size=6"]
     done = subprocess.run(small, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -305,4 +315,5 @@ def test_snakemake_gives_the_same_files(cli: Callable, small_config: Path, tmp_p
     assert cli("run", folder / "config.toml").code == 0
     wanted = contents(out)
     assert sorted(made) == sorted(wanted)
+    assert {"report.html", "search/search.md", "search/scores.tsv"} < set(wanted)
     assert [name for name in wanted if wanted[name] != made[name]] == []
