@@ -269,7 +269,7 @@ def class_part(setting: ClassSetting, position: int) -> dict[str, Any]:
     -------
     dict
         `id`, `name`, `film`, `animation`, `volume` and `surface` (None where there is none), `glass`, `strip`,
-        `heatmap`, `courses`, `regions`, `n_regions`, `table`.
+        `heatmap`, `courses`, `unit`, `regions`, `n_regions`, `table`.
     """
     classes = setting.classes
     label, folder = classes.labels[position], Workspace(setting.config.output.path).root / "figures"
@@ -281,6 +281,7 @@ def class_part(setting: ClassSetting, position: int) -> dict[str, Any]:
         "animation": _animation(setting, position, folder / f"class-{stem}_motion.gif"),
         "volume": _volume(setting, position),
         **_pictures(setting, position, folder),
+        "unit": classes.unit,
         "regions": _leading(setting.table, label),
         "n_regions": int((setting.table["class"] == label).sum()),
         "table": setting.table_path,

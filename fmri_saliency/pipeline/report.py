@@ -64,8 +64,8 @@ READING = (
 CAUTION = (
     "Share-of-saliency checks compare with an even spread over time; a true effect may lie at the ends. Recovery can "
     "be checked only where the truth was planted. That the answer hangs on what a map calls important says that the "
-    "network uses it, not that the brain does. `fmri-saliency evaluate` asks more, of more samples and seeds, on made "
-    "data."
+    "network uses it, not that the brain does. The command fmri-saliency evaluate asks more, of more samples and "
+    "seeds, on made data."
 )
 PANELS = (
     ("recovery", "recover", plot_recovery, "Recovery",
