@@ -11,11 +11,20 @@ from .cifti import load_grayordinate_atlas, match_grayordinates, save_grayordina
 from .listing import atlas_cards, describe_atlas, list_atlases
 from .maps import load_maps_atlas
 from .project import project_labels, project_maps, project_regions, save_map, stream_map
-from .surface import HEMISPHERES, load_hemisphere, project_surface, sample_regions
+from .surface import (
+    HEMISPHERES,
+    Hemisphere,
+    load_hemisphere,
+    project_surface,
+    project_vertices,
+    read_hemisphere,
+    sample_regions,
+)
 
 __all__ = [
     "HEMISPHERES",
     "AtlasChoice",
+    "Hemisphere",
     "atlas_cards",
     "check_space",
     "describe_atlas",
@@ -32,6 +41,8 @@ __all__ = [
     "project_maps",
     "project_regions",
     "project_surface",
+    "project_vertices",
+    "read_hemisphere",
     "resample_atlas",
     "sample_regions",
     "save_grayordinates",

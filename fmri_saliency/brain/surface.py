@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from pathlib import Path
+from xml.parsers.expat import ExpatError
 
 import nibabel as nib
 import numpy as np
@@ -15,7 +18,15 @@ from fmri_saliency.brain.project import project_maps
 from fmri_saliency.errors import AtlasError, InputError
 from fmri_saliency.records import Atlas
 
-__all__ = ["HEMISPHERES", "Hemisphere", "load_hemisphere", "project_surface", "sample_regions"]
+__all__ = [
+    "HEMISPHERES",
+    "Hemisphere",
+    "load_hemisphere",
+    "project_surface",
+    "project_vertices",
+    "read_hemisphere",
+    "sample_regions",
+]
 
 HEMISPHERES = ("left", "right")
 MESH = "fsaverage5"
@@ -25,8 +36,9 @@ KEPT = 8  # atlases whose vertices are kept in memory, 0.16 MB each
 _SAMPLED: dict[str, dict[str, np.ndarray]] = {}
 
 
-class Hemisphere(NamedTuple):
-    """Half of fsaverage5: `coordinates` (10242, 3) in mm, `faces` (20480, 3), and `sulci`, depth per vertex."""
+@dataclass(frozen=True, eq=False)  # told apart by identity, so that what is seen of it can be kept
+class Hemisphere:
+    """Half of a cortex: `coordinates` (n, 3) in mm, `faces` (m, 3), and `sulci`, depth per vertex (0: not known)."""
 
     coordinates: np.ndarray
     faces: np.ndarray
@@ -44,6 +56,61 @@ def load_hemisphere(side: str, kind: str = "inflated") -> Hemisphere:
     mesh = load_fsaverage(MESH)[kind].parts[side]
     sulci = load_fsaverage_data(mesh=MESH, data_type="sulcal").data.parts[side]
     return Hemisphere(mesh.coordinates, mesh.faces, np.asarray(sulci))
+
+
+def read_hemisphere(path: Path) -> Hemisphere:
+    """Read one side of a surface from a GIfTI file (``.surf.gii``).
+
+    Raises
+    ------
+    AtlasError
+        If there is none, or it holds no surface.
+    """
+    try:
+        coordinates, faces = nib.load(path).agg_data(("pointset", "triangle"))
+    except (OSError, ValueError, AttributeError, ExpatError, nib.filebasedimages.ImageFileError) as error:
+        raise AtlasError(f"Expected a surface (.surf.gii) at {path}: {error}") from None
+    if np.ndim(coordinates) != 2 or np.ndim(faces) != 2:
+        raise AtlasError(f"Expected a surface (.surf.gii) at {path}; it holds no coordinates, or no triangles.")
+    return Hemisphere(np.asarray(coordinates, dtype=float), np.asarray(faces), np.zeros(len(coordinates)))
+
+
+def project_vertices(values: np.ndarray, atlas: Atlas, meshes: Mapping[str, Hemisphere]) -> dict[str, np.ndarray]:
+    """Give every vertex of the cortex that grayordinates lie on the value of its region.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_regions,)
+        In the order of ``atlas.regions``.
+    atlas : Atlas
+        Of grayordinates.
+    meshes : mapping of side ("left", "right") to Hemisphere
+        The surfaces, vertex for vertex those of the atlas.
+
+    Returns
+    -------
+    dict of side to ndarray, shape (n_vertices,)
+        NaN where there is no region, or its value is NaN.
+
+    Raises
+    ------
+    AtlasError
+        If a surface has another number of vertices.
+    """
+    models, labels = atlas.grayordinates, atlas.labels[:, 0, 0]
+    place = np.full(int(labels.max()) + 1, -1)
+    place[atlas.regions["index"].to_numpy()] = np.arange(atlas.n_regions)
+    place[0], padded = -1, np.append(np.asarray(values, dtype=float), np.nan)  # position -1 is the last
+    found = {side: np.full(len(half.coordinates), np.nan) for side, half in meshes.items()}
+    for name, part, one in models.iter_structures():
+        side = name.removeprefix("CIFTI_STRUCTURE_CORTEX_").lower()
+        if side in found:
+            if models.nvertices[name] != len(found[side]):
+                raise AtlasError(f"The surface of the {side} side has {len(found[side])} vertices; the labels of "
+                                 f"'{atlas.name}' are of a mesh of {models.nvertices[name]}. Name surfaces of that "
+                                 "mesh in [output] left_surface and right_surface.")
+            found[side][one.vertex] = padded[place[labels[part]]]
+    return found
 
 
 def _check_space(atlas: Atlas) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from PIL import Image
 
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
+from fmri_saliency.brain import Hemisphere
 from fmri_saliency.files import atomic_path
 from fmri_saliency.pipeline.animations import save_animation
 from fmri_saliency.pipeline.config import Config
@@ -70,6 +71,8 @@ class ClassSetting:
         Where it lies, from the folder of the page.
     open_volumes : tuple of str
         The classes whose map can be clicked through.
+    meshes : mapping of side to Hemisphere
+        Surfaces to draw grayordinates on, if there are any.
     """
 
     config: Config
@@ -81,6 +84,7 @@ class ClassSetting:
     table: pd.DataFrame
     table_path: str
     open_volumes: tuple[str, ...] = ()
+    meshes: Mapping[str, Hemisphere] = field(default_factory=dict)
 
     @property
     def signed(self) -> bool:
@@ -215,6 +219,18 @@ def _courses(setting: ClassSetting, label: str) -> tuple[list[str], np.ndarray]:
     return names, np.stack([values[people == person].mean(axis=0) for person in dict.fromkeys(people)])
 
 
+def _surface(setting: ClassSetting, position: int, path: Path) -> Picture | None:
+    """Draw the mean over time on the cortex; None for scans in no MNI space, and grayordinates without surfaces."""
+    classes, atlas, meshes = setting.classes, setting.atlas, setting.meshes
+    if not (meshes if atlas.grayordinates is not None else atlas.is_mni):
+        return None
+    label = classes.labels[position]
+    figure = plot_surface(classes.values[position].mean(axis=0), atlas, f"{label}: mean over time", classes.unit,
+                          signed=setting.signed, meshes=meshes or None)  # fmt: skip
+    where = "surfaces that [output] names" if meshes else "cortex of fsaverage5"
+    return draw_picture(figure, path, f"{label}: mean over time, on the {where}.")
+
+
 def _held_out(classes: Saliency, position: int) -> str:
     n_samples = classes.n_averaged[position]
     return f"{n_samples} held-out sample{'' if n_samples == 1 else 's'}"
@@ -238,11 +254,6 @@ def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, A
     names, people = _courses(setting, label)
     courses = plot_time_courses(people, names, classes.t_r, events, f"{label}: leading regions", unit, start,
                                 clock_of(config))  # fmt: skip
-    surface = None
-    if atlas.is_mni and atlas.grayordinates is None:
-        surface = draw_picture(plot_surface(mean, atlas, f"{label}: mean over time", unit, signed=signed),
-                               folder / f"class-{stem}_surface.png",
-                               f"{label}: mean over time, on the cortex of fsaverage5.")  # fmt: skip
     spread = f"mean and 95 % interval over {len(people)} people" if len(people) > 1 else "of the one person"
     bars = "; bars on top mark the events, with the BOLD response that they would evoke" if events else ""
     which = "every moment of the window" if len(frames) == len(values) else \
@@ -258,7 +269,7 @@ def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, A
                             f"{label}: every region at every moment{bars}."),
         "courses": draw_picture(courses, folder / f"class-{stem}_courses.png",
                             f"{label}: the {len(names)} leading regions through time, {spread}{bars}."),
-        "surface": surface,
+        "surface": _surface(setting, position, folder / f"class-{stem}_surface.png"),
     }  # fmt: skip
 
 
@@ -269,7 +280,7 @@ def class_part(setting: ClassSetting, position: int) -> dict[str, Any]:
     -------
     dict
         `id`, `name`, `film`, `animation`, `volume` and `surface` (None where there is none), `glass`, `strip`,
-        `heatmap`, `courses`, `regions`, `n_regions`, `table`.
+        `heatmap`, `courses`, `unit`, `regions`, `n_regions`, `table`.
     """
     classes = setting.classes
     label, folder = classes.labels[position], Workspace(setting.config.output.path).root / "figures"
@@ -281,6 +292,7 @@ def class_part(setting: ClassSetting, position: int) -> dict[str, Any]:
         "animation": _animation(setting, position, folder / f"class-{stem}_motion.gif"),
         "volume": _volume(setting, position),
         **_pictures(setting, position, folder),
+        "unit": classes.unit,
         "regions": _leading(setting.table, label),
         "n_regions": int((setting.table["class"] == label).sum()),
         "table": setting.table_path,

@@ -101,6 +101,8 @@ class Output:
     blocks : tuple of str
         Trial types whose onsets block averages are locked to, where a sample is a run; when empty, of all events but
         those that lie in a longer one.
+    left_surface, right_surface : Path or None
+        Surfaces (``.surf.gii``) that the page draws maps of grayordinates on.
     """
 
     path: Path
@@ -108,10 +110,20 @@ class Output:
     title: str = ""
     per_run: bool = False
     blocks: tuple[str, ...] = ()
+    left_surface: Path | None = None
+    right_surface: Path | None = None
 
     def __post_init__(self) -> None:
         if self.n_jobs == 0:
             raise ConfigError("n_jobs in [output] must not be 0: a number of processes, or -1 for all cores.")
+        if (self.left_surface is None) != (self.right_surface is None):
+            raise ConfigError("[output] names the surface of one side; give both left_surface and right_surface.")
+
+    @property
+    def surfaces(self) -> dict[str, Path]:
+        """The surfaces by side, ``left`` and ``right``; none where there are none."""
+        both = {"left": self.left_surface, "right": self.right_surface}
+        return {side: path for side, path in both.items() if path is not None}
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ REFERENCES = {
 MOST_NAMES = 12
 """Trial types that are named of a class; some files have dozens."""
 
+STANDARDIZED = {"zscore_sample": "standardised to z-scores", "psc": "in per cent of the mean signal",
+                "none": "not standardised"}  # fmt: skip
 CELLS = {"lstm": "long short-term memory", "gru": "gated recurrent units", "rnn": "plain recurrent units"}
 
 
@@ -140,7 +142,7 @@ def _regions(config: Config, atlas: Atlas, note: str, text: MethodsText) -> str:
     return (
         f"Time series of {_count(atlas.n_regions, 'region')} ({_atlas_words(config, atlas, text)}) were "
         f"{_extraction(atlas)} {text.cite('nilearn')} (detrending: {'yes' if cleaning.detrend else 'no'}, {filters}, "
-        f"{cleaning.filter} filter, {cleaning.standardize}, confounds: "
+        f"{cleaning.filter} filter, {STANDARDIZED[cleaning.standardize]}, confounds: "
         f"{', '.join(cleaning.confounds or cleaning.denoise.words) or 'none'}{smoothing}). Regions covered by less "
         f"than {100 * cleaning.min_coverage:g} % of their extent were left out run by run. {note}"
     ).strip()

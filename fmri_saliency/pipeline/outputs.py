@@ -39,6 +39,8 @@ __all__ = [
 
 OVER_TIME = ("saliency", "saliencyblock", "saliencyrun", "saliencyt", "saliencystderr")
 """Maps with a value per time step; the others have one per region."""
+UNSIGNED = ("saliencyabs", "peaktime", "subjects", "saliencystderr", "saliencymeanstderr")
+"""Maps whose values have no sign that speaks for or against a class, whatever the method."""
 KINDS = ("_boldmap.", "_regions.", "_networks.")
 """How the names of maps and tables go on."""
 
@@ -183,7 +185,7 @@ def _sidecar(
         "Target": classes.target,
         "Baseline": classes.baseline,
         "SmoothingFWHM": config.saliency.smoothing,
-        "Signed": METHODS[classes.method].signed,
+        "Signed": METHODS[classes.method].signed and stat not in UNSIGNED,
         "Units": one.unit,
         "RepetitionTime": classes.t_r,
         "StartTime": start,

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
+from fmri_saliency.brain import read_hemisphere
 from fmri_saliency.errors import FmriSaliencyError, StepError
 from fmri_saliency.evidence import say_whether_it_holds, summarise
 from fmri_saliency.files import read_json, read_tsv, write_json, write_text
@@ -68,8 +69,8 @@ READING = (
 CAUTION = (
     "Share-of-saliency checks compare with an even spread over time; a true effect may lie at the ends. Recovery can "
     "be checked only where the truth was planted. That the answer hangs on what a map calls important says that the "
-    "network uses it, not that the brain does. `fmri-saliency evaluate` asks more, of more samples and seeds, on made "
-    "data."
+    "network uses it, not that the brain does. The command fmri-saliency evaluate asks more, of more samples and "
+    "seeds, on made data."
 )
 PANELS = (
     ("recovery", "recover", plot_recovery, "Recovery",
@@ -193,8 +194,10 @@ def _maps_part(
     table = read_tsv(path, "the region table")
     opened = _best_known(scores[0]) if atlas.is_mni and scores else ()
     people = samples.table["subject"].to_numpy(dtype=str)
+    dense = atlas.grayordinates is not None
+    meshes = {side: read_hemisphere(file) for side, file in config.output.surfaces.items()} if dense else {}
     setting = ClassSetting(config, classes, whole[config.decoder.network], people, atlas, runs, table,
-                           f"group/{path.name}", opened)  # fmt: skip
+                           f"group/{path.name}", opened, meshes)  # fmt: skip
     parts = [class_part(setting, p) for p in tqdm(range(len(classes.labels)), desc="Drawing", unit="class")]
     profile = plot_time_shares(whole, f"Where the saliency lies in time ({classes.method})", clock_of(config))
     sizes = [part["film"].size for part in parts if part["film"]]

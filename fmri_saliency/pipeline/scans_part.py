@@ -23,16 +23,17 @@ NOT_MNI = (
 DENSE = (
     "The scans are dense series (CIFTI): such files say to which vertex of the cortex a value belongs, not where in "
     "space that vertex lies, so that this page has bars of the leading regions in place of pictures of the brain. To "
-    "see the maps on the cortex, open them in Connectome Workbench with surfaces of the same mesh (.surf.gii files, "
-    "such as the midthickness of your data set): wb_view *.surf.gii {maps}"
+    "see the maps on the cortex, name surfaces of the same mesh (.surf.gii files, such as the midthickness of your "
+    "data set) in [output] left_surface and right_surface, or open them in Connectome Workbench: wb_view *.surf.gii "
+    "{maps}"
 )
 WB_MAPS = "group/*_stat-saliencymean_*_boldmap.dscalar.nii"
 
 
-def _where(runs: Sequence[Run]) -> list[str]:
+def _where(config: Config, runs: Sequence[Run]) -> list[str]:
     """Say what the pictures of the brain are, where the scans' space does not say it."""
     if runs and all(run.bold.name.endswith(".dtseries.nii") for run in runs):
-        return [DENSE.format(maps=WB_MAPS)]
+        return [] if config.output.surfaces else [DENSE.format(maps=WB_MAPS)]
     return [] if all(run.space.startswith("MNI") for run in runs) else [NOT_MNI]
 
 
@@ -96,7 +97,7 @@ def scans_part(
             "rows": _by_task(log),
         },
         "problems": bad[["run", "status", "message"]].astype(str).to_numpy().tolist(),
-        "notes": [*told, *notes, *_where(runs)],
+        "notes": [*told, *notes, *_where(config, runs)],
     }  # fmt: skip
 
 

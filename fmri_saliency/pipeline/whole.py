@@ -25,7 +25,8 @@ def _inputs(config: Config, explained: str) -> str:
     """Return what identifies the whole: maps (`explained`), settings, the log of runs, and the planted truth."""
     root = config.output.path
     truth = [config.scans.truth / "truth.json"] if config.scans.truth is not None else []
-    files = [path for path in (root / "runs.tsv", root / "quality.tsv", *truth) if path.is_file()]
+    drawn_on = config.output.surfaces.values()
+    files = [path for path in (root / "runs.tsv", root / "quality.tsv", *truth, *drawn_on) if path.is_file()]
     return digest(__version__, explained, result_settings(to_plain(config)), config.output.title,
                   [hash_file(path) for path in files])  # fmt: skip
 

@@ -8,7 +8,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from fmri_saliency.brain import project_regions
 from fmri_saliency.errors import AtlasError
 from fmri_saliency.plotting.colours import draw_scale, mark_negative, scale_of
 from fmri_saliency.plotting.sight import BRAIN, Seen, draw_brain, hide_small, look_through
@@ -68,12 +67,12 @@ def animate_glass(
     if atlas.grayordinates is not None:
         raise AtlasError(f"Atlas '{atlas.name}' has labels of grayordinates, which have no glass brain to animate.")
     frames = range(0, len(values), every)
-    seen = [look_through(project_regions(np.nan_to_num(values[k]), atlas), BRAIN, atlas.maps is None) for k in frames]
-    scale = scale_of(np.array([np.abs(one.pixels).max() for views in seen for one in views.values()]), signed, limit)
+    views = look_through(np.asarray(values)[frames], atlas, BRAIN)
+    scale = scale_of(np.array([np.abs(one.pixels).max() for seen in views.values() for one in seen]), signed, limit)
     figure = Figure(figsize=(8.6, 2.9), layout="constrained", dpi=dpi)
     canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(BRAIN), width_ratios=list(BRAIN.values()))
-    images = {d: draw_brain(panel, d, seen[0][d], scale, threshold) for panel, d in zip(panels, BRAIN, strict=True)}
+    images = {d: draw_brain(panel, d, views[d][0], scale, threshold) for panel, d in zip(panels, BRAIN, strict=True)}
     draw_scale(figure, scale, panels, unit)
     words = figure.suptitle(f"{title}\n ".lstrip("\n"), fontsize=11)
     moving = [words, *images.values(), *(line for panel in panels for line in panel.patches)]
@@ -82,12 +81,12 @@ def animate_glass(
     canvas.draw()
     still = canvas.copy_from_bbox(figure.bbox)
     pictures = []
-    for frame, views in zip(frames, seen, strict=True):
+    for number, frame in enumerate(frames):
         canvas.restore_region(still)
         words.set_text(f"{title}\n{start + frame * t_r:.1f} s".lstrip("\n"))
         figure.draw_artist(words)
-        for panel, (direction, one) in zip(panels, views.items(), strict=True):
-            _draw_view(panel, images[direction], one, threshold)
+        for panel, (direction, seen) in zip(panels, views.items(), strict=True):
+            _draw_view(panel, images[direction], seen[number], threshold)
         pictures.append(np.asarray(canvas.buffer_rgba())[..., :3].copy())
     return np.stack(pictures)
 

@@ -10,19 +10,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from fmri_saliency.brain import project_maps, resample_atlas
 from fmri_saliency.plotting.colours import scale_of
-from fmri_saliency.plotting.sight import BRAIN, Seen, draw_brain
+from fmri_saliency.plotting.sight import AXES, BRAIN, Seen, draw_brain, project_glass, upright
 from fmri_saliency.records import Atlas
 
-__all__ = ["GlassFilm", "draw_glass_film", "project_glass"]
+__all__ = ["GlassFilm", "draw_glass_film"]
 
 VIEWS = "".join(BRAIN)
-AXES = {"l": (1, 2), "r": (1, 2), "y": (0, 2), "z": (0, 1)}
-"""Axes of the volume that each view shows, from left to right and from bottom to top."""
 SIZE, DPI = (7.2, 1.9), 100
 SHADES = 65  # few colours, so that the picture of all moments is small; odd, so that 0 is white
-MOMENTS = 8  # volumes of an atlas of maps that are made at a time
 
 
 @dataclass(frozen=True)
@@ -33,82 +29,6 @@ class _Panel:
     rows: slice
     columns: slice
     cells: np.ndarray
-
-
-def _upright(atlas: Atlas) -> Atlas:
-    """Return the atlas on axes that run along left-right, back-front and bottom-top, at its own voxel size."""
-    grid = atlas.affine[:3, :3]
-    if np.allclose(grid, np.diag(np.diag(grid)), atol=1e-3 * np.abs(grid).max()):
-        return atlas
-    corners = np.array(np.meshgrid(*[(0, size - 1) for size in atlas.labels.shape])).reshape(3, -1)
-    place = grid @ corners + atlas.affine[:3, 3:]
-    step = np.linalg.norm(grid, axis=0).min()
-    affine = np.diag([step, step, step, 1.0])
-    affine[:3, 3] = place.min(axis=1)
-    shape = tuple(int(size) + 1 for size in np.ceil(np.ptp(place, axis=1) / step))
-    return resample_atlas(atlas, affine, shape)
-
-
-def _seen(atlas: Atlas, view: str) -> slice:
-    """Return the slices of the volume, from left to right, that a view looks through: one hemisphere for l and r."""
-    step, first, size = atlas.affine[0, 0], atlas.affine[0, 3], atlas.labels.shape[0]
-    left = first + step * np.arange(size) < 0  # the midline is drawn with the right hemisphere, as nilearn does
-    seen = {"l": np.flatnonzero(left), "r": np.flatnonzero(~left)}.get(view, np.arange(size))
-    return slice(int(seen[0]), int(seen[-1]) + 1) if len(seen) else slice(0, 0)
-
-
-def _largest(most: np.ndarray, least: np.ndarray) -> np.ndarray:
-    return np.where(most > -least, most, least)
-
-
-def _project_labels(values: np.ndarray, labels: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
-    """Project by the pairs of line of sight and region that meet: no volume is made."""
-    seen = np.moveaxis(labels, axis, -1).reshape(-1, labels.shape[axis])
-    place = np.zeros(max(int(index.max()), int(labels.max(initial=0))) + 1, dtype=np.intp)
-    place[index] = np.arange(1, len(index) + 1)
-    regions = place[seen]
-    line = np.nonzero(regions)[0]
-    line, region = np.divmod(np.unique(line * (len(index) + 1) + regions[regions > 0]), len(index) + 1)
-    found = np.zeros((len(values), len(seen)), dtype=np.float32)
-    if len(line):
-        starts = np.flatnonzero(np.diff(line, prepend=-1))
-        shown = values[:, region - 1]
-        most, least = (reduce.reduceat(shown, starts, axis=1) for reduce in (np.maximum, np.minimum))
-        found[:, line[starts]] = _largest(most, least)
-    return found
-
-
-def project_glass(values: np.ndarray, atlas: Atlas, view: str) -> np.ndarray:
-    """Return what a view through a glass brain shows: along each line of sight the value of largest absolute value.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n_moments, n_regions)
-        NaN is 0.
-    atlas : Atlas
-        With axes along left-right, back-front and bottom-top.
-    view : {"l", "r", "y", "z"}
-        Left and right hemisphere from the side, the brain from the back and from the top.
-
-    Returns
-    -------
-    ndarray, shape (n_moments, n, m)
-        `n` and `m` are the voxels of the two axes that the view shows, in the order of the volume's.
-    """
-    values = np.nan_to_num(np.asarray(values, dtype=np.float32))
-    (axis,) = {0, 1, 2} - set(AXES[view])
-    seen = _seen(atlas, view)
-    shape = [atlas.labels.shape[kept] for kept in AXES[view]]
-    if seen.stop <= seen.start:
-        return np.zeros((len(values), *shape), dtype=np.float32)
-    if atlas.maps is None:
-        flat = _project_labels(values, atlas.labels[seen], atlas.regions["index"].to_numpy(), axis)
-        return flat.reshape(len(values), *shape)
-    found = []
-    for first in range(0, len(values), MOMENTS):
-        volumes = project_maps(values[first : first + MOMENTS], atlas, 1.0).get_fdata(dtype=np.float32)[seen]
-        found.append(np.moveaxis(_largest(volumes.max(axis=axis), volumes.min(axis=axis)), -1, 0))
-    return np.concatenate(found)
 
 
 def _find_cells(axes: Axes, view: str, atlas: Atlas, height: int) -> _Panel:
@@ -189,7 +109,7 @@ def draw_glass_film(values: np.ndarray, atlas: Atlas, unit: str = "", *, signed:
     -------
     GlassFilm
     """
-    atlas = _upright(atlas)
+    atlas = upright(atlas)
     shown = {view: project_glass(values, atlas, view) for view in VIEWS}
     limit = max(float(np.abs(one).max(initial=0)) for one in shown.values()) or 1.0
     scale = scale_of(np.zeros(1), signed, limit)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from fmri_saliency.brain import project_labels, project_regions
 from fmri_saliency.plotting.canvas import Place, open_place
 from fmri_saliency.plotting.colours import draw_scale, mark_negative, scale_of
 from fmri_saliency.plotting.sight import BRAIN, draw_brain, hide_small, look_through
@@ -81,11 +81,11 @@ def plot_glass(
     if atlas.grayordinates is not None:
         scale = scale_of(values, signed, limit)
         return _draw_leading(values[None], atlas, [""], title, scale, unit, open_place(axes, (6.0, 4.2)))
-    image = project_regions(np.nan_to_num(values), atlas)
-    scale = scale_of(np.asarray(image.dataobj), signed, limit)
+    views = look_through(np.asarray(values)[None], atlas, BRAIN)
+    scale = scale_of(np.array([np.abs(seen.pixels).max() for (seen,) in views.values()]), signed, limit)
     place = open_place(axes, (8.6, 2.6))
     panels = place.subplots(1, len(BRAIN), width_ratios=list(BRAIN.values()))
-    for panel, (direction, seen) in zip(panels, look_through(image, BRAIN, atlas.maps is None).items(), strict=True):
+    for panel, (direction, (seen,)) in zip(panels, views.items(), strict=True):
         draw_brain(panel, direction, seen, scale, threshold)
         mark_negative(panel, hide_small(seen.pixels, threshold), seen.extent, scale.norm.vmax)
     draw_scale(place, scale, panels, unit)
@@ -134,12 +134,11 @@ def plot_glass_strip(
         scale = scale_of(values[frames], signed, limit)
         place = open_place(axes, (max(6.0, 1.6 * len(frames) + 2.4), 4.2))
         return _draw_leading(values[frames], atlas, moments, title, scale, unit, place)
-    images = [project_regions(np.nan_to_num(values[frame]), atlas) for frame in frames]
-    scale = scale_of(np.array([image.header["cal_max"] for image in images]), signed, limit)
+    views = look_through(np.asarray(values)[frames], atlas, "z")["z"]
+    scale = scale_of(np.array([np.abs(seen.pixels).max() for seen in views]), signed, limit)
     place = open_place(axes, (1.7 * len(frames) + 0.9, 2.7))
     panels = np.ravel(place.subplots(1, len(frames)))
-    for panel, image, moment in zip(panels, images, moments, strict=True):
-        seen = look_through(image, "z", atlas.maps is None)["z"]
+    for panel, seen, moment in zip(panels, views, moments, strict=True):
         draw_brain(panel, "z", seen, scale, threshold)
         mark_negative(panel, hide_small(seen.pixels, threshold), seen.extent, scale.norm.vmax)
         panel.set_title(moment, fontsize=9)
@@ -170,11 +169,11 @@ def plot_glass_share(
     Figure
     """
     # the background is 0 and not drawn, so that shares are looked for among numbers from 1 to 2
-    image = project_labels(1 + np.asarray(values), atlas)
+    views = look_through(1 + np.asarray(values)[None], replace(atlas, maps=None), BRAIN)
     scale = scale_of(np.ones(1), signed=False)
     place = open_place(axes, (8.6, 2.4))
     panels = place.subplots(1, len(BRAIN), width_ratios=list(BRAIN.values()))
-    for panel, (direction, seen) in zip(panels, look_through(image, BRAIN, True).items(), strict=True):
+    for panel, (direction, (seen,)) in zip(panels, views.items(), strict=True):
         draw_brain(panel, direction, seen, scale, shift=1.0)
     draw_scale(place, scale, panels, label)
     place.suptitle(title, fontsize=10)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-import nibabel as nib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -14,15 +13,19 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
-from nilearn.image import reorder_img
 from nilearn.plotting import plot_glass_brain
 
-__all__ = ["BRAIN", "Seen", "draw_brain", "hide_small", "look_through"]
+from fmri_saliency.brain import project_maps, resample_atlas
+from fmri_saliency.records import Atlas
+
+__all__ = ["AXES", "BRAIN", "Seen", "draw_brain", "hide_small", "look_through", "project_glass", "upright"]
 
 BRAIN = {"l": 1.0, "y": 0.79, "r": 1.0, "z": 0.77}
 """The views of a glass brain (nilearn's names) and how wide each is beside the first."""
 
-PLANES = {"l": (1, 2), "r": (1, 2), "x": (1, 2), "y": (0, 2), "z": (0, 1)}
+AXES = {"l": (1, 2), "r": (1, 2), "y": (0, 2), "z": (0, 1)}
+"""Axes of the volume that each view shows, from left to right and from bottom to top."""
+MOMENTS = 8  # volumes of an atlas of maps that are made at a time
 
 
 class Seen(NamedTuple):
@@ -32,31 +35,107 @@ class Seen(NamedTuple):
     extent: tuple[float, float, float, float]
 
 
-def _side(volume: np.ndarray, direction: str, middle: int) -> np.ndarray:
-    """Return the voxels of the hemisphere that a view shows."""
-    return {"l": volume[:middle], "r": volume[middle:]}.get(direction, volume)
+def upright(atlas: Atlas) -> Atlas:
+    """Return the atlas on axes that run along left-right, back-front and bottom-top, at its own voxel size."""
+    grid = atlas.affine[:3, :3]
+    if np.allclose(grid, np.diag(np.diag(grid)), atol=1e-3 * np.abs(grid).max()):
+        return atlas
+    corners = np.array(np.meshgrid(*[(0, size - 1) for size in atlas.labels.shape])).reshape(3, -1)
+    place = grid @ corners + atlas.affine[:3, 3:]
+    step = np.linalg.norm(grid, axis=0).min()
+    affine = np.diag([step, step, step, 1.0])
+    affine[:3, 3] = place.min(axis=1)
+    shape = tuple(int(size) + 1 for size in np.ceil(np.ptp(place, axis=1) / step))
+    return resample_atlas(atlas, affine, shape)
 
 
-def look_through(image: nib.Nifti1Image, directions: Iterable[str], labels: bool) -> dict[str, Seen]:
-    """Return what is seen of a 3D image: along each line of sight the value of largest absolute value, with its sign.
+def _side(atlas: Atlas, view: str) -> slice:
+    """Return the slices of the volume, from left to right, that a view looks through: one hemisphere for l and r."""
+    step, first, size = atlas.affine[0, 0], atlas.affine[0, 3], atlas.labels.shape[0]
+    left = first + step * np.arange(size) < 0  # the midline is drawn with the right hemisphere, as nilearn does
+    seen = {"l": np.flatnonzero(left), "r": np.flatnonzero(~left)}.get(view, np.arange(size))
+    return slice(int(seen[0]), int(seen[-1]) + 1) if len(seen) else slice(0, 0)
 
-    As nilearn's glass brains with ``plot_abs=False``, whose names the directions have: ``l`` and ``r`` (one
-    hemisphere, from its side), ``x``, ``y`` (from behind), ``z`` (from above). `labels` says that voxels of an oblique
-    grid may not be blended.
+
+def _largest(most: np.ndarray, least: np.ndarray) -> np.ndarray:
+    return np.where(most > -least, most, least)
+
+
+def _project_labels(values: np.ndarray, labels: np.ndarray, index: np.ndarray, axis: int) -> np.ndarray:
+    """Project by the pairs of line of sight and region that meet: no volume is made."""
+    seen = np.moveaxis(labels, axis, -1).reshape(-1, labels.shape[axis])
+    place = np.zeros(max(int(index.max()), int(labels.max(initial=0))) + 1, dtype=np.intp)
+    place[index] = np.arange(1, len(index) + 1)
+    regions = place[seen]
+    line = np.nonzero(regions)[0]
+    line, region = np.divmod(np.unique(line * (len(index) + 1) + regions[regions > 0]), len(index) + 1)
+    found = np.zeros((len(values), len(seen)), dtype=np.float32)
+    if len(line):
+        starts = np.flatnonzero(np.diff(line, prepend=-1))
+        shown = values[:, region - 1]
+        most, least = (reduce.reduceat(shown, starts, axis=1) for reduce in (np.maximum, np.minimum))
+        found[:, line[starts]] = _largest(most, least)
+    return found
+
+
+def project_glass(values: np.ndarray, atlas: Atlas, view: str) -> np.ndarray:
+    """Return what a view through a glass brain shows: along each line of sight the value of largest absolute value.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_moments, n_regions)
+        NaN is 0.
+    atlas : Atlas
+        With axes along left-right, back-front and bottom-top.
+    view : {"l", "r", "y", "z"}
+        Left and right hemisphere from the side, the brain from the back and from the top.
+
+    Returns
+    -------
+    ndarray, shape (n_moments, n, m)
+        `n` and `m` are the voxels of the two axes that the view shows, in the order of the volume's.
     """
-    upright = reorder_img(image, resample="nearest" if labels else "linear")
-    volume, affine = np.asarray(upright.dataobj), upright.affine
-    step, first = np.diag(affine)[:3], affine[:3, 3]
-    middle = int(np.clip(np.ceil(-first[0] / step[0]), 0, volume.shape[0]))
-    edges = [(first[axis] - step[axis] / 2, first[axis] + (volume.shape[axis] - 0.5) * step[axis]) for axis in range(3)]
-    found = {}
+    values = np.nan_to_num(np.asarray(values, dtype=np.float32))
+    (axis,) = {0, 1, 2} - set(AXES[view])
+    seen = _side(atlas, view)
+    shape = [atlas.labels.shape[kept] for kept in AXES[view]]
+    if seen.stop <= seen.start:
+        return np.zeros((len(values), *shape), dtype=np.float32)
+    if atlas.maps is None:
+        flat = _project_labels(values, atlas.labels[seen], atlas.regions["index"].to_numpy(), axis)
+        return flat.reshape(len(values), *shape)
+    found = []
+    for first in range(0, len(values), MOMENTS):
+        volumes = project_maps(values[first : first + MOMENTS], atlas, 1.0).get_fdata(dtype=np.float32)[seen]
+        found.append(np.moveaxis(_largest(volumes.max(axis=axis), volumes.min(axis=axis)), -1, 0))
+    return np.concatenate(found)
+
+
+def look_through(values: np.ndarray, atlas: Atlas, directions: Iterable[str]) -> dict[str, list[Seen]]:
+    """Return what is seen of each moment from each direction (:func:`project_glass`), in mm.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_moments, n_regions)
+    atlas : Atlas
+        Of voxels; one on an oblique grid is put upright.
+    directions : iterable of str
+        Of :data:`BRAIN`.
+
+    Returns
+    -------
+    dict of direction to list of Seen
+        One for each moment.
+    """
+    atlas, found = upright(atlas), {}
     for direction in directions:
-        across = PLANES[direction]
-        (depth,) = {0, 1, 2} - set(across)
-        side = _side(volume, direction, middle)
-        largest, smallest = side.max(axis=depth, initial=0), side.min(axis=depth, initial=0)
-        pixels = np.where(largest >= -smallest, largest, smallest).T
-        found[direction] = Seen(pixels, (*edges[across[0]], *edges[across[1]]))
+        pixels, extent = project_glass(values, atlas, direction), []
+        for place, axis in enumerate(AXES[direction], start=1):
+            step, first = atlas.affine[axis, axis], atlas.affine[axis, 3]
+            if step < 0:
+                pixels = np.flip(pixels, axis=place)
+            extent += sorted((first - step / 2, first + (atlas.labels.shape[axis] - 0.5) * step))
+        found[direction] = [Seen(one.T, tuple(extent)) for one in pixels]
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from fmri_saliency.brain import HEMISPHERES, load_hemisphere, project_surface
+from fmri_saliency.brain import HEMISPHERES, Hemisphere, load_hemisphere, project_surface, project_vertices
 from fmri_saliency.errors import one_of
 from fmri_saliency.plotting.canvas import open_place
 from fmri_saliency.plotting.colours import draw_scale, scale_of
@@ -61,12 +61,11 @@ def _points(corners: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.nd
 
 
 @lru_cache(maxsize=24)
-def _look_at(side: str, view: str, kind: str) -> Seen:
+def _look_at(half: Hemisphere, side: str, view: str) -> Seen:
     """Find what is seen of a surface, once for all figures: the nearest point to the viewer in each pixel.
 
     matplotlib's own 3D axes take half a second for each view of each figure to turn, sort and draw all 20,480 faces.
     """
-    half = load_hemisphere(side, kind)
     turned = half.coordinates @ _directions(side, view).T
     corners = turned[half.faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -88,10 +87,10 @@ def _look_at(side: str, view: str, kind: str) -> Seen:
 
 
 def _draw_half(
-    axes: Axes, side: str, view: str, kind: str, values: np.ndarray, scale: ScalarMappable, threshold: float
+    axes: Axes, half: Hemisphere, side: str, view: str, values: np.ndarray, scale: ScalarMappable, threshold: float
 ) -> None:
     """Draw one side: each pixel has the value of the vertex next to it."""
-    seen = _look_at(side, view, kind)
+    seen = _look_at(half, side, view)
     shown = np.where(seen.vertex >= 0, values[seen.vertex], np.nan)
     colours = colormaps["gray"](seen.grey)
     drawn = np.isfinite(shown) & (np.abs(np.nan_to_num(shown)) > threshold)
@@ -114,6 +113,7 @@ def plot_surface(
     signed: bool = True,
     limit: float | None = None,
     threshold: float = 0.0,
+    meshes: Mapping[str, Hemisphere] | None = None,
     axes: Axes | None = None,
 ) -> Figure:
     """Draw one value per region on the cortex of fsaverage5, both sides in each view.
@@ -125,7 +125,7 @@ def plot_surface(
     values : ndarray, shape (n_regions,)
         NaN, and what has no cortex, is not drawn: grey, darker in sulci.
     atlas : Atlas
-        Of voxels, in MNI space.
+        Of voxels, in MNI space; or of grayordinates, with `meshes`.
     title : str
     unit : str
         Of the values; the label of their scale.
@@ -138,6 +138,8 @@ def plot_surface(
         Where the colours end; the largest absolute value when omitted.
     threshold : float
         Values whose absolute value is not above it are not drawn.
+    meshes : mapping of side ("left", "right") to Hemisphere, optional
+        For grayordinates: the surfaces whose vertices they are, in place of fsaverage5 and `kind`.
     axes : Axes, optional
         Whose place the figure takes; a figure of its own when omitted.
 
@@ -148,20 +150,21 @@ def plot_surface(
     Raises
     ------
     AtlasError
-        If the atlas has no voxels.
+        If the atlas has no voxels and there are no surfaces, or they have other vertices.
     InputError
         If a view or a surface is not known, or the number of values is not that of the regions.
     """
     for view in views:
         one_of(view, VIEWS, "A view of the cortex")
     one_of(kind, ("inflated", "pial", "white_matter"), "The surface")
-    vertices = project_surface(values, atlas)
+    halves = meshes or {side: load_hemisphere(side, kind) for side in HEMISPHERES}
+    vertices = project_surface(values, atlas) if meshes is None else project_vertices(values, atlas, meshes)
     scale = scale_of(np.asarray(values, dtype=float), signed, limit)
     pairs = [(side, view) for view in views for side in HEMISPHERES]
     place = open_place(axes, (2.1 * len(pairs) + 0.8, 2.3))
     panels = np.ravel(place.subplots(1, len(pairs)))
     for panel, (side, view) in zip(panels, pairs, strict=True):
-        _draw_half(panel, side, view, kind, vertices[side], scale, threshold)
+        _draw_half(panel, halves[side], side, view, vertices[side], scale, threshold)
     draw_scale(place, scale, panels, unit)
     place.suptitle(title, fontsize=11)
     return place.figure

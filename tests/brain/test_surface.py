@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from making_cifti import write_labels
 from nilearn.datasets import load_fsaverage, load_fsaverage_data
 from nilearn.surface import vol_to_surf
 
-from fmri_saliency.brain import HEMISPHERES, load_atlas, load_hemisphere, project_surface, sample_regions
+from fmri_saliency.brain import (
+    HEMISPHERES,
+    Hemisphere,
+    load_atlas,
+    load_grayordinate_atlas,
+    load_hemisphere,
+    project_surface,
+    project_vertices,
+    read_hemisphere,
+    sample_regions,
+)
 from fmri_saliency.brain import surface as room
 from fmri_saliency.errors import AtlasError, InputError
 from fmri_saliency.records import Atlas
@@ -100,3 +112,25 @@ def test_what_cannot_be_shown_is_refused(slabs: Atlas) -> None:
         project_surface(np.zeros((2, 6)), slabs)
     with pytest.raises(AtlasError, match="needs an atlas of voxels"):
         sample_regions(replace(slabs, grayordinates=object()))
+
+
+def test_grayordinates_lie_on_the_vertices_that_they_name(tmp_path: Path) -> None:
+    write_labels(tmp_path / "small.dlabel.nii")
+    atlas = load_grayordinate_atlas(tmp_path / "small.dlabel.nii")
+    flat = Hemisphere(np.zeros((9, 3)), np.zeros((0, 3), dtype=int), np.zeros(9))
+    found = project_vertices(np.array([1.0, 2.0, 3.0]), atlas, {"left": flat, "right": flat})
+    np.testing.assert_array_equal(found["left"], [1, np.nan, 1, 2, np.nan, 2, np.nan, 2, np.nan])
+    np.testing.assert_array_equal(found["right"], [np.nan, np.nan, np.nan, np.nan, 3, np.nan, 3, np.nan, np.nan])
+    fewer = Hemisphere(np.zeros((8, 3)), flat.faces, np.zeros(8))
+    with pytest.raises(AtlasError, match="left side has 8 vertices"):
+        project_vertices(np.ones(3), atlas, {"left": fewer, "right": flat})
+
+
+def test_what_is_no_surface_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "words.surf.gii").write_text("no surface")
+    for path in (tmp_path / "words.surf.gii", tmp_path / "gone.surf.gii"):
+        with pytest.raises(AtlasError, match="Expected a surface"):
+            read_hemisphere(path)
+    nib.save(nib.gifti.GiftiImage(), tmp_path / "empty.surf.gii")
+    with pytest.raises(AtlasError, match="Expected a surface"):
+        read_hemisphere(tmp_path / "empty.surf.gii")

@@ -150,3 +150,35 @@ def test_labels_of_the_cortex_go_with_whole_series(cli: Callable, config: Path) 
     image = nib.load(scalar)
     assert image.header.get_axis(1) == models()
     assert (image.get_fdata()[0, 8:] == 0).all()
+
+
+def write_surface(path: Path, n_vertices: int, x: float) -> None:
+    """Write a flat grid of triangles, 3 by 3 vertices 10 mm apart, seen from both sides."""
+    side = int(n_vertices**0.5)
+    y, z = np.meshgrid(np.arange(side), np.arange(side))
+    points = np.stack([np.full(n_vertices, x), 10.0 * y.ravel(), 10.0 * z.ravel()], axis=1).astype(np.float32)
+    corner = np.array([row * side + column for row in range(side - 1) for column in range(side - 1)])
+    half = np.concatenate([np.stack([corner, corner + 1, corner + side], 1),
+                           np.stack([corner + 1, corner + side + 1, corner + side], 1)])  # fmt: skip
+    faces = np.concatenate([half, half[:, ::-1]]).astype(np.int32)
+    arrays = [nib.gifti.GiftiDataArray(one, intent) for one, intent in ((points, "NIFTI_INTENT_POINTSET"),
+                                                                        (faces, "NIFTI_INTENT_TRIANGLE"))]  # fmt: skip
+    nib.save(nib.gifti.GiftiImage(darrays=arrays), path)
+
+
+def test_maps_are_drawn_on_surfaces_that_are_named(cli: Callable, config: Path) -> None:
+    for side, x in (("left", -10.0), ("right", 10.0)):
+        write_surface(config.parent / f"{side}.surf.gii", 9, x)
+    with config.open("a") as file:
+        file.write('left_surface = "left.surf.gii"\nright_surface = "right.surf.gii"\n')
+    done = cli("run", config)
+    assert done.code == 0, done.err
+    page = (config.parent / "results" / "report.html").read_text()
+    assert page.count("mean over time, on the surfaces that [output] names.") == 4  # two classes, alt text and caption
+    assert "wb_view" not in page
+    assert (config.parent / "results" / "figures" / "class-see_surface.png").is_file()
+    write_surface(config.parent / "left.surf.gii", 16, -10.0)
+    done = cli("report", config)
+    assert done.code == 2
+    assert "The surface of the left side has 16 vertices" in done.err
+    assert "mesh of 9" in done.err

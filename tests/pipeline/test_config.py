@@ -59,6 +59,7 @@ def test_defaults_and_paths_beside_the_file(tmp_path: Path) -> None:
         (MINIMAL + '[atlas]\nlabels = "a"\nmaps = "b"\n', "[atlas] has both labels (a 3D label image) and maps"),
         (MINIMAL + '[atlas]\nlabels = "a"\nnetworks = 7\n', "has both an image of one's own ("),
         (MINIMAL + '[atlas]\ntable = "a"\n', "but no image belongs to it: set labels (3D) or maps (4D)"),
+        (MINIMAL + 'left_surface = "l.surf.gii"\n', "give both left_surface and right_surface"),
         (MINIMAL + "n_jobs = 0\n", "n_jobs in [output] must not be 0"),
         (MINIMAL.replace("[output]", 'variant = "clean"\n[output]'), "variant in [scans] must be one of minimal"),
         (MINIMAL.replace("[output]", 'events = "state"\n[output]'), "'state' came. Did you mean 'states'?"),
@@ -110,7 +111,8 @@ def documented(kind: type, prefix: str = "") -> set[str]:
 
 OF_FMRIPREP = ("scans.bids.", "cleaning.denoise.")  # documented in fmriprep.toml only
 # and in hcp.toml only:
-IN_HCP = ("recipe", "decoder.", "saliency.", "scans.truth", "scans.variant", "scans.events", "search.")
+IN_HCP = ("recipe", "decoder.", "saliency.", "scans.truth", "scans.variant", "scans.events", "search.",
+          "output.left_surface", "output.right_surface")
 
 
 @pytest.mark.parametrize(("name", "elsewhere"), [("hcp", OF_FMRIPREP), ("fmriprep", IN_HCP)])
@@ -127,7 +129,8 @@ def test_every_key_is_documented_with_its_default(tmp_path: Path, name: str, els
     assert "[samples.classes]" in text
     examples = {"atlas.labels", "atlas.maps", "atlas.table", "atlas.data_dir", "scans.truth", "scans.t_r",
                 "scans.families", "scans.bids.raw", "scans.subject_list", "decoder.architecture.window",
-                "saliency.window", "search.seeds", "search.inner_folds"}  # fmt: skip
+                "saliency.window", "search.seeds", "search.inner_folds", "output.left_surface",
+                "output.right_surface"}  # fmt: skip
     plain = to_plain(load(tmp_path, MINIMAL))
     for key, (commented, value) in shown.items():
         if commented and key not in examples:

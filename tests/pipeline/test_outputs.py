@@ -128,6 +128,14 @@ def test_a_time_of_a_peak_is_said_to_be_there_for_noise_as_well(made: Path) -> N
     assert "where saliency is noise" in json.loads(table.read_text())["peak_s"]["Description"]
 
 
+def test_only_what_has_a_sign_is_called_signed(made: Path) -> None:
+    cards = {stat: json.loads((made / "group" / name(stat).replace(".nii.gz", ".json")).read_text())
+             for stat in ("saliency", "saliencymean", "saliencyt", "saliencyblock", "saliencyabs", "peaktime",
+                          "subjects", "saliencystderr", "saliencymeanstderr")}  # fmt: skip
+    assert [stat for stat, card in cards.items() if card["Signed"]] == ["saliency", "saliencymean", "saliencyt",
+                                                                         "saliencyblock"]  # fmt: skip
+
+
 def test_blocks_are_averaged_from_their_onsets(made: Path) -> None:
     values, table = samples_of(made, "100301", "motor")
     total = []

@@ -216,6 +216,7 @@ def test_the_methods_follow_the_configuration(pages: Any) -> None:
     found = describe_methods(other, runs, atlas, "").paragraphs[1]
     assert "detrending: no, no high-pass filter" in found
     assert "images smoothed by 4 mm FWHM" in found
+    assert "filter, standardised to z-scores, confounds" in found
     assert len(set(words.references)) == len(words.references)
 
 

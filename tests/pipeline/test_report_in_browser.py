@@ -134,7 +134,7 @@ def test_tables_sort_by_number_and_by_text(visit: Visit) -> None:
     table = visit.page.locator("table.sortable", has_text="Peak (s)").first
     heads = table.locator("th").all_inner_texts()
     assert visit.column(table, 0) == [str(rank) for rank in range(1, 21)]
-    for name, kind in (("Peak (s)", float), ("Region", str), ("Mean", float)):
+    for name, kind in (("Peak (s)", float), ("Region", str), ("Mean (logit)", float)):
         number = heads.index(name)
         button = table.locator("th button").nth(number)
         button.click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,6 +54,16 @@ def test_every_figure_has_an_example() -> None:
     for function in (getattr(plotting, name) for name in public):
         axes = inspect.signature(function).parameters["axes"]
         assert axes.default is None, function
+
+
+def test_every_figure_is_used(repository: Path) -> None:
+    """By a page, a tutorial, or a benchmark that draws published experiments again."""
+    package = repository / "fmri_saliency"
+    places = [*(package / "pipeline").glob("*.py"), package / "plotting" / "quality.py",
+              *(repository / "tutorials").glob("*.ipynb"),
+              *(repository / "benchmarks" / "paper").glob("*.py")]  # fmt: skip
+    code = "\n".join(path.read_text(encoding="utf-8") for path in places)
+    assert [name for name in plotting.__all__ if f"{name}(" not in code and f"{name}," not in code] == []
 
 
 def test_figures_are_no_business_of_pyplot(figure: Figure) -> None:

@@ -14,7 +14,8 @@ from nilearn.plotting import plot_glass_brain
 
 from fmri_saliency.brain import load_atlas, project_regions
 from fmri_saliency.plotting import draw_glass_film, view_volume
-from fmri_saliency.plotting.film import AXES, VIEWS, project_glass
+from fmri_saliency.plotting.film import VIEWS
+from fmri_saliency.plotting.sight import AXES, project_glass
 from fmri_saliency.records import Atlas
 
 

@@ -6,29 +6,34 @@ from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from nilearn.plotting import plot_glass_brain
 
-from fmri_saliency.brain import project_regions
 from fmri_saliency.errors import AtlasError
 from fmri_saliency.plotting import animate_glass, plot_glass
-from fmri_saliency.plotting.sight import BRAIN, draw_brain, look_through
+from fmri_saliency.plotting.sight import BRAIN, Seen, draw_brain, look_through
 from fmri_saliency.records import Atlas
 
+NOTHING = Seen(np.zeros((2, 2)), (-1.0, 1.0, -1.0, 1.0))
 LAS = np.array([[-3.0, 0, 0, 30], [0, 3, 0, -40], [0, 0, 3, -20], [0, 0, 0, 1]])
 
 
 @pytest.mark.parametrize("affine", [LAS, LAS * [[-1], [1], [1], [1]]], ids=["from the right", "from the left"])
 def test_pixels_are_those_of_nilearn(affine: np.ndarray) -> None:
-    values = np.random.default_rng(0).standard_normal((21, 24, 18)).astype(np.float32)
+    shape = (21, 24, 18)
+    values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     values[values < 0.5] -= 0.2  # no two of one size and another sign
     image = nib.Nifti1Image(values, affine)
+    labels = np.arange(1, values.size + 1, dtype=np.int32).reshape(shape)  # every voxel is a region
+    regions = pd.DataFrame({"index": labels.ravel(), "name": labels.ravel().astype(str)})
+    views = look_through(values.reshape(1, -1), Atlas("Voxels", labels, affine, regions), "lyrz")
     theirs = plot_glass_brain(image, display_mode="lyrz", plot_abs=False, threshold=None, colorbar=False,
                               figure=Figure())  # fmt: skip
-    for direction, seen in look_through(image, "lyrz", True).items():
+    for direction, (seen,) in views.items():
         (drawn,) = theirs.axes[direction].ax.images
         np.testing.assert_array_equal(seen.pixels[::-1], drawn.get_array())
         np.testing.assert_allclose(np.abs(np.subtract(seen.extent, drawn.get_extent())), 1.5)  # half a voxel more
@@ -36,17 +41,16 @@ def test_pixels_are_those_of_nilearn(affine: np.ndarray) -> None:
 
 def test_oblique_labels_are_not_blended(atlas: Atlas) -> None:
     turn = nib.affines.from_matvec(nib.eulerangles.euler2mat(0.3, 0.2, 0.1))
-    image = project_regions(np.arange(1.0, 7.0), replace(atlas, affine=turn @ atlas.affine))
-    for seen in look_through(image, "lyrz", True).values():
+    turned = replace(atlas, affine=turn @ atlas.affine)
+    for (seen,) in look_through(np.arange(1.0, 7.0)[None], turned, "lyrz").values():
         assert set(np.unique(seen.pixels)) <= set(range(7))
 
 
 def test_outlines_are_those_of_nilearn() -> None:
-    theirs = plot_glass_brain(None, display_mode="x", figure=Figure(), colorbar=False).axes["x"]
+    theirs = plot_glass_brain(None, display_mode="l", figure=Figure(), colorbar=False).axes["l"]
     figure = Figure()
     axes = figure.subplots()
-    seen = look_through(nib.Nifti1Image(np.ones((4, 4, 4), dtype=np.float32), LAS), "x", True)["x"]
-    draw_brain(axes, "x", seen, ScalarMappable(Normalize(-1, 1)))
+    draw_brain(axes, "l", NOTHING, ScalarMappable(Normalize(-1, 1)))
     paths = [(patch.get_transform() - theirs.ax.transData).transform(patch.get_path().vertices)
              for patch in theirs.ax.patches]  # fmt: skip
     corners = np.concatenate([patch.get_path().vertices for patch in axes.patches])
@@ -104,7 +108,6 @@ def test_views_are_as_wide_as_their_outlines() -> None:
     widths = {}
     for direction in BRAIN:
         axes = figure.add_subplot()
-        seen = look_through(nib.Nifti1Image(np.ones((4, 4, 4), dtype=np.float32), LAS), direction, True)[direction]
-        draw_brain(axes, direction, seen, ScalarMappable(Normalize(-1, 1)))
+        draw_brain(axes, direction, NOTHING, ScalarMappable(Normalize(-1, 1)))
         widths[direction] = abs(np.subtract(*axes.get_xlim()))
     assert {key: width / widths["l"] for key, width in widths.items()} == pytest.approx(BRAIN, abs=0.01)

@@ -8,7 +8,7 @@ from html import unescape
 import jinja2
 import pytest
 
-from fmri_saliency.report import Film, Picture, Volume, make_page
+from fmri_saliency.report import Animation, Film, Picture, Volume, make_page
 
 
 def content() -> dict[str, object]:
@@ -19,7 +19,10 @@ def content() -> dict[str, object]:
     region = {"rank": 1, "region": "r1", "hemisphere": "L", "network": "", "centre": "1, 2, 3", "mean": "0.1",
               "mean_abs": "0.2", "peak": "4.0"}  # fmt: skip
     film = Film(b"RIFF", b"\x89PNG", (8, 2), ("0.00 s", "0.72 s"), 1, "A film")
-    one = {"id": "class-a", "name": "a", "film": film, "volume": None, "glass": picture, "strip": picture,
+    still = Picture(b"RIFF", "still", "image/webp")
+    moving = Animation(Picture(b"GIF89a", "It moves", "image/gif"), still, "a%20b.gif")
+    one = {"id": "class-a", "name": "a", "film": film, "animation": moving, "unit": "logit", "volume": None,
+           "glass": picture, "strip": picture,
            "heatmap": picture, "courses": picture, "surface": picture,
            "regions": [region], "n_regions": 7, "table": "group/a.tsv"}  # fmt: skip
     return {
@@ -28,7 +31,8 @@ def content() -> dict[str, object]:
         "partial": None, "sections": [("data", "Scans")], "screen": (8, 2), "methods": ["m"], "references": ["R"],
         "scores": [score], "confusion": picture, "learning": picture,
         "reading": "r", "columns": "k", "interval": "i", "classes": [one],
-        "profile": picture, "vanishing": picture, "evidence": [], "checks": picture, "caution": "c", "scans": "x",
+        "profile": picture, "vanishing": picture, "evidence": [], "checks": picture, "panels": [], "caution": "c",
+        "scans": "x",
         "data": {"columns": ["Task", "n"], "rows": [["rest", 3]]}, "problems": [["sub-1", "missing", "gone"]],
         "quality": None, "files": [{"path": "a*", "what": "w", "links": ["a%20b"], "more": 2}],
         "configuration": "a = 1", "versions": "v",
@@ -71,6 +75,23 @@ def test_its_policy_lets_its_own_script_run_and_nothing_load() -> None:
     assert found["script-src"] == [allows(script)]
     assert set(found) == {"default-src", "img-src", "style-src", "script-src", "base-uri", "form-action"}
     assert page.index("Content-Security-Policy") < page.index("<title>")  # before anything could be loaded
+
+
+def test_an_animation_waits_and_has_a_picture_that_stands_still() -> None:
+    page = make_page(content())
+    (shown,) = re.findall(r'<details class="moving">(.*?)</details>', page, re.DOTALL)
+    assert re.search(r'<source media="\(prefers-reduced-motion: reduce\)" srcset="data:image/webp;base64,UklGRg=="',
+                     shown)  # fmt: skip
+    assert re.search(r'<img src="data:image/gif;base64,R0lGODlh" alt="It moves">', shown)
+    assert 'href="a%20b.gif"' in shown
+    assert "Mean (logit)" in page
+
+
+def test_panels_are_shown_where_maps_were_checked() -> None:
+    row = {"check": "c", "subject": "s", "value": 1.0, "null": 0.0, "verdict": "v", "on": "o"}
+    panels = [Picture(b"1", "Panel one"), Picture(b"2", "Panel two")]
+    page = make_page({**content(), "evidence": [row], "panels": panels})
+    assert page.index("Does the map hold?") < page.index("Panel one") < page.index("Panel two")
 
 
 def test_a_volume_waits_and_its_scripts_are_allowed() -> None:
