@@ -33,7 +33,9 @@ def _stage_settings(config: Config) -> dict[str, dict[str, Any]]:
         "train": {"decoder": {key: plain["decoder"][key] for key in TRAINED_BY}},
         "explain": {"saliency": plain["saliency"]},
         "report": {**result_settings(plain), "output": {key: plain["output"][key] for key in
-                                                        ("title", "per_run", "blocks")}, "truth": _truth(config)},
+                                                        ("title", "per_run", "blocks")},
+                   "surfaces": {side: path.name for side, path in config.output.surfaces.items()},
+                   "truth": _truth(config)},
     }  # fmt: skip
     return {stage: {"version": __version__, **settings} for stage, settings in own.items()}
 
