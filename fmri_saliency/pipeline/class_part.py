@@ -18,6 +18,7 @@ from fmri_saliency.bids import clean_label
 from fmri_saliency.brain import Hemisphere
 from fmri_saliency.files import atomic_path
 from fmri_saliency.pipeline.animations import save_animation
+from fmri_saliency.pipeline.class_events import class_events, say_events
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.pictures import QUALITY, draw_picture
 from fmri_saliency.pipeline.workspace import Workspace
@@ -32,9 +33,8 @@ from fmri_saliency.plotting import (
     plot_time_courses,
     view_volume,
 )
-from fmri_saliency.records import Atlas, Event, Run, Saliency
+from fmri_saliency.records import Atlas, Run, Saliency
 from fmri_saliency.report import Animation, Film, Picture, Volume
-from fmri_saliency.series import REST
 
 __all__ = ["ClassSetting", "class_part", "clock_of"]
 
@@ -95,21 +95,6 @@ class ClassSetting:
 def clock_of(config: Config) -> str:
     """Return the label of time axes."""
     return f"Time from the {config.samples.zero} (s)"
-
-
-def _class_events(config: Config, runs: Sequence[Run], label: str, start: float, stop: float) -> list[Event]:
-    """Return the events to mark above a class's map, in seconds from the run's first frame or the event's onset."""
-    if config.samples.unit == "run":
-        events = list(next(run for run in runs if run.task == label).events)
-    elif config.samples.rest and label == REST:
-        events = []
-    elif config.samples.unit == "block":  # a piece of a block is as long as its window
-        events = [Event(0.0, stop - start, label)]
-    else:
-        kinds = config.samples.classes.get(label, (label,))
-        lasting = [e.duration for run in runs for e in run.events if e.trial_type in kinds]
-        events = [Event(0.0, float(np.median(lasting)), label)]
-    return [e for e in events if max(e.onset, start) < min(e.onset + max(e.duration, 1e-6), stop)]
 
 
 def _words(value: Any) -> str:
@@ -205,7 +190,8 @@ def _volume(setting: ClassSetting, position: int) -> Volume | None:
     if label not in setting.open_volumes or setting.atlas.grayordinates is not None:
         return None
     values = setting.classes.values[position].mean(axis=0)
-    page = view_volume(values, setting.atlas, f"class-{clean_label(label)}", signed=setting.signed)
+    title = f"{label}: mean over time ({setting.classes.unit})"
+    page = view_volume(values, setting.atlas, f"class-{clean_label(label)}", title, signed=setting.signed)
     return Volume(page, f"{label}: click through the mean over time, slice by slice, on the MNI template")
 
 
@@ -241,7 +227,7 @@ def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, A
     label, values = classes.labels[position], classes.values[position]
     stem, start, unit = clean_label(label), classes.start, classes.unit
     frames = classes.moments(N_MOMENTS)[position]
-    events = _class_events(config, setting.runs, label, start, start + len(values) * classes.t_r)
+    events = class_events(config, setting.runs, label, start, start + len(values) * classes.t_r)
     mean, signed = values.mean(axis=0), setting.signed
     glass = plot_glass(mean, atlas, f"{label}: mean over time", unit, signed=signed)
     strip = plot_glass_strip(
@@ -254,14 +240,15 @@ def _pictures(setting: ClassSetting, position: int, folder: Path) -> dict[str, A
     names, people = _courses(setting, label)
     courses = plot_time_courses(people, names, classes.t_r, events, f"{label}: leading regions", unit, start,
                                 clock_of(config))  # fmt: skip
+    alike = " and over people" if len(people) > 1 else ""
     spread = f"mean and 95 % interval over {len(people)} people" if len(people) > 1 else "of the one person"
-    bars = "; bars on top mark the events, with the BOLD response that they would evoke" if events else ""
+    bars = say_events(config, setting.runs, label, events, start)
     which = "every moment of the window" if len(frames) == len(values) else \
         f"the moment with most saliency in each {FRACTIONS[len(frames)]} of the window (its middle where there is no " \
         "peak of its own)"
     return {
         "glass": draw_picture(glass, folder / f"class-{stem}_glass.png",
-                          f"Saliency of {label}, mean over time and over people ({_held_out(classes, position)}); "
+                          f"Saliency of {label}, mean over time{alike} ({_held_out(classes, position)}); "
                           "from the left: left side, back, right side, top."),
         "strip": draw_picture(strip, folder / f"class-{stem}_strip.png",
                           f"{label} at {which}, one range of colours. {clock_of(config)}."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 
 import nibabel as nib
@@ -109,3 +111,16 @@ def test_a_volume_needs_no_network_and_is_the_same_each_time() -> None:
     assert "http" not in page.replace("http://www.w3.org", "")
     assert 'id="div_viewer-class-a"' in page
     assert len(page) < 2e6
+
+
+def test_a_volume_opens_at_its_strongest_region_and_says_what_it_is() -> None:
+    atlas = load_atlas()
+    values = np.zeros(atlas.n_regions)
+    values[7], values[40] = 0.3, -0.8
+    page = view_volume(values, atlas, "class-a", "a: mean over time (logit)")
+    assert '"title": "a: mean over time (logit)"' in page
+    (words,) = re.findall(r'"numSlice": (\{[^}]+\})', page)
+    (affine,) = re.findall(r'"affine": (\[\[[^a-z]+\]\])', page)
+    opened = nib.affines.apply_affine(np.array(json.loads(affine)), list(json.loads(words).values()))
+    voxel = nib.affines.apply_affine(np.linalg.inv(atlas.affine), opened).round().astype(int)
+    assert atlas.labels[tuple(voxel)] == atlas.regions["index"][40]
