@@ -113,6 +113,7 @@ def _leading(table: pd.DataFrame, label: str) -> list[dict[str, Any]]:
                 "hemisphere": _words(row.get("hemisphere")),
                 "network": _words(row.get("network")),
                 "centre": ", ".join(f"{v:g}" for v in place) if known else "",
+                "across": f"{place[0]:g}" if known else "",  # what centres are sorted by: from left to right
                 "mean": f"{row['mean']:.4g}",
                 "mean_abs": f"{row['mean_abs']:.4g}",
                 "peak": f"{row['peak_s']:.1f}",

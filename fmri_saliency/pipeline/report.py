@@ -212,13 +212,14 @@ def _maps_part(
     }  # fmt: skip
 
 
-def _panels(row: dict[str, Any], figures: Path) -> list[Picture]:
+def _panels(row: dict[str, Any], classes: Saliency, clock: str, figures: Path) -> list[Picture]:
     """Draw the panels of the checks that were made of held-out samples."""
+    seconds = {"null": (classes.t_r, classes.start, clock)}
     judged = summarise([row], 0.0)
     words = {"n": row["n_samples"], "draws": len(row["checks"]["null"]["draws"]),
              "truth": " and the truth (dotted)" if "truth_profile" in row["checks"]["null"]["curves"] else ""}
     return [
-        draw_picture(draw(judged, title), figures / f"{name}.png", caption.format(**words))
+        draw_picture(draw(judged, title, *seconds.get(name, ())), figures / f"{name}.png", caption.format(**words))
         for name, check, draw, title, caption in PANELS if check in row["checks"]
     ]  # fmt: skip
 
@@ -235,7 +236,7 @@ def _evidence_part(config: Config, scores: Sequence[dict[str, Any]]) -> dict[str
     return {
         "evidence": card["evidence"],
         "checks": checks,
-        "panels": _panels(card["panels"], space.root / "figures"),
+        "panels": _panels(card["panels"], classes, clock_of(config), space.root / "figures"),
         "vanishing": _vanishing(card["vanishing"], classes, space.root / "figures"),
         "verdict": vars(say_whether_it_holds(found, config.decoder.network, scores[0])),
     }

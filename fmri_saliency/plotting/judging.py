@@ -60,10 +60,10 @@ def plot_recovery(judgements: Sequence[Judgement], title: str = "", *, axes: Axe
     return place.figure
 
 
-def _draw_profile(axes: Axes, found: Judgement) -> None:
+def _draw_profile(axes: Axes, found: Judgement, t_r: float, start: float) -> None:
     names = ("profile", "band_mean", "band_low", "band_high", "truth_profile")
     curves = {name: 100 * found.curves[name] for name in names if name in found.curves}
-    steps = np.arange(len(curves["profile"]))
+    steps = start + np.arange(len(curves["profile"])) * t_r
     axes.fill_between(steps, curves["band_low"], curves["band_high"], color=BESIDE, alpha=0.6, linewidth=0,
                       label="new weights")
     axes.plot(steps, curves["band_mean"], color="0.5", linewidth=1)
@@ -98,7 +98,15 @@ def _draw_likeness(axes: Axes, found: Judgement) -> None:
     axes.invert_yaxis()
 
 
-def plot_null(judgements: Sequence[Judgement], title: str = "", *, axes: Axes | None = None) -> Figure:
+def plot_null(
+    judgements: Sequence[Judgement],
+    title: str = "",
+    t_r: float = 1.0,
+    start: float = 0.0,
+    clock: str = "Time step",
+    *,
+    axes: Axes | None = None,
+) -> Figure:
     """Draw where in time maps lie beside the band of new weights, and how like the maps of ignorant networks they are.
 
     Parameters
@@ -107,6 +115,10 @@ def plot_null(judgements: Sequence[Judgement], title: str = "", *, axes: Axes | 
         Of one set; those without figures of the null check are left out. Where nothing was planted, there is no
         curve ``truth_profile``.
     title : str
+    t_r, start : float
+        Seconds per frame and of the first one; steps are counted when omitted, as sets of data may have no seconds.
+    clock : str
+        Label of the time axis.
     axes : Axes, optional
         Whose place the figure takes; a figure of its own when omitted.
 
@@ -119,12 +131,12 @@ def plot_null(judgements: Sequence[Judgement], title: str = "", *, axes: Axes | 
     place = open_place(axes, (8.6, 0.6 + 2.4 * max(1, len(shown))))
     grid = place.subplots(max(1, len(shown)), 2, squeeze=False, sharex="col")
     for (left, right), one in zip(grid, shown, strict=False):
-        _draw_profile(left, one)
+        _draw_profile(left, one, t_r, start)
         _draw_likeness(right, one)
     if shown:
         grid[0, 0].legend(frameon=False, fontsize=8)
         grid[0, 1].legend(frameon=False, fontsize=8)
-    grid[-1, 0].set_xlabel("Time step")
+    grid[-1, 0].set_xlabel(clock)
     grid[-1, 1].set_xlabel("Rank correlation with the trained map", fontsize=8)
     place.suptitle(title, fontsize=10)
     return place.figure

@@ -148,6 +148,11 @@ def test_tables_sort_by_number_and_by_text(visit: Visit) -> None:
         assert [kind(cell) for cell in visit.column(table, number)] == sorted(values, reverse=True)
         assert table.locator("th[aria-sort]").count() == 1
     assert sorted(map(int, visit.column(table, 0))) == list(range(1, 21))  # rows are moved, none is lost
+    number = heads.index("Centre (mm)")
+    table.locator("th button").nth(number).click()
+    across = [float(cell.split(",")[0]) for cell in visit.column(table, number)]
+    assert across == sorted(across)  # from left to right, as numbers
+    assert across[0] < 0 < across[-1]
 
 
 def test_it_prints(visit: Visit) -> None:

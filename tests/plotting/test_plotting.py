@@ -179,6 +179,12 @@ def test_null_panels_show_band_truth_and_cascade() -> None:
     ]  # fmt: skip
 
 
+def test_null_panels_of_scans_are_in_seconds() -> None:
+    (profile, _) = plot_null(summarise([row(1, "p", 0.8)], 0.9), "Null", 2.5, -5.0, "Time from the onset (s)").axes
+    assert profile.lines[-1].get_xdata().tolist() == [-5.0, -2.5]
+    assert profile.get_xlabel() == "Time from the onset (s)"
+
+
 @pytest.mark.parametrize("without", [("profile",), ("profile", "band_mean", "band_low", "band_high", "truth_profile")])
 def test_profiles_that_are_not_known_leave_the_others(without: tuple[str, ...]) -> None:
     one = row(1, "p", 0.8)
