@@ -191,8 +191,8 @@ def _volume(setting: ClassSetting, position: int) -> Volume | None:
     if label not in setting.open_volumes or setting.atlas.grayordinates is not None:
         return None
     values = setting.classes.values[position].mean(axis=0)
-    title = f"{label}: mean over time ({setting.classes.unit})"
-    page = view_volume(values, setting.atlas, f"class-{clean_label(label)}", title, signed=setting.signed)
+    name = f"class-{clean_label(label)}"
+    page = view_volume(values, setting.atlas, name, setting.classes.unit, signed=setting.signed)
     return Volume(page, f"{label}: click through the mean over time, slice by slice, on the MNI template")
 
 

@@ -20,7 +20,7 @@ __all__ = ["view_volume"]
 BACKGROUND_MM = 3  # nilearn's viewer holds every slice of the background: at 2 mm a page is three times as large
 
 
-def view_volume(values: np.ndarray, atlas: Atlas, name: str, title: str = "", *, signed: bool = True) -> str:
+def view_volume(values: np.ndarray, atlas: Atlas, name: str, unit: str = "", *, signed: bool = True) -> str:
     """Return nilearn's interactive viewer of a map on the MNI template, as HTML that needs no network.
 
     It opens at the region with the largest absolute value.
@@ -33,8 +33,8 @@ def view_volume(values: np.ndarray, atlas: Atlas, name: str, title: str = "", *,
         Of voxels, in an MNI space.
     name : str
         Of the map; letters, digits and hyphens, unlike that of any other viewer on the same page.
-    title : str
-        What is seen, with its unit.
+    unit : str
+        Of the values; stands beside their scale, where some 20 letters have room.
     signed : bool
         Whether negative values have a meaning, and colours of their own.
 
@@ -49,7 +49,7 @@ def view_volume(values: np.ndarray, atlas: Atlas, name: str, title: str = "", *,
     centre = None if (voxel < 0).any() else nib.affines.apply_affine(atlas.affine, voxel).tolist()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Warning: 'partition' will ignore the 'mask'")  # numpy, of nilearn
-        view = view_img(image, bg_img=load_mni152_template(BACKGROUND_MM), title=title or name, cut_coords=centre,
+        view = view_img(image, bg_img=load_mni152_template(BACKGROUND_MM), title=unit or name, cut_coords=centre,
                         black_bg=False, cmap=SIGNED if signed else UNSIGNED, symmetric_cmap=signed, threshold=1e-9,
                         width_view=700, resampling_interpolation="nearest")  # fmt: skip
     page = re.sub(r"<link\b[^>]*>", "", view.html)  # an icon from the network
