@@ -74,7 +74,7 @@ def test_sidecar_of_a_map(results: Path) -> None:
         "Description", "Class", "Subjects", "SamplesAveraged", "Network", "Method", "Target", "Baseline",
         "SmoothingFWHM", "Signed", "Units", "RepetitionTime", "StartTime", "TimeZero", "OnsetLocked",
         "IntegrationSteps", "Samples", "HeldOut", "Seed", "inputs", "AbsentRegions", "AbsentRegionsValue",
-        "OutsideRegionsValue", "SpaceNote", "Sources", "GeneratedBy",
+        "OutsideRegionsValue", "SpaceNote", "Sources", "MadeFrom", "GeneratedBy",
     ]  # fmt: skip
     assert sidecar["Subjects"] == 16
     assert (sidecar["SamplesAveraged"], sidecar["Signed"], sidecar["SmoothingFWHM"]) == (32, True, 8.0)
@@ -107,7 +107,7 @@ def test_the_page_stands_alone(results: Path) -> None:
     assert "default-src 'none'" in unescape(page)  # the browser refuses whatever is not in the page
     assert set(re.findall(r'src="(.{11})', page)) == {"data:image/"}
     images = re.findall(r'<img [^>]*alt="([^"]+)"', page)
-    assert len(images) == 4 * 7 + 5  # of each class five figures and the slider's two layers
+    assert len(images) == 4 * 8 + 8  # of each class five figures, the slider's two layers and the animation
     for words in ("95 % interval", "chance", "recovery of regions", "logistic-regression", "held-out subjects"):
         assert words in page
 
