@@ -9,11 +9,12 @@ from typing import Any
 
 from fmri_saliency import __version__
 from fmri_saliency.errors import InputError, StepError
-from fmri_saliency.files import read_json
+from fmri_saliency.files import digest, read_json
 from fmri_saliency.pipeline.config import Config, to_plain, write_config
 from fmri_saliency.pipeline.workspace import Workspace, differences, say
+from fmri_saliency.sources import hash_file
 
-__all__ = ["begin", "result_settings", "source_links"]
+__all__ = ["atlas_stamp", "begin", "result_settings", "source_links"]
 
 NO_RESULT = {"output", "search", "scans.path", "scans.bids.raw", "scans.families", "scans.truth", "scans.subject_list",
              "scans.subjects", "decoder.threads"}  # fmt: skip
@@ -39,6 +40,18 @@ def result_settings(plain: Mapping[str, Any], prefix: str = "") -> dict[str, Any
         else:  # a file that was moved is the same; whether its content is, its step finds out
             kept[key] = Path(value).name if isinstance(value, str) and value.startswith("/") else value
     return kept
+
+
+def atlas_stamp(config: Config) -> str:
+    """Return what identifies the configured atlas wherever its files lie: the settings, and what is in the files."""
+    chosen = config.atlas
+    content = []
+    for path in (chosen.labels, chosen.maps, chosen.table):
+        try:
+            content.append(None if path is None else hash_file(path))
+        except OSError:  # no series are of what cannot be read
+            content.append("unreadable")
+    return digest(result_settings(to_plain(chosen), "atlas."), content)
 
 
 def _recorded(space: Workspace) -> dict[str, Any] | None:

@@ -18,11 +18,11 @@ from fmri_saliency.bids import bids_uri
 from fmri_saliency.brain import check_space, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
 from fmri_saliency.errors import ConfigError, InputError, SpaceMismatchWarning, StepError, UnreachableError, nearest
-from fmri_saliency.files import digest, read_json, write_json, write_tsv
+from fmri_saliency.files import read_json, write_json, write_tsv
 from fmri_saliency.grayordinates import grayordinates_of
 from fmri_saliency.images import is_placed, open_image
 from fmri_saliency.jobs import run_jobs
-from fmri_saliency.pipeline.begin import begin, source_links
+from fmri_saliency.pipeline.begin import atlas_stamp, begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.index import find, write_index
@@ -272,8 +272,8 @@ def series_stems(config: Config, runs: Sequence[Run], atlas: Atlas) -> dict[str,
 
 def note_atlas(config: Config, atlas: Atlas) -> None:
     """Write down which atlas the series are to be of, for those who ask how far this is."""
-    card = {"fingerprint": atlas.fingerprint, "settings": digest(to_plain(config.atlas))}
     with suppress(OSError):
+        card = {"fingerprint": atlas.fingerprint, "settings": atlas_stamp(config)}
         write_json(Workspace(config.output.path).atlas, card)
 
 

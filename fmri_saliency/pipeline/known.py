@@ -13,8 +13,9 @@ from joblib import effective_n_jobs
 
 from fmri_saliency import __version__
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import digest, read_json
+from fmri_saliency.files import read_json
 from fmri_saliency.locks import Holder, read_gone, read_holders, read_times
+from fmri_saliency.pipeline.begin import atlas_stamp
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.failures import Failure, read_failures
 from fmri_saliency.pipeline.index import recorded_runs
@@ -94,7 +95,7 @@ def _card(path: Path) -> dict[str, Any]:
 def _series_cards(config: Config, space: Workspace) -> dict[str, dict[str, Any]]:
     """Return of the series of this configuration, by run, their name, what they hold, and :func:`series_brief`."""
     atlas = _card(space.atlas)
-    if atlas.get("settings") != digest(to_plain(config.atlas)):
+    if atlas.get("settings") != atlas_stamp(config):
         return {}
     wanted, found = {"version": __version__, "cleaning": to_plain(config.cleaning)}, {}
     for person in space.root.glob("sub-*"):

@@ -160,6 +160,15 @@ def test_another_atlas_leaves_no_series_of_the_first(cli: Callable, study: Path)
     assert len(list((results(study) / ".earlier").glob("sub-*/func/*"))) == 6 * 5
 
 
+def test_an_edited_atlas_is_another(cli: Callable, study: Path) -> None:
+    assert cli("extract", study).code == 0
+    assert counts(states(cli, study))["extract"] == (6, 0, 0, 0)
+    edit(study.parent / "labels.tsv", "r1", "first")
+    assert counts(states(cli, study))["extract"] == (0, 0, 0, 6)
+    assert "6 extracted, 0 up to date" in cli("extract", study).err
+    assert counts(states(cli, study))["extract"] == (6, 0, 0, 0)
+
+
 def move(study: Path, folder: Path, copy: Callable) -> Path:
     """Move scans and results, and edit the one path of the configuration that is another now."""
     shutil.copytree(study.parent, folder / "data", copy_function=copy)
@@ -174,6 +183,7 @@ def test_a_moved_data_set_is_the_same(cli: Callable, study: Path, tmp_path: Path
     moved = move(study, tmp_path / "another" / "machine", shutil.copy2)
     out = moved.parents[1] / "out"
     before = times(out, *MADE)
+    assert all(done and not any(others) for done, *others in counts(states(cli, moved)).values())
     done = cli("run", moved)
     assert (done.code, "0 extracted, 6 up to date" in done.err) == (0, True)
     assert "has changed" not in done.err
