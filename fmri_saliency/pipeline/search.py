@@ -18,15 +18,17 @@ from fmri_saliency.files import read_json, write_json, write_text, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
-from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.cards import origin
+from fmri_saliency.pipeline.config import Config, Decoder, to_plain
 from fmri_saliency.pipeline.cut import SPLIT_WORDS, load_samples
+from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.grid import TRIALS, Job, Plan, Setting, expand
 from fmri_saliency.pipeline.train import check_fold, held_out_units
-from fmri_saliency.pipeline.workspace import Workspace, require, say
+from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Samples
 from fmri_saliency.rows import Rows
 
-__all__ = ["expand", "search", "search_fold", "search_trial"]
+__all__ = ["expand", "progress", "search", "search_fold", "search_trial"]
 
 
 def _plan(config: Config) -> Plan:
@@ -34,8 +36,17 @@ def _plan(config: Config) -> Plan:
     settings = expand(config)
     samples, inputs = load_samples(config)
     begin(config)
+    return _planned(config, settings, samples, inputs)
+
+
+def _planned(config: Config, settings: list[tuple[Setting, Decoder]], samples: Samples, inputs: str) -> Plan:
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
     return Plan(config, settings, samples, folds, inputs)
+
+
+def _work_of(job: Job) -> str:
+    """Return what a decoder is called where it is written down who works on what."""
+    return f"search/{job.name}"
 
 
 def _path(config: Config, job: Job) -> Path:
@@ -45,7 +56,7 @@ def _path(config: Config, job: Job) -> Path:
 def _work(config: Config, job: Job, samples: Samples) -> None:
     """Train and test one decoder, unless that is done, and keep what it answered."""
     space, path, start = Workspace(config.output.path), _path(config, job), time.perf_counter()
-    with hold(space.desk, f"search/{job.name}"):
+    with hold(space.desk, _work_of(job)), noted(config, _work_of(job)):
         if path.is_file():
             return
         one = job.decoder
@@ -57,9 +68,9 @@ def _work(config: Config, job: Job, samples: Samples) -> None:
         place = {"seed": job.trial.seed, "outer": job.trial.outer, "inner": job.trial.inner}
         write_json(path, {**place, "decoder": to_plain(one), "samples": job.fold.test,
                           "label": samples.y[job.fold.test].tolist(), "predicted": np.asarray(answer).tolist(),
-                          "Sources": ["bids::samples/X.npy"], "inputs": job.inputs,
+                          **origin(space.root, ["bids::samples/X.npy"]), "inputs": job.inputs,
                           "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__}})
-        note_time(space.desk, f"search/{job.name}", time.perf_counter() - start)
+        note_time(space.desk, _work_of(job), time.perf_counter() - start)
 
 
 def _answer(config: Config, job: Job) -> dict[str, Any]:
@@ -96,9 +107,10 @@ def _share(jobs: Sequence[Job], part: tuple[int, int] | None) -> list[Job]:
 
 
 def _write(
-    config: Config, settings: Sequence[Setting], scores: np.ndarray, chosen: Sequence[int], rows: list[dict[str, Any]]
+    plan: Plan, scores: np.ndarray, chosen: Sequence[int], rows: list[dict[str, Any]], jobs: Sequence[Job]
 ) -> Path:
     """Write the table of settings, the scores of the outer folds, and the page; return the page."""
+    config, settings = plan.config, [setting for setting, _ in plan.settings]
     folder = config.output.path / "search"
     keys = list(settings[0])
     table = pd.DataFrame([{key: str(one[key]) if isinstance(one[key], list) else one[key] for key in keys}
@@ -108,13 +120,14 @@ def _write(
     write_tsv(folder / "settings.tsv", table)
     outer = pd.DataFrame(rows)
     write_tsv(folder / "scores.tsv", outer.round(6))
-    kinds = ["bids::search/jobs"]
+    kinds = [f"bids::search/jobs/{job.name}.json" for job in jobs]
     write_json(folder / "settings.json", {
         "inner_balanced_accuracy": {"Description": "Balanced accuracy in the inner folds, mean over outer folds and "
                                                    "seeds; what settings are chosen by, so it flatters the best"},
         "chosen_in_folds": {"Description": "In how many outer folds the setting was chosen"},
         "ChosenInFold": {str(number): settings[one] for number, one in enumerate(chosen, start=1)},
-        "Sources": kinds, "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__},
+        **origin(config.output.path, kinds), "inputs": _table_inputs(jobs),
+        "GeneratedBy": {"Name": "fmri_saliency", "Version": __version__},
     })  # fmt: skip
     first = rows[0]
     words = ["# Search", "", f"{len(settings)} settings, chosen by {config.search.inner_folds} inner folds of the "
@@ -130,6 +143,53 @@ def _write(
     words += ["| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(index=False)]
     write_text(folder / "search.md", "\n".join(words) + "\n")
     return folder / "search.md"
+
+
+TABLES = ("search.md", "scores.tsv", "settings.tsv")
+
+
+def _table_inputs(jobs: Sequence[Job]) -> str:
+    """Return what identifies the table: the names of all jobs, which change with whatever their answers depend on."""
+    return stamp([job.name for job in jobs])
+
+
+def progress(config: Config, samples: Samples, inputs: str) -> tuple[dict[str, bool], bool]:
+    """Say which decoders of a search are done, without doing or writing anything.
+
+    Parameters
+    ----------
+    config : Config
+    samples : Samples
+    inputs : str
+        What identifies them.
+
+    Returns
+    -------
+    done : dict
+        By what each decoder is called where it is written down who works on what. Those that test the choice of an
+        outer fold have no name before that can be chosen: ``search/outer-1_inner-0_seed-0``.
+    table : bool
+        Whether the table of all is there, and of these.
+
+    Raises
+    ------
+    FmriSaliencyError
+        If the samples cannot be split as configured, or a setting cannot be used.
+    """
+    plan, every, outer, done = _planned(config, expand(config), samples, inputs), [], [], {}
+    for number in range(1, len(plan.folds) + 1):
+        inner = plan.inner(number)
+        every += inner
+        done |= {_work_of(job): _path(config, job).is_file() for job in inner}
+        if not all(done[_work_of(job)] for job in inner):
+            done |= {f"search/outer-{number}_inner-0_seed-{seed}": False for seed in plan.seeds}
+            continue
+        chosen = plan.chosen(number, _best(_inner_scores(plan, inner)))
+        outer += chosen
+        done |= {_work_of(job): _path(config, job).is_file() for job in chosen}
+    folder = config.output.path / "search"
+    files = [folder / name for name in TABLES]
+    return done, all(done.values()) and is_done(folder / "settings.json", _table_inputs([*every, *outer]), files)
 
 
 def search(config: Config, part: tuple[int, int] | None = None) -> Path | None:
@@ -159,6 +219,12 @@ def search(config: Config, part: tuple[int, int] | None = None) -> Path | None:
     StepError
         If nothing has been extracted.
     """
+    with noted(config, "search"):
+        return _search(config, part)
+
+
+def _search(config: Config, part: tuple[int, int] | None) -> Path | None:
+    """Do what :func:`search` says."""
     plan = _plan(config)
     inner = [plan.inner(outer) for outer in range(1, len(plan.folds) + 1)]
     every = [job for jobs in inner for job in jobs]
@@ -171,9 +237,9 @@ def search(config: Config, part: tuple[int, int] | None = None) -> Path | None:
     _do(config, outer, part, plan.samples, "Testing the chosen")
     if not _all_done(config, outer):
         return None
-    with Workspace(config.output.path).alone("search"):
+    with Workspace(config.output.path).alone("search/table"):
         rows = [_score(plan, [job for job in outer if job.trial.seed == seed]) for seed in plan.seeds]
-        return _write(config, [setting for setting, _ in plan.settings], scores, chosen, rows)
+        return _write(plan, scores, chosen, rows, [*every, *outer])
 
 
 def _all_done(config: Config, jobs: Sequence[Job]) -> bool:
@@ -203,9 +269,15 @@ def search_trial(config: Config, key: str) -> None:
     rows = require(Workspace(config.output.path).desk / TRIALS, "index").read_text(encoding="utf-8").splitlines()
     places = {row.split("\t")[0]: int(row.split("\t")[1]) for row in rows}
     one_of(key, tuple(places), "--trial", ConfigError)
+    with noted(config, f"search/{key}"):
+        _search_trial(config, key, places[key])
+
+
+def _search_trial(config: Config, key: str, outer: int) -> None:
+    """Do a trial that was dealt out."""
     plan = _plan(config)
-    known = check_fold(config, places[key], plan.folds)
-    jobs = plan.inner(places[key], key) if known else []
+    known = check_fold(config, outer, plan.folds)
+    jobs = plan.inner(outer, key) if known else []
     if known and not jobs and config.decoder.split != "leave-one-run-out":
         raise ConfigError(f"There is no trial {key} any more: run `fmri-saliency index CONFIG.toml` again.")
     _do(config, jobs, None, plan.samples, "Searching")
@@ -221,6 +293,12 @@ def search_fold(config: Config, number: int) -> None:
     StepError
         If trials are missing.
     """
+    with noted(config, f"search/fold-{number}"):
+        _search_fold(config, number)
+
+
+def _search_fold(config: Config, number: int) -> None:
+    """Choose for an outer fold, and test the choice."""
     plan = _plan(config)
     if not check_fold(config, number, plan.folds):
         return

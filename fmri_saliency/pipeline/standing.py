@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from fmri_saliency.errors import FmriSaliencyError
-from fmri_saliency.files import digest
+from fmri_saliency.files import digest, read_json
 from fmri_saliency.locks import Holder
 from fmri_saliency.pipeline.begin import config_changes
 from fmri_saliency.pipeline.config import Config
@@ -27,8 +28,10 @@ from fmri_saliency.pipeline.explain import (
     whole_stamp,
     whole_stems,
 )
+from fmri_saliency.pipeline.grid import expand
 from fmri_saliency.pipeline.known import Known, read_known
 from fmri_saliency.pipeline.samples_inputs import samples_files, samples_made_from
+from fmri_saliency.pipeline.search import progress
 from fmri_saliency.pipeline.train import is_trained
 from fmri_saliency.pipeline.whole import is_whole
 from fmri_saliency.pipeline.workspace import Workspace, is_done
@@ -38,7 +41,7 @@ __all__ = ["STATES", "Standing", "StepStanding", "survey"]
 
 STATES = ("done", "running", "failed", "interrupted", "waiting")
 ORDER = ("extract", "train", "explain", "judge", "report")
-PARTS = {"train": ("samples", "train", "scores"), "explain": ("explain", "maps")}
+PARTS = {"train": ("samples", "train", "scores"), "explain": ("explain", "maps"), "search": ("search", "table")}
 """Steps of the command line whose work has several rows."""
 
 
@@ -49,7 +52,8 @@ class StepStanding:
     Attributes
     ----------
     step : str
-        ``extract``, ``samples``, ``train lstm``, ``scores``, ``explain lstm``, ``maps``, ``judge``, ``report``.
+        ``extract``, ``samples``, ``train lstm``, ``scores``, ``explain lstm``, ``maps``, ``judge``, ``report``; with
+        [search] also ``search`` and its ``table``.
     unit : str
         What is counted.
     done, running, failed, interrupted, waiting : int
@@ -226,6 +230,33 @@ def _later(known: Known, stamps: FoldStamps | None) -> list[StepStanding]:
     ]
 
 
+def _search(known: Known, stamps: FoldStamps | None) -> tuple[list[StepStanding], list[dict[str, str]]]:
+    """Return the rows of [search], its decoders and their table, and which decoders were interrupted."""
+    config, space = known.config, known.space
+    if config.search is None:
+        return [], []
+    done, table = _foreseen(config, known), False
+    with suppress(FmriSaliencyError, OSError, LookupError):  # the samples cannot be split so: its next call says so
+        if stamps is not None:
+            inputs = str(read_json(space.samples / "samples.json")["inputs"])
+            done, table = progress(config, read_samples(space.samples), inputs)
+    units = {work: known.state(work, one) for work, one in done.items()}
+    stopped = [_interrupted("search", work.removeprefix("search/"), known.gone[work]) for work, state in units.items()
+               if state == "interrupted"]  # fmt: skip
+    rows = [_row(known, "search", "decoder", units, "search/outer-"),
+            _single(known, "table", "search/table", table, "search")]  # fmt: skip
+    return rows, stopped
+
+
+def _foreseen(config: Config, known: Known) -> dict[str, bool]:
+    """Return as many decoders as a search will have, where there are no samples yet."""
+    n_runs = len(known.cards)
+    outer = n_runs if config.decoder.split == "leave-one-run-out" else config.decoder.folds
+    inner = n_runs - 1 if config.decoder.split == "leave-one-run-out" else config.search.inner_folds
+    n_settings, n_seeds = len(expand(config)), len(config.search.seeds) or 1
+    return {f"search/{number}": False for number in range(max(0, outer * n_seeds * (n_settings * inner + 1)))}
+
+
 def _are_joined(config: Config, stamps: FoldStamps) -> bool:
     """Return whether the folds' saliency was put together, for all networks."""
     wanted = [(stem, class_inputs(every)) for network, every in stamps.explained.items()
@@ -233,7 +264,8 @@ def _are_joined(config: Config, stamps: FoldStamps) -> bool:
     return all(is_explained(stem, inputs) for stem, inputs in wanted)
 
 
-NAMES = {"train": "scores", "explain": "maps"}  # of rows that the failure of a whole step is shown with
+# of rows that the failure of a whole step is shown with
+NAMES = {"train": "scores", "explain": "maps", "search": "table"}
 
 
 def _step_failures(known: Known, steps: Iterable[StepStanding]) -> list[dict[str, str]]:
@@ -242,15 +274,17 @@ def _step_failures(known: Known, steps: Iterable[StepStanding]) -> list[dict[str
     for work, failure in known.failures.items():
         step, _, unit = work.partition("/")
         network, _, fold = unit.rpartition("/")
-        name = f"{step} {network}" if network else NAMES.get(step, step)
+        alone = bool(unit) and not network  # a chunk, a decoder of a search
+        name = f"{step} {network}" if network else step if alone else NAMES.get(step, step)
         row = rows.get(name)
-        state = "failed" if row is None or name == "extract" else row.units.get(fold) if network else \
+        state = "failed" if row is None or name == "extract" or alone else row.units.get(fold) if network else \
             next(one for one in STATES if getattr(row, one))  # fmt: skip
         if state == "failed":
-            found.append({"step": name, "unit": unit if name == "extract" else fold if network else "",
+            found.append({"step": name, "unit": unit if alone else fold if network else "",
                           "status": "failed", "file": "", "message": failure.message})  # fmt: skip
     for row in rows.values():
-        singles = {"samples": "train/samples", "scores": "train/scores", "maps": "explain/maps"}
+        singles = {"samples": "train/samples", "scores": "train/scores", "maps": "explain/maps",
+                   "table": "search/table"}  # fmt: skip
         if row.unit == "step" and row.interrupted:
             found.append(_interrupted(row.step, "", known.gone[singles.get(row.step, row.step)]))
         stopped = [unit for unit, state in row.units.items() if state == "interrupted"]
@@ -287,9 +321,10 @@ def survey(config: Config, looking: bool = False) -> Standing:
     extracted, failures = _extract(known)
     stamps = None if obstacle else _stamps(known)
     cut = _single(known, "samples", "train/samples", stamps is not None, "samples")
-    steps = (extracted, cut, *_later(known, stamps))
+    searched, stopped = _search(known, stamps)
+    steps = (extracted, cut, *_later(known, stamps), *searched)
     runs = {str(name): int(count) for name, count in known.log["status"].value_counts().items()}
     working = [{"work": one.work, "host": one.host, "pid": one.pid, "began": one.began} for one in known.holders]
-    failures += _step_failures(known, steps)
+    failures += [*_step_failures(known, steps), *stopped]
     return Standing(space.root.as_posix(), True, runs, tuple(config_changes(config)), steps, tuple(failures),
                     tuple(working), known.log, stamps, obstacle)  # fmt: skip

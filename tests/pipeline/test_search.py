@@ -1,5 +1,6 @@
 """Settings are chosen by some people and scored on others."""
 
+import importlib
 import importlib.util
 import json
 from collections.abc import Callable
@@ -9,6 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from fmri_saliency.errors import StepError
+from fmri_saliency.files import write_json
+from fmri_saliency.pipeline.provenance import trace
+from fmri_saliency.pipeline.standing import STATES
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
 SEARCH = """
@@ -127,3 +133,43 @@ def test_jobs_of_their_own_give_the_files_of_one_call(cli: Callable, study: Path
     study.write_text(study.read_text().split("[search]")[0])
     assert cli("index", study).code == 0
     assert not (out / ".workflow" / "trials.tsv").exists()
+
+
+def test_status_counts_decoders_and_provenance_reaches_the_scans(
+    cli: Callable, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows() -> dict[str, dict[str, int]]:
+        steps = json.loads(cli("status", study, "--json").out)["steps"]
+        return {one["step"]: {state: one[state] for state in STATES if one[state]} for one in steps}
+
+    def fail(*_: object, **__: object) -> None:
+        raise StepError("The moon is full.")
+
+    out = study.parent.parent / "results"
+    text = study.read_text().replace("seeds = [0, 7]", "seeds = [7]")
+    study.write_text(text.replace('network = ["lstm", ', "network = ["))
+    assert [cli("extract", study).code, cli("index", study).code] == [0, 0]
+    n_all = 3 * 2 * 2 + 3  # outer folds, inner folds, settings; and a test of each outer fold
+    assert (rows()["search"], rows()["table"]) == ({"waiting": n_all}, {"waiting": 1})
+    trials = [row.split("\t") for row in (out / ".workflow" / "trials.tsv").read_text().splitlines()]
+    assert cli("search", study, "--trial", trials[0][0]).code == 0
+    assert rows()["search"] == {"done": 1, "waiting": n_all - 1}
+    with monkeypatch.context() as patched:
+        patched.setattr(importlib.import_module("fmri_saliency.pipeline.search"), "TaskDecoder", fail)
+        assert cli("search", study, "--trial", trials[1][0]).code == 1
+    assert rows()["search"] == {"done": 1, "failed": 1, "waiting": n_all - 2}
+    assert "The moon is full." in cli("status", study).out
+    assert cli("search", study).code == 0
+    assert (rows()["search"], rows()["table"]) == ({"done": n_all}, {"done": 1})
+    assert json.loads(cli("status", study, "--json").out)["failures"] == []
+    for name in ("search.md", "settings.tsv", "scores.tsv"):
+        found = trace(out / "search" / name)
+        scans = {one["source"] for step in found["steps"] for one in step["sources"] if "path" in one}
+        assert len(scans) == 12
+        assert {step["state"] for step in found["steps"]} == {"same"}
+        assert sum(step["file"].startswith("search/jobs/") for step in found["steps"]) == n_all
+    lost = next((out / "search" / "jobs").glob("outer-2_inner-1_*"))
+    write_json(lost, {**json.loads(lost.read_text()), "inputs": "other"})
+    assert trace(out / "search" / "search.md")["state"].startswith("out of date: search/search.md")
+    lost.unlink()
+    assert (rows()["search"], rows()["table"]) == ({"done": n_all - 2, "waiting": 2}, {"waiting": 1})
