@@ -35,8 +35,8 @@ from fmri_saliency.pipeline.extract import (
     series_stems,
     write_log,
 )
-from fmri_saliency.pipeline.failures import noted
-from fmri_saliency.pipeline.grid import write_trials
+from fmri_saliency.pipeline.failures import forget, noted
+from fmri_saliency.pipeline.grid import plan_trials, write_trials
 from fmri_saliency.pipeline.index import find, known_runs, made_run, plain_run, write_index
 from fmri_saliency.pipeline.stages import renew_stages
 from fmri_saliency.pipeline.workspace import Workspace, require, say, stamp
@@ -106,6 +106,7 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
     finding = find(config)
     atlas, note = choose_atlas(config, finding.runs)
     plan, folds = plan_folds(config, finding.runs)
+    trials = plan_trials(config, plan.outline())  # what cannot be searched is said before anything is written
     say(say_plan(config, plan, folds))
     series_stems(config, finding.runs, atlas)
     if (space.root / "dataset_description.json").is_file():
@@ -123,7 +124,7 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
         _mark(left).unlink(missing_ok=True)
     rows = [f"{network}\t{fold}\n" for network in config.decoder.networks for fold in range(1, len(folds) + 1)]
     write_text(space.desk / "folds.tsv", "".join(rows))
-    write_trials(config, plan.outline())
+    write_trials(config, trials)
     size = {"samples": len(plan.table), "frames": plan.n_times, "regions": atlas.n_regions}
     array_mb = -(-4 * prod(size.values()) // 2**20)  # what jobs that map all samples ask for depends on it
     write_json(space.desk / "size.json", {**size, "array_mb": array_mb})
@@ -238,6 +239,7 @@ def gather(config: Config) -> None:
     """
     with noted(config, "samples"):
         _gather(config)
+    forget(config, "extract")  # a call for all runs may have left a note: every chunk is done now
 
 
 def _gather(config: Config) -> None:

@@ -15,6 +15,7 @@ from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.extract import choose_atlas, series_made_from, series_sources
 from fmri_saliency.pipeline.failures import noted
+from fmri_saliency.pipeline.grid import plan_trials
 from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.samples_inputs import samples_files, samples_made_from, series_brief
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, say, say_why
@@ -61,9 +62,11 @@ def plan_folds(config: Config, runs: Sequence[Run]) -> tuple[WindowPlan, list[Fo
 def foresee(config: Config, runs: Sequence[Run]) -> str:
     """Say what will be decoded, before anything is extracted: the most there can be where frames may be marked.
 
-    It raises what :func:`plan_folds` does.
+    It raises what :func:`plan_folds` does, also for the inner folds of [search].
     """
-    return say_plan(config, *plan_folds(config, runs))
+    plan, folds = plan_folds(config, runs)
+    plan_trials(config, plan.outline())  # of [search]: it comes last, and must not fail then
+    return say_plan(config, plan, folds)
 
 
 def say_plan(config: Config, plan: WindowPlan, folds: Sequence[Fold]) -> str:

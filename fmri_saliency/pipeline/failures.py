@@ -16,7 +16,7 @@ from fmri_saliency.pipeline.begin import result_settings
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.workspace import Workspace
 
-__all__ = ["Failure", "noted", "read_failures"]
+__all__ = ["Failure", "forget", "noted", "read_failures"]
 
 MARK = "_fmri_saliency_noted"  # of an error that a note says already: a fold's is not that of the whole step, too
 
@@ -80,6 +80,11 @@ def noted(config: Config, *works: str) -> Iterator[None]:
                 })  # fmt: skip
         setattr(error, MARK, True)
         raise
+    forget(config, *works)
+
+
+def forget(config: Config, *works: str) -> None:
+    """Take away the notes of pieces of work, and those of their parts."""
     for path in (_place(config, work) for work in works):
         for one in (path, *path.parent.glob(f"{path.stem}__*.json")):
             with suppress(OSError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.records import Samples
 from fmri_saliency.rows import Rows
 
-__all__ = ["TRIALS", "Job", "Plan", "Setting", "Trial", "expand", "write_trials"]
+__all__ = ["TRIALS", "Job", "Plan", "Setting", "Trial", "expand", "plan_trials", "write_trials"]
 
 TRIALS = "trials.tsv"
 """Below ``.workflow``: key, outer and inner fold, setting (from 1) and seed of each trial of the inner folds."""
@@ -165,8 +165,8 @@ def _inner_folds(config: Config, samples: Samples, outer: Fold) -> list[Fold]:
     return [Fold(rest[fold.train], rest[fold.valid], rest[fold.test]) for fold in folds]
 
 
-def write_trials(config: Config, outline: Samples) -> None:
-    """List the trials of the inner folds in ``.workflow/trials.tsv``, a row each; none where there is no [search].
+def plan_trials(config: Config, outline: Samples) -> list[Trial]:
+    """Return the trials of the inner folds, before anything is extracted; none where there is no [search].
 
     Parameters
     ----------
@@ -179,12 +179,19 @@ def write_trials(config: Config, outline: Samples) -> None:
     ConfigError
         If a setting cannot be used, or the samples cannot be split so often.
     """
+    if config.search is None:
+        return []
+    folds = make_folds(outline, config.decoder.split, config.decoder.folds, config.decoder.seed)
+    plan = Plan(config, expand(config), outline, folds)
+    return [trial for outer, fold in enumerate(folds, 1)
+            for trial in plan.trials(outer, len(_inner_folds(config, outline, fold)))]  # fmt: skip
+
+
+def write_trials(config: Config, trials: Sequence[Trial]) -> None:
+    """List trials in ``.workflow/trials.tsv``, a row each; there is no such file where there is no [search]."""
     path = Workspace(config.output.path).desk / TRIALS
     if config.search is None:
         path.unlink(missing_ok=True)
         return
-    folds = make_folds(outline, config.decoder.split, config.decoder.folds, config.decoder.seed)
-    plan = Plan(config, expand(config), outline, folds)
-    rows = [(trial.key, trial.outer, trial.inner, trial.setting + 1, trial.seed) for outer, fold in enumerate(folds, 1)
-            for trial in plan.trials(outer, len(_inner_folds(config, outline, fold)))]  # fmt: skip
+    rows = [(trial.key, trial.outer, trial.inner, trial.setting + 1, trial.seed) for trial in trials]
     write_text(path, "".join("\t".join(map(str, row)) + "\n" for row in rows))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fmri_saliency.errors import FmriSaliencyError
+import pandas as pd
+
+from fmri_saliency.errors import FmriSaliencyError, StepError
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.cut import foresee
 from fmri_saliency.pipeline.explain import explain
@@ -36,7 +38,7 @@ def run_all(config: Config) -> Path:
         report says so, and shows what was done before.
     """
     Workspace(config.output.path).clear()
-    finding = find(config)
+    finding, log = find(config), None
     say(foresee(config, finding.runs))
     try:
         log = extract(config, finding=finding)
@@ -47,6 +49,8 @@ def run_all(config: Config) -> Path:
             judge(config)
     except FmriSaliencyError as error:
         leave_report(config, error)
+        if log is not None:  # runs that are missing may be the reason
+            _say_bad_runs(log, config.output.path)
         raise
     page = config.output.path / "report.html"
     if whole:
@@ -58,6 +62,13 @@ def run_all(config: Config) -> Path:
         say(f"Search: {search(config)}")
     check_log(log, config.output.path)
     return page
+
+
+def _say_bad_runs(log: pd.DataFrame, where: Path) -> None:
+    try:
+        check_log(log, where)
+    except StepError as error:
+        say(str(error))
 
 
 def judge_and_report(config: Config) -> Path:

@@ -277,6 +277,8 @@ def _step_failures(known: Known, steps: Iterable[StepStanding]) -> list[dict[str
         alone = bool(unit) and not network  # a chunk, a decoder of a search
         name = f"{step} {network}" if network else step if alone else NAMES.get(step, step)
         row = rows.get(name)
+        if name == "extract" and row.done and not row.left and not row.failed:  # it was done in another way since
+            continue
         state = "failed" if row is None or name == "extract" or alone else row.units.get(fold) if network else \
             next(one for one in STATES if getattr(row, one))  # fmt: skip
         if state == "failed":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,9 @@ def _line(one: StepStanding, width: int) -> str:
 def status_in_words(standing: Standing, config: Path) -> str:
     """Return where the work stands as lines of text; `config` is named in what to do next."""
     if not standing.begun:
-        return (f"{standing.output}: not begun. `fmri-saliency runs {config}` lists the runs that will be found, "
-                f"`fmri-saliency run {config}` does the whole job.")
+        name = shlex.quote(str(config))
+        return (f"{standing.output}: not begun. `fmri-saliency runs {name}` lists the runs that will be found, "
+                f"`fmri-saliency run {name}` does the whole job.")
     counts = ", ".join(f"{count} {name}" for name, count in standing.runs.items()) or "not listed yet"
     lines = [standing.output, f"Runs: {counts}."]
     if standing.changes:

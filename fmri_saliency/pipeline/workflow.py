@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from fmri_saliency.errors import InputError, StepError, one_of
@@ -61,9 +62,10 @@ def new_workflow(folder: Path, source: str = "hcp") -> str:
             write_text(folder / name, (templates / name).read_text(encoding="utf-8"))
     except OSError as error:
         raise StepError(f"{folder} cannot be written to: {error.strerror or error}. Choose another folder.") from None
+    config, place = shlex.quote(str(folder / "config.toml")), shlex.quote(str(folder))
     return (
-        f"1. {FIRST[source]}; `fmri-saliency runs {folder / 'config.toml'}` lists what is found.\n"
-        f"2. cd {folder} && snakemake --profile profiles/local      (or: fmri-saliency run config.toml)\n"
+        f"1. {FIRST[source]}; `fmri-saliency runs {config}` lists what is found.\n"
+        f"2. cd {place} && snakemake --profile profiles/local      (or: fmri-saliency run config.toml)\n"
         "3. On a cluster: put partition and account into profiles/slurm/config.yaml, then snakemake --profile "
         "profiles/slurm; without Snakemake: put them into slurm_array.sh, then sbatch slurm_array.sh config.toml."
     )

@@ -173,3 +173,11 @@ def test_status_counts_decoders_and_provenance_reaches_the_scans(
     assert trace(out / "search" / "search.md")["state"].startswith("out of date: search/search.md")
     lost.unlink()
     assert (rows()["search"], rows()["table"]) == ({"done": n_all - 2, "waiting": 2}, {"waiting": 1})
+
+
+@pytest.mark.parametrize("command", ["run", "index", "runs"])
+def test_what_cannot_be_searched_is_said_before_anything_is_done(cli: Callable, study: Path, command: str) -> None:
+    study.write_text(study.read_text().replace("inner_folds = 2", "inner_folds = 5"))
+    refused = cli(command, study)
+    assert (refused.code, "inner_folds in [search]" in refused.err) == (2, True)
+    assert not (study.parent.parent / "results").exists()

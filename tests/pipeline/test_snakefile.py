@@ -43,6 +43,9 @@ def test_a_new_folder_has_everything_and_is_not_overwritten(cli: Callable, tmp_p
     assert load_config(folder / "config.toml").scans.layout == "table"
     assert "fmri-saliency run config.toml" in (folder / "config.toml").read_text()
     before = (folder / "config.toml").stat().st_mtime_ns
+    spaced = cli("workflow", "new", tmp_path / "my study", "--from", "table").out
+    assert f"cd '{tmp_path}/my study' && snakemake" in spaced
+    assert f"fmri-saliency runs '{tmp_path}/my study/config.toml'`" in spaced
     again = cli("workflow", "new", folder)
     assert (again.code, "has config.toml, Snakefile," in again.err) == (2, True)
     assert (folder / "config.toml").stat().st_mtime_ns == before

@@ -88,6 +88,26 @@ def test_a_chunk_that_cannot_be_worked_on_says_why(cli: Callable, study: Path, m
     assert look(cli, study)[1] == []
 
 
+@pytest.mark.parametrize("bad", [False, True])
+def test_a_call_that_stopped_is_forgotten_when_the_chunks_are_done(
+    cli: Callable, study: Path, monkeypatch: pytest.MonkeyPatch, bad: bool
+) -> None:
+    def fail(*_: object) -> None:
+        raise StepError("The moon is full.")
+
+    study.write_text(study.read_text().replace("folds = 3", 'folds = 2\nsplit = "contiguous"'))
+    assert cli("index", study).code == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(importlib.import_module("fmri_saliency.pipeline.extract"), "extract_chosen", fail)
+        assert cli("extract", study).code == 1
+    assert [one["message"] for one in look(cli, study)[1]] == ["The moon is full."]
+    if bad:
+        (study.parent / "sub-03_two.nii.gz").write_bytes((study.parent / "sub-03_two.nii.gz").read_bytes()[:2000])
+    assert cli("extract", study, "--chunk", 1).code == int(bad)
+    cli("gather", study)
+    assert [one["unit"] for one in look(cli, study)[1] if one["step"] == "extract"] == ["sub-03_task-two"] * bad
+
+
 STEPS = {
     "train": ("fmri_saliency.pipeline.train", "_write_scores", "scores"),
     "explain": ("fmri_saliency.pipeline.explain", "write_maps", "maps"),

@@ -160,6 +160,15 @@ def test_another_atlas_leaves_no_series_of_the_first(cli: Callable, study: Path)
     assert len(list((results(study) / ".earlier").glob("sub-*/func/*"))) == 6 * 5
 
 
+def test_a_bad_scan_is_named_where_a_later_step_stops(cli: Callable, study: Path) -> None:
+    bold = study.parent / "sub-02_two.nii.gz"
+    bold.write_bytes(bold.read_bytes()[:2000])
+    done = cli("run", study)
+    assert "3 folds by subject or family need at least 3 samples of every class" in done.err
+    assert "1 of 6 runs could not be used" in done.err
+    assert f"sub-02_task-two: {bold} breaks off or is damaged" in done.err
+
+
 def test_an_edited_atlas_is_another(cli: Callable, study: Path) -> None:
     assert cli("extract", study).code == 0
     assert counts(states(cli, study))["extract"] == (6, 0, 0, 0)
