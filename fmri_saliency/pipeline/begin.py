@@ -97,8 +97,8 @@ def begin(config: Config) -> None:
             space.describe(source_links(config))
             write_config(config, space.root / "config.toml")
     except OSError as error:
-        raise StepError(f"The output folder {space.root} cannot be written to: {error}. Make room there, or choose "
-                        "another [output] path; what is done is kept.") from None
+        raise StepError(f"The output folder {space.root} cannot be written to: {error.strerror or error}. See to its "
+                        "rights, make room there, or choose another [output] path; what is done is kept.") from None
 
 
 def _other_networks(config: Config, space: Workspace) -> list[Path]:

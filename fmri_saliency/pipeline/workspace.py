@@ -145,7 +145,8 @@ class Workspace:
             raise self._unwritable(error) from None
 
     def _unwritable(self, error: OSError) -> StepError:
-        return StepError(f"The output folder {self.root} cannot be written to: {error}. Choose another [output] path.")
+        words = f"{error.strerror or error}. See to its rights, make room there, or choose another [output] path"
+        return StepError(f"The output folder {self.root} cannot be written to: {words}; what is done is kept.")
 
     def begin(self, links: Mapping[str, Path] | None = None) -> None:
         """Create the folder (:meth:`make`) and describe it (:meth:`describe`)."""

@@ -260,7 +260,8 @@ def test_without_an_output_folder_nothing_is_lost(cli: Callable, small_config: P
     (small_config.parent / "results").write_text("a file where the folder should be")
     stopped = cli("run", small_config)
     assert stopped.code == 1
-    assert "cannot be written to" in stopped.err
+    assert "cannot be written to: " in stopped.err
+    assert "See to its rights, make room there" in stopped.err
 
 
 def test_the_coarse_atlas_keeps_every_region() -> None:
