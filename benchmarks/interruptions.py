@@ -1,11 +1,12 @@
 """Kill a whole job at random moments, run it again, and compare every file with an uninterrupted job's.
 
-    python benchmarks/interruptions.py [--times 50] [--seed 0] [--quick]
+    python benchmarks/interruptions.py [--times 50] [--seed 0] [--by run|snakemake] [--quick]
 
 A tiny study (six scans of 16 x 14 x 12 voxels, three folds, two networks) goes through all steps. Each time it is
 killed (SIGKILL to its process group) at a random moment of its duration, up to three times in a row, and then run to
 its end in the same folder. What must be equal, byte for byte, is every file but those in `.workflow`, which say who
-worked when. The job is a fork of this process, in which the libraries are loaded: the moments fall on the work.
+worked when. The job is a fork of this process, in which the libraries are loaded: the moments fall on the work. By
+Snakemake (on the PATH), the job is the workflow, in chunks of two scans, and every job of it starts a process.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+WORKFLOWS = Path(__file__).resolve().parents[1] / "workflows"
 DECLARED = (".workflow",)
 """Below the output folder, what may differ: it says who worked when, and how long it took."""
 CONFIG = """
@@ -94,7 +96,19 @@ def contents(out: Path) -> dict[str, bytes]:
     return found
 
 
-def start(config: Path, command: str = "run") -> int:
+def become_snakemake(config: Path) -> None:
+    """Turn this process into the workflow of a configuration."""
+    words = os.open(config.parent / f"said-{os.getpid()}.txt", os.O_WRONLY | os.O_CREAT)
+    os.dup2(words, 1)
+    os.dup2(words, 2)
+    os.chdir(config.parent)
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # where fmri-saliency is
+    os.execvp("snakemake", ["snakemake", "--snakefile", str(WORKFLOWS / "Snakefile"), "--profile",
+                            str(WORKFLOWS / "profiles" / "local"), "--config", f"configuration={config}",
+                            "chunk_size=2"])  # fmt: skip
+
+
+def start(config: Path, by: str = "run") -> int:
     """Start a job in a process group of its own; return its number."""
     from fmri_saliency.cli import main
 
@@ -105,9 +119,11 @@ def start(config: Path, command: str = "run") -> int:
     os.setsid()
     code = 1
     try:
+        if by == "snakemake":
+            become_snakemake(config)
         words = io.StringIO()
         with redirect_stdout(words), redirect_stderr(words):
-            code = main([command, str(config)])
+            code = main([by, str(config)])
         (config.parent / f"said-{os.getpid()}.txt").write_text(words.getvalue())
     finally:
         os._exit(code)
@@ -127,29 +143,30 @@ def newest(out: Path) -> str:
     return "work" if place.parts[0] in DECLARED else place.parts[0].split("-")[0]
 
 
-def kill_and_compare(folder: Path, times: int, seed: int) -> dict[str, object]:
+def kill_and_compare(folder: Path, times: int, seed: int, by: str = "run") -> dict[str, object]:
     """Kill and repeat; return how often every file was equal, and what differed where not."""
     chance = random.Random(seed)
     config = make_study(folder)
     out, begin = folder / "results", time.perf_counter()
-    if finish(start(config)):
+    if finish(start(config, by)):
         raise SystemExit("The uninterrupted job failed.")
     wanted, whole = contents(out), time.perf_counter() - begin
     equal, moments, differing = 0, Counter(), []
     for number in range(1, times + 1):
         shutil.rmtree(out)
+        shutil.rmtree(config.parent / ".snakemake", ignore_errors=True)
         for _ in range(chance.choice((1, 1, 2, 3))):
-            child = start(config)
+            child = start(config, by)
             time.sleep(chance.uniform(0, whole))
             os.killpg(child, signal.SIGKILL) if os.getpgid(child) == child else os.kill(child, signal.SIGKILL)
             moments["after the end" if finish(child) == 0 else newest(out)] += 1
-        code, found = finish(start(config)), contents(out)
+        code, found = finish(start(config, by)), contents(out)
         bad = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
         equal += code == 0 and not bad
         if code or bad:
             differing.append({"time": number, "exit": code, "files": bad[:10]})
         print(f"{number} of {times}: {'equal' if not (code or bad) else f'exit {code}, {bad[:5]}'}", flush=True)
-    return {"times": times, "equal": equal, "files": len(wanted), "seconds_uninterrupted": round(whole, 2),
+    return {"by": by, "times": times, "equal": equal, "files": len(wanted), "seconds_uninterrupted": round(whole, 2),
             "killed_after_writing": dict(moments), "differing": differing}  # fmt: skip
 
 
@@ -158,6 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, help="default 50, or 5 with --quick")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--by", choices=("run", "snakemake"), default="run", help="what does the job")
     parser.add_argument("--quick", action="store_true", help="few times")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -167,7 +185,8 @@ def main() -> None:
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="interruptions-") as name:
-        result = kill_and_compare(Path(name), options.times or (5 if options.quick else 50), options.seed)
+        result = kill_and_compare(Path(name), options.times or (5 if options.quick else 50), options.seed,
+                                  options.by)
     print(f"{result['equal']} of {result['times']} times every one of {result['files']} files was equal.")
     print(json.dumps(result))
 
