@@ -51,10 +51,10 @@ def _split_owners(owner: np.ndarray, what: str, samples: Samples, n_folds: int, 
     if n_folds > n_owners:
         raise DecoderError(f"{n_folds} folds by {what} need at least {n_folds} of them; the samples come from "
                            f"{n_owners}. Ask for fewer folds in [decoder].")
-    smallest = int(np.unique(samples.y, return_counts=True)[1].min())
-    if n_folds > smallest:
-        raise DecoderError(f"{n_folds} folds by {what} need at least {n_folds} samples of every class; one has "
-                           f"{smallest}. Ask for fewer folds in [decoder].")
+    labels, counts = np.unique(samples.y, return_counts=True)
+    if n_folds > counts.min():
+        raise DecoderError(f"{n_folds} folds by {what} need at least {n_folds} samples of every class; the class "
+                           f"'{labels[counts.argmin()]}' has {counts.min()}. Ask for fewer folds in [decoder].")
     folds = []
     for number, test in enumerate(_folds_by(owner, samples.y, n_folds, seed)):
         rest = np.setdiff1d(np.arange(len(owner)), test)

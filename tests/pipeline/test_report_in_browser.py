@@ -155,6 +155,22 @@ def test_tables_sort_by_number_and_by_text(visit: Visit) -> None:
     assert across[0] < 0 < across[-1]
 
 
+def test_the_runs_of_the_quality_page_sort(browser: Any, pages: Any) -> None:
+    quality = Visit(browser, (pages.whole.parent / "quality.html").as_uri())
+    table = quality.page.locator("table.sortable").first
+    number = table.locator("th").all_inner_texts().index("FD, max (mm)")
+    before = [float(cell) for cell in quality.column(table, number)]
+    for _ in range(2):
+        table.locator("th button").nth(number).click()
+        values = [float(cell) for cell in quality.column(table, number)]
+        descending = table.locator("th").nth(number).get_attribute("aria-sort") == "descending"
+        assert values == sorted(before, reverse=descending)
+    assert descending
+    assert len(set(before)) > 3
+    assert quality.said == []
+    quality.context.close()
+
+
 def test_it_prints(visit: Visit) -> None:
     pdf = visit.page.pdf()
     assert pdf.startswith(b"%PDF")
