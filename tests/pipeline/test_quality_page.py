@@ -76,7 +76,7 @@ def write_page(toml: Path) -> str:
 
 def cells(page: str) -> dict[str, list[str]]:
     """Return the cells of each run of the first table, in the order of the page."""
-    table = page.split("<table>")[1].split("</table>")[0]
+    table = page.split('<table class="sortable">')[1].split('</table>')[0]
     rows = [[re.sub("<.*?>", "", cell) for cell in re.findall("<td.*?</td>", row)] for row in table.splitlines()]
     return {row[0]: row[1:] for row in rows if row}
 
