@@ -6,7 +6,8 @@ import torch
 from making import make_samples
 
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training
-from fmri_saliency.decoding.augment import WAYS, ExplainableNet, replace_blocks
+from fmri_saliency.decoding.augment import ExplainableNet, replace_blocks
+from fmri_saliency.decoding.settings import WAYS
 from fmri_saliency.models import make_network
 
 

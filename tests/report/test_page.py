@@ -16,8 +16,8 @@ def content() -> dict[str, object]:
     score = {"name": "net", "accuracy": 0.9, "interval": (0.8, 0.95), "balanced_accuracy": 0.9, "chance": 0.25,
              "majority": 0.3, "n_samples": 8, "n_groups": 4, "split": "held-out people", "folds": 2,
              "classes": ["a", "b"], "recall": [0.75, 1.0]}  # fmt: skip
-    region = {"rank": 1, "region": "r1", "hemisphere": "L", "network": "", "centre": "1, 2, 3", "mean": "0.1",
-              "mean_abs": "0.2", "peak": "4.0"}  # fmt: skip
+    region = {"rank": 1, "region": "r1", "hemisphere": "L", "network": "", "centre": "1, 2, 3", "across": "1",
+              "mean": "0.1", "mean_abs": "0.2", "peak": "4.0"}  # fmt: skip
     film = Film(b"RIFF", b"\x89PNG", (8, 2), ("0.00 s", "0.72 s"), 1, "A film")
     still = Picture(b"RIFF", "still", "image/webp")
     moving = Animation(Picture(b"GIF89a", "It moves", "image/gif"), still, "a%20b.gif")
