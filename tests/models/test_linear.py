@@ -91,6 +91,7 @@ def test_slopes_that_nobody_asked_for_are_not_computed(monkeypatch: pytest.Monke
 
 
 @needs_onednn
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # PyTorch's own, in its forward mode
 def test_torchs_own_serves_where_ours_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     x, weight = draw(0, 2, 3, 4), draw(1, 5, 4)
     wanted = plain(x, weight)
