@@ -15,7 +15,7 @@ from fmri_saliency.errors import InputError
 from fmri_saliency.files import digest
 from fmri_saliency.rows import Rows, pieces, sum_rows
 
-__all__ = ["Atlas", "Event", "Evidence", "RegionSeries", "Run", "Saliency", "Samples"]
+__all__ = ["Atlas", "Event", "Evidence", "RawSeries", "RegionSeries", "Run", "Saliency", "Samples"]
 
 
 def _check_shape(what: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
@@ -183,8 +183,44 @@ class Atlas:
 
 
 @dataclass(frozen=True)
+class RawSeries:
+    """Mean signal of every region of one run before it is cleaned, with what will be regressed out of it.
+
+    Samples are cut from these and cleaned afterwards: what is cleaned as a whole run tells how long the run was.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (n_times, n_regions)
+        In the unit of the scan. NaN where the scan does not cover the region.
+    t_r : float
+        Seconds per frame.
+    names : tuple of str
+        Region names, one per column.
+    coverage : ndarray, shape (n_regions,)
+        Share of the region's voxels that hold data, 0 to 1.
+    cleaning : dict
+        How the signal is to be cleaned, ready for JSON: the fields of :class:`~fmri_saliency.series.Cleaning`.
+    confounds : DataFrame, shape (n_times, n_columns), or None
+        What is to be regressed out.
+    """
+
+    values: np.ndarray
+    t_r: float
+    names: tuple[str, ...]
+    coverage: np.ndarray
+    cleaning: dict[str, Any] = field(default_factory=dict)
+    confounds: pd.DataFrame | None = None
+
+    def __post_init__(self) -> None:
+        _check_shape("Raw series", self.values, (None, len(self.names)))
+        _check_shape("Coverage", self.coverage, (len(self.names),))
+        if self.confounds is not None and len(self.confounds) != len(self.values):
+            raise InputError(f"{len(self.confounds)} rows of confounds came for {len(self.values)} frames of series.")
+
+
+@dataclass(frozen=True)
 class RegionSeries:
-    """Mean signal of every region of one run.
+    """Mean signal of every region of one run, cleaned over the whole run.
 
     Attributes
     ----------
@@ -198,6 +234,8 @@ class RegionSeries:
         Share of the region's voxels that hold data, 0 to 1.
     history : dict
         What was done to the signal, ready for JSON.
+    raw : RawSeries or None
+        The signal before cleaning, which samples are cut from.
     """
 
     values: np.ndarray
@@ -205,6 +243,7 @@ class RegionSeries:
     names: tuple[str, ...]
     coverage: np.ndarray
     history: dict[str, Any] = field(default_factory=dict)
+    raw: RawSeries | None = None
 
     def __post_init__(self) -> None:
         _check_shape("Region series", self.values, (None, len(self.names)))

@@ -15,7 +15,10 @@ from fmri_saliency.sources import find_source
 
 __all__ = ["card_of", "identity_of", "is_of_series", "origin"]
 
-OF_SERIES = ("_stat-mean_timeseries", "_stat-coverage_", "_desc-quality_")  # in names of what is made of one scan
+OF_SERIES = (
+    "_stat-mean_timeseries", "_stat-mean_desc-raw_", "_stat-coverage_", "_desc-quality_", "_desc-confounds_",
+)  # fmt: skip
+"""Parts of the names of what is made of one scan."""
 ENDINGS = (".nii.gz", ".ptseries.nii", ".dtseries.nii", ".pscalar.nii", ".dscalar.nii")
 
 
@@ -55,7 +58,9 @@ def card_of(path: Path, root: Path) -> Path | None:
     elif kind == "search" and len(place.parts) == 2:
         found = path.with_name("settings.json")
     elif is_of_series(place):
-        stem = name.split("_stat-coverage_")[0].split("_desc-quality_")[0].split("_stat-mean_")[0]
+        stem = name
+        for part in ("_stat-mean_", *OF_SERIES):
+            stem = stem.split(part)[0]
         found = path.with_name(f"{stem}_stat-mean_timeseries.json")
     else:
         stem = next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), path.stem)

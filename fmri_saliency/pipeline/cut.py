@@ -25,9 +25,10 @@ from fmri_saliency.series import (
     class_balance,
     cut_to_disk,
     plan_windows,
+    raw_path,
     read_marked,
+    read_raw,
     read_samples,
-    read_series,
     series_name,
     series_state,
 )
@@ -158,9 +159,9 @@ def _cut(
     say_why([name_changes(folder / "samples.json", identity["MadeFrom"])], "set of samples")
     marks = [read_marked(card, run.n_times, stem.with_name(stem.name + ".json"))
              for card, run, stem in zip(cards, runs, stems, strict=True)]
-    sources = [bids_uri(stem.with_name(stem.name + ".tsv"), {"": space.root}) for stem in stems]
+    sources = [bids_uri(raw_path(stem), {"": space.root}) for stem in stems]
     extra = {"Settings": to_plain(config.samples), **identity, "Sources": sources}
-    left_out = cut_to_disk((read_series(stem) for stem in stems), runs, config.samples, folder, extra, marks,
+    left_out = cut_to_disk((read_raw(stem) for stem in stems), runs, config.samples, folder, extra, marks,
                            progress=True)
     for reason in left_out[:3]:
         say(f"No sample: {reason}.")

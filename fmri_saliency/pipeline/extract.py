@@ -34,6 +34,7 @@ from fmri_saliency.series import (
     Extracted,
     SeriesJob,
     card_path,
+    confounds_path,
     described_by,
     extract_to_files,
     forget_series,
@@ -171,7 +172,7 @@ def _set_others_aside(space: Workspace, stem: Path, run: Run) -> None:
     """Set aside what another atlas or space gave for a run: its name says another atlas."""
     if not stem.parent.is_dir():
         return
-    mine = {card_path(stem), *series_outputs(stem)}
+    mine = {card_path(stem), *series_outputs(stem), confounds_path(stem)}
     spaces = (f"{run.key}_space-*", f"{run.key}_atlas-*", f"{run.key}_stat-*", f"{run.key}_seg-*")
     others = [path for one in spaces for path in stem.parent.glob(one) if path not in mine]
     space.set_aside([path for path in sorted(others) if "unfinished" not in path.name and "_boldmap" not in path.name])

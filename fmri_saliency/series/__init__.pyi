@@ -1,3 +1,4 @@
+from .cleaning import clean_series, resample_raw
 from .confounds import Denoise, described_by
 from .design import expected_responses
 from .extract import Cleaning, extract_run, extract_with_quality
@@ -7,10 +8,13 @@ from .resample import resample_series, resample_values
 from .samples import cut_samples, cut_to_disk, read_samples, write_samples
 from .store import (
     card_path,
+    confounds_path,
     coverage_path,
     forget_series,
     quality_paths,
+    raw_path,
     read_marked,
+    read_raw,
     read_series,
     series_name,
     series_outputs,
@@ -34,6 +38,8 @@ __all__ = [
     "Windows",
     "card_path",
     "class_balance",
+    "clean_series",
+    "confounds_path",
     "coverage_path",
     "cut_samples",
     "cut_to_disk",
@@ -48,10 +54,13 @@ __all__ = [
     "note_failure",
     "plan_windows",
     "quality_paths",
+    "raw_path",
     "read_marked",
+    "read_raw",
     "read_samples",
     "read_series",
     "region_weights",
+    "resample_raw",
     "resample_series",
     "resample_values",
     "series_name",

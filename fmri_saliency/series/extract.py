@@ -13,10 +13,11 @@ from nibabel.spatialimages import SpatialImage
 from fmri_saliency.errors import ConfigError, InputError, ScanWarning, UnreachableError, one_of
 from fmri_saliency.grayordinates import describe_models, grayordinates_of
 from fmri_saliency.images import check_header, describe_grid, iterate_frames, open_image, read_voxels
-from fmri_saliency.records import Atlas, RegionSeries, Run
+from fmri_saliency.records import Atlas, RawSeries, RegionSeries, Run
+from fmri_saliency.series.cleaning import clean_series, round_signals
 from fmri_saliency.series.confounds import Denoise, Nuisance, gather_confounds, read_table
 from fmri_saliency.series.freedom import FEW_LEFT, LEAST_LEFT, count_freedom
-from fmri_saliency.series.masker import clean_signals, load_scan, mask_and_clean, split_frames
+from fmri_saliency.series.masker import load_scan, mask_signals, split_frames
 from fmri_saliency.series.quality import Motion, Quality, mark_moved, measure_motion, measure_quality
 from fmri_saliency.series.stream import stream_regions
 from fmri_saliency.series.weights import RegionWeights, region_signals, region_weights
@@ -202,7 +203,8 @@ def extract_with_quality(
     -------
     series : RegionSeries
         Every region of the atlas has its column; NaN where less than
-        ``cleaning.min_coverage`` of its voxels hold data.
+        ``cleaning.min_coverage`` of its voxels hold data. `raw` is the signal before cleaning, from which
+        samples are cut.
     quality : Quality
 
     Raises
@@ -237,13 +239,14 @@ def extract_with_quality(
     fitted = usable if atlas.maps is None else _told_apart(coverage > 0, scan.covered, atlas, run)
     if whole is None:
         signals = region_signals(scan.products, weights, scan.covered, fitted)
-        found = clean_signals(signals, run.t_r, cleaning, nuisance.table)
     else:
-        found = mask_and_clean(whole, run, atlas, weights, scan.covered, fitted, cleaning, nuisance.table)
-    values = np.full((run.n_times, atlas.n_regions), np.nan, dtype=np.float32)
-    values[:, fitted] = found
+        signals = mask_signals(whole, atlas, weights, scan.covered, fitted, cleaning.smoothing_fwhm)
+    values = np.full((run.n_times, atlas.n_regions), np.nan)
+    values[:, fitted] = round_signals(signals)
     values[:, ~usable] = np.nan
-    series = RegionSeries(values, run.t_r, atlas.names, coverage, {**asdict(cleaning), **nuisance.history})
+    history = {**asdict(cleaning), **nuisance.history}
+    raw = RawSeries(values, run.t_r, atlas.names, coverage, history, nuisance.table)
+    series = clean_series(raw, str(run.bold))
     quality = measure_quality(scan, weights, inside, atlas.names, motion, table)
     return series, replace(quality, freedom=left, marked=nuisance.marked)
 

@@ -20,11 +20,11 @@ from fmri_saliency.series.weights import RegionWeights
 if TYPE_CHECKING:
     from fmri_saliency.series.extract import Cleaning
 
-__all__ = ["clean_signals", "load_scan", "mask_and_clean", "split_frames"]
+__all__ = ["clean_signals", "load_scan", "mask_signals", "split_frames"]
 
 
 def _settings(cleaning: Cleaning) -> dict[str, object]:
-    """Return what nilearn's masker and its `clean` are both told."""
+    """Return what nilearn's `clean` is told."""
     return {
         "standardize": None if cleaning.standardize == "none" else cleaning.standardize,
         "detrend": cleaning.detrend,
@@ -71,11 +71,11 @@ def _without_gaps(image: nib.Nifti1Image) -> nib.Nifti1Image:
     return nib.Nifti1Image(np.where(whole[..., None], values, np.float32(0)), image.affine)
 
 
-def mask_and_clean(
-    image: nib.Nifti1Image, run: Run, atlas: Atlas, weights: RegionWeights, covered: np.ndarray, usable: np.ndarray,
-    cleaning: Cleaning, confounds: pd.DataFrame | None,
+def mask_signals(
+    image: nib.Nifti1Image, atlas: Atlas, weights: RegionWeights, covered: np.ndarray, usable: np.ndarray,
+    smoothing_fwhm: float = 0.0,
 ) -> np.ndarray:  # fmt: skip
-    """Average, and clean, by nilearn's masker.
+    """Average by nilearn's masker; nothing is cleaned.
 
     Parameters
     ----------
@@ -84,6 +84,8 @@ def mask_and_clean(
     covered : ndarray of bool, shape (n_voxels,)
         Voxels of `weights` that are averaged.
     usable : ndarray of bool, shape (n_regions,)
+    smoothing_fwhm : float
+        Of the image before averaging, in mm; 0 means none.
 
     Returns
     -------
@@ -92,10 +94,8 @@ def mask_and_clean(
     mask = np.zeros(image.shape[:3], dtype=np.uint8).reshape(-1, order="F")
     mask[weights.voxels[covered]] = 1
     mask = mask.reshape(image.shape[:3], order="F")
-    settings = {
-        **_settings(cleaning), "smoothing_fwhm": cleaning.smoothing_fwhm or None, "t_r": run.t_r,
-        "resampling_target": None, "reports": False, "clean_args": {"filter": _filter(cleaning)},
-    }  # fmt: skip
+    settings = {"standardize": None, "smoothing_fwhm": smoothing_fwhm or None, "resampling_target": None,
+                "reports": False}  # fmt: skip
     if getattr(atlas, "maps", None) is None:
         numbers = np.flatnonzero(usable)
         kept = atlas.regions["index"].to_numpy()[numbers]
@@ -106,9 +106,8 @@ def mask_and_clean(
         maps = nib.Nifti1Image(np.nan_to_num(atlas.maps[..., usable]), image.affine)
         masker = NiftiMapsMasker(maps, mask_img=nib.Nifti1Image(mask, image.affine), **settings)
         column = None
-    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
-        warnings.filterwarnings("ignore", message="Cosine filter was not created")
-        found = masker.fit_transform(_without_gaps(image), confounds=confounds)
+    with threadpool_limits(1, user_api="blas"):
+        found = masker.fit_transform(_without_gaps(image))
     if column is None:
         return found
     ids = [column[int(label)] for key, label in masker.region_ids_.items() if key != "background"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -11,12 +12,17 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.bids import clean_label
-from fmri_saliency.errors import InputError, nearest
+from fmri_saliency.errors import InputError, TimingWarning, nearest
 from fmri_saliency.records import Event, Run, Samples
 from fmri_saliency.series.resample import count_resampled, is_same_t_r
 from fmri_saliency.series.windows import REST, Windows
 
 __all__ = ["WindowPlan", "class_balance", "plan_windows"]
+
+SAID = 0.1
+"""How far the shares of two classes may lie apart before it is said that they differ."""
+REFUSED = 0.5
+"""How far they may lie apart before the difference would name the class."""
 
 
 def _frames(seconds: float, t_r: float) -> int:
@@ -40,6 +46,8 @@ class WindowPlan:
         Seconds per frame.
     left_out : tuple of str
         Events without a sample, each with the reason.
+    stretch : tuple of (int, int)
+        First frame and number of frames of the stretch of its run that each sample is cleaned in.
     """
 
     table: pd.DataFrame
@@ -48,6 +56,7 @@ class WindowPlan:
     n_times: int
     t_r: float
     left_out: tuple[str, ...] = ()
+    stretch: tuple[tuple[int, int], ...] = ()
 
     def outline(self) -> Samples:
         """Return samples without regions: enough to ask how they can be split."""
@@ -241,6 +250,50 @@ def _check_labels(labels: pd.Series) -> None:
                              f"only: '{clean_label(label)}'). Rename one in [samples.classes] or in the events.")
 
 
+def _lay_stretches(
+    first: np.ndarray, lengths: np.ndarray, n_times: int, labels: pd.Series
+) -> list[tuple[int, int]]:
+    """Return the stretch of its run that each window is cleaned in: first frame and number of frames.
+
+    What is cleaned as a whole run tells how long the run was, and the run's length can name the class. So every
+    window is cleaned within a stretch of one length, that of the runs of the class whose runs are shortest (their
+    median), and lies in it where it lies in its run: a window at two thirds of the run at two thirds of the stretch.
+    Stretches of one run begin at no more than about eight frames, so that windows share them. Shorter runs are cleaned
+    as a whole, as all are where all have one length.
+
+    Parameters
+    ----------
+    first, lengths : ndarray of int, shape (n_samples,)
+        First frame of each window, and the frames of its run.
+    n_times : int
+        Frames of a window.
+    labels : Series, shape (n_samples,)
+    """
+    common = int(pd.Series(lengths).groupby(labels.to_numpy()).median().min())
+    size = np.minimum(lengths, max(common, n_times))
+    room = np.maximum(lengths - n_times, 1)
+    begin = first * (lengths - size) // room
+    step = np.maximum(1, -(-(lengths - size) // 8))
+    begin = np.maximum(begin // step * step, first + n_times - size)
+    return list(zip(begin.tolist(), size.tolist(), strict=True))
+
+
+def _check_times(labels: pd.Series, t_r: np.ndarray) -> None:
+    """Refuse repetition times that go with a class: resampling leaves each a spectrum of its own."""
+    kinds = t_r.round(3)
+    shares = pd.crosstab(labels.to_numpy(), kinds, normalize="index")
+    apart = shares.max() - shares.min()
+    if len(apart) < 2 or apart.max() < SAID:
+        return
+    most = float(apart.idxmax())
+    words = (f"{shares[most].max():.0%} of the samples of '{shares[most].idxmax()}' come from runs with a repetition "
+             f"time of {most:g} s, and {shares[most].min():.0%} of those of '{shares[most].idxmin()}'")
+    if apart.max() >= REFUSED:
+        raise InputError(f"{words}. Resampling to one t_r leaves each repetition time a spectrum of its own, which "
+                         "would name the class. Choose runs whose repetition times do not go with a class.")
+    warnings.warn(f"{words}: the repetition time can help to tell them apart.", TimingWarning, stacklevel=3)
+
+
 def plan_windows(
     runs: Sequence[Run], windows: Windows, marks: Sequence[np.ndarray | None] | None = None
 ) -> WindowPlan:
@@ -279,11 +332,16 @@ def plan_windows(
     if not rows:
         raise InputError(f"Every window has more marked frames than max_marked = {windows.max_marked:g} in [samples] "
                          "allows. Allow more, or make windows shorter.")
-    plan = WindowPlan(pd.DataFrame(rows), tuple(source), tuple(starts), grid.n_times, t_r, tuple(left_out))
+    table = pd.DataFrame(rows)
+    lengths = [grid.length(runs[position]) for position in source]
+    stretch = [(first, grid.n_times) for first in starts] if windows.unit == "run" else \
+        _lay_stretches(np.array(starts), np.array(lengths), grid.n_times, table["label"])
+    plan = WindowPlan(table, tuple(source), tuple(starts), grid.n_times, t_r, tuple(left_out), tuple(stretch))
     _check_labels(plan.table["label"])
     if plan.table["label"].nunique() < 2:
         raise InputError(f"Decoding needs at least two classes; all {len(plan.table)} samples are "
                          f"'{plan.table['label'].iloc[0]}'. Check [scans] tasks, or [samples] unit and classes.")
+    _check_times(plan.table["label"], np.array([runs[position].t_r for position in source]))
     return plan
 
 

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from fmri_saliency.errors import CoverageWarning, InputError
+from fmri_saliency.errors import CoverageWarning, InputError, TimingWarning
 from fmri_saliency.files import read_json, read_tsv, write_array, write_json, write_rows, write_tsv
-from fmri_saliency.records import RegionSeries, Run, Samples
-from fmri_saliency.series.planning import WindowPlan, class_balance, plan_windows
-from fmri_saliency.series.resample import resample_series
+from fmri_saliency.records import RawSeries, RegionSeries, Run, Samples
+from fmri_saliency.series.cleaning import clean_series, resample_raw
+from fmri_saliency.series.planning import SAID, WindowPlan, class_balance, plan_windows
+from fmri_saliency.series.resample import count_resampled, resample_series
 from fmri_saliency.series.windows import Windows
 
 __all__ = ["cut_samples", "cut_to_disk", "read_samples", "write_samples"]
@@ -28,7 +29,7 @@ class _Cutter:
     Parameters
     ----------
     plan : WindowPlan
-    series : iterable of RegionSeries, one per run of `runs`; each is let go when it is cut
+    series : iterable of RawSeries or RegionSeries, one per run of `runs`; each is let go when it is cut
     runs : sequence of Run
 
     Attributes
@@ -37,7 +38,7 @@ class _Cutter:
         Regions of the first series.
     """
 
-    def __init__(self, plan: WindowPlan, series: Iterable[RegionSeries], runs: Sequence[Run]) -> None:
+    def __init__(self, plan: WindowPlan, series: Iterable[RawSeries | RegionSeries], runs: Sequence[Run]) -> None:
         self._plan, self._runs, self._series = plan, runs, iter(series)
         self._labels = plan.table["label"].to_numpy()
         self._source, self._starts = np.array(plan.source), np.array(plan.first)
@@ -46,7 +47,8 @@ class _Cutter:
         self._absent = np.ones(len(self.names), dtype=bool)
         self._filled = np.zeros(len(self._labels), dtype=int)
         self._gaps = {label: np.zeros(len(self.names)) for label in sorted(set(self._labels))}
-        self._standardised = True
+        self._covered = {label: np.zeros(len(self.names)) for label in self._gaps}
+        self._standardised, self._cleaned_whole = True, False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -58,20 +60,22 @@ class _Cutter:
         for position, (one, run) in enumerate(zip(self._all(), self._runs, strict=True)):
             self._check(one, run)
             self._absent &= np.isnan(one.values).all(axis=0)
-            self._standardised &= one.history.get("standardize", "zscore_sample") == "zscore_sample"
+            done = one.cleaning if isinstance(one, RawSeries) else one.history
+            self._standardised &= done.get("standardize", "zscore_sample") == "zscore_sample"
             rows = np.flatnonzero(self._source == position)
             if len(rows):
-                yield self._cut(resample_series(one, self._plan.t_r), rows)
+                yield self._cut(one, rows, str(run.bold))
         self._check_gaps()
+        self._check_lengths()
 
-    def _all(self) -> Iterator[RegionSeries]:
+    def _all(self) -> Iterator[RawSeries | RegionSeries]:
         """Yield all series, none of them held here longer than it is needed."""
         first, self._next = self._next, None
         yield first
         del first
         yield from self._series
 
-    def _check(self, one: RegionSeries, run: Run) -> None:
+    def _check(self, one: RawSeries | RegionSeries, run: Run) -> None:
         if one.names != self.names:
             raise InputError(f"{run.bold} has other regions than {self._runs[0].bold}; extract all runs with one "
                              "atlas.")
@@ -79,14 +83,33 @@ class _Cutter:
             raise InputError(f"The series of {run.bold} have {len(one.values)} frames of {one.t_r:g} s, the run has "
                              f"{run.n_times} of {run.t_r:g} s; extract it again.")
 
-    def _cut(self, one: RegionSeries, rows: np.ndarray) -> np.ndarray:
-        n_times = self._plan.n_times
-        cut = np.stack([one.values[first : first + n_times] for first in self._starts[rows]]).astype(np.float32)
+    def _cut(self, one: RawSeries | RegionSeries, rows: np.ndarray, where: str) -> np.ndarray:
+        windows = self._cut_cleaned(one, rows) if isinstance(one, RegionSeries) and one.raw is None else \
+            self._cut_raw(one if isinstance(one, RawSeries) else one.raw, rows, where)
+        cut = np.stack(windows).astype(np.float32)
         gaps = np.isnan(cut).any(axis=1)
         self._filled[rows] = gaps.sum(axis=1)
         for label, missing in zip(self._labels[rows], gaps, strict=True):
             self._gaps[label] += missing
+            self._covered[label] += one.coverage
         return np.nan_to_num(cut, copy=False)
+
+    def _cut_cleaned(self, one: RegionSeries, rows: np.ndarray) -> list[np.ndarray]:
+        """Cut windows of series that somebody cleaned as a whole run."""
+        one, n_times = resample_series(one, self._plan.t_r), self._plan.n_times
+        self._cleaned_whole |= one.history.get("standardize") == "zscore_sample" or bool(one.history.get("detrend"))
+        return [one.values[first : first + n_times] for first in self._starts[rows]]
+
+    def _cut_raw(self, raw: RawSeries, rows: np.ndarray, where: str) -> list[np.ndarray]:
+        """Cut stretches of a run, clean each as if it were the run, and cut the windows from them."""
+        raw, n_times = resample_raw(raw, self._plan.t_r), self._plan.n_times
+        stretches = {place: clean_series(raw, where, *place).values
+                     for place in sorted({self._plan.stretch[row] for row in rows})}
+        found = []
+        for row in rows:
+            begin = self._starts[row] - self._plan.stretch[row][0]
+            found.append(stretches[self._plan.stretch[row]][begin : begin + n_times])
+        return found
 
     def finish(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
         """Return the table with its column `filled`, and the regions that no run covers, once all parts are cut."""
@@ -99,16 +122,37 @@ class _Cutter:
             region = self.names[int(np.flatnonzero(counts.any(axis=0))[0])]
             raise InputError(f"Region '{region}' is absent from some runs. It can only be filled with the mean of a "
                              'standardised series: set standardize = "zscore_sample" in [cleaning].')
-        sizes = np.array([np.sum(self._labels == label) for label in self._gaps])
-        uneven = np.flatnonzero(np.ptp(counts / sizes[:, None], axis=0) >= 0.5)
-        if len(uneven):
-            warnings.warn(f"{len(uneven)} regions (first: '{self.names[uneven[0]]}') are absent from most runs of one "
-                          "class and present in another: their absence alone can name the class. Leave them out of "
-                          "the atlas, or lower min_coverage in [cleaning].", CoverageWarning, stacklevel=3)
+        sizes = np.array([[np.sum(self._labels == label)] for label in self._gaps])
+        self._compare(counts / sizes, "are absent from", "samples",
+                      "Their absence alone can name the class. Leave them out of the atlas, or lower min_coverage in "
+                      "[cleaning]")
+        self._compare(np.array(list(self._covered.values())) / sizes, "are covered to", "their voxels on average",
+                      "How noisy they are can name the class. Leave them out of the atlas, or raise min_coverage in "
+                      "[cleaning]")
+
+    def _compare(self, shares: np.ndarray, what: str, of: str, so: str) -> None:
+        """Warn of regions whose shares, of shape (n_classes, n_regions), differ between classes."""
+        apart = np.nan_to_num(np.ptp(shares, axis=0))
+        uneven = np.flatnonzero(apart >= SAID - 1e-9)
+        if not len(uneven):
+            return
+        worst, kinds = int(apart.argmax()), list(self._gaps)
+        high, low = int(shares[:, worst].argmax()), int(shares[:, worst].argmin())
+        warnings.warn(f"{len(uneven)} regions {what} different shares of {of} in different classes, most of all "
+                      f"'{self.names[worst]}': {shares[high, worst]:.0%} in '{kinds[high]}', {shares[low, worst]:.0%} "
+                      f"in '{kinds[low]}'. {so}.", CoverageWarning, stacklevel=5)
+
+    def _check_lengths(self) -> None:
+        """Warn when series were cleaned over whole runs whose lengths differ."""
+        lengths = {count_resampled(run.n_times, run.t_r, self._plan.t_r) for run in self._runs}
+        if self._cleaned_whole and len(lengths) > 1:
+            warnings.warn("These series were cleaned over whole runs of different lengths, and the length of a run can "
+                          "be told from them: it can name the class. Give raw series (extract_run's have them, "
+                          "read_raw reads them).", TimingWarning, stacklevel=4)
 
 
 def cut_samples(
-    series: Iterable[RegionSeries],
+    series: Iterable[RawSeries | RegionSeries],
     runs: Sequence[Run],
     windows: Windows,
     marks: Sequence[np.ndarray | None] | None = None,
@@ -120,7 +164,10 @@ def cut_samples(
 
     Parameters
     ----------
-    series : iterable of RegionSeries, one per run
+    series : iterable of RawSeries or RegionSeries, one per run
+        What is cleaned as a whole run tells how long the run was: raw series (those of a RegionSeries where it has
+        them) are cut first and cleaned afterwards, each sample within a stretch as long as all runs have
+        (:class:`WindowPlan`). Series without raw ones are cut as they are.
     runs : sequence of Run
         Where they came from.
     windows : Windows
@@ -143,7 +190,9 @@ def cut_samples(
     Warns
     -----
     CoverageWarning
-        If regions are absent from one class and not from another.
+        If a region is absent from one class, or covered in it, 10 percentage points more than in another.
+    TimingWarning
+        If series without raw ones are of runs of different lengths, or the shares of repetition times differ.
     """
     plan = plan_windows(runs, windows, marks)
     cutter = _Cutter(plan, series, runs)
@@ -156,7 +205,7 @@ def cut_samples(
 
 
 def cut_to_disk(
-    series: Iterable[RegionSeries],
+    series: Iterable[RawSeries | RegionSeries],
     runs: Sequence[Run],
     windows: Windows,
     folder: Path,

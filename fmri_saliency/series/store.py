@@ -1,4 +1,4 @@
-"""Region series as BIDS tables: one TSV with a column per region, one JSON beside it."""
+"""Region series as BIDS tables: raw and cleaned, a column per region each, and one JSON beside them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import pandas as pd
 from fmri_saliency.bids import build_name
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import read_json, read_tsv, write_json, write_tsv
-from fmri_saliency.records import Atlas, RegionSeries, Run
+from fmri_saliency.records import Atlas, RawSeries, RegionSeries, Run
 from fmri_saliency.series.quality import Quality
 
 __all__ = [
     "card_path",
+    "confounds_path",
     "coverage_path",
     "forget_series",
     "quality_paths",
+    "raw_path",
     "read_marked",
+    "read_raw",
     "read_series",
     "series_name",
     "series_outputs",
@@ -42,37 +45,56 @@ def card_path(stem: Path) -> Path:
     return stem.with_name(stem.name + ".json")
 
 
+def _beside(stem: Path, ending: str) -> Path:
+    """Return the path of another table of the run whose cleaned series lie at `stem`."""
+    return stem.with_name(stem.name.removesuffix("_timeseries").removesuffix("_stat-mean") + ending)
+
+
+def raw_path(stem: Path) -> Path:
+    """Return where the series of a run before cleaning lie."""
+    return _beside(stem, "_stat-mean_desc-raw_timeseries.tsv")
+
+
+def confounds_path(stem: Path) -> Path:
+    """Return where the confounds lie that are regressed out of a series; there is no file where there are none."""
+    return _beside(stem, "_desc-confounds_timeseries.tsv")
+
+
 def coverage_path(stem: Path) -> Path:
     """Return where the coverage of the regions of a series lies."""
-    return stem.with_name(stem.name.replace("_stat-mean_timeseries", "_stat-coverage_bold") + ".tsv")
+    return _beside(stem, "_stat-coverage_bold.tsv")
 
 
 def quality_paths(stem: Path) -> tuple[Path, Path]:
     """Return where the quality of a run lies: the table of its frames, and that of its regions."""
-    name = stem.name.replace("_stat-mean_timeseries", "_desc-quality")
-    return stem.with_name(name + "_timeseries.tsv"), stem.with_name(name + "_regions.tsv")
+    return _beside(stem, "_desc-quality_timeseries.tsv"), _beside(stem, "_desc-quality_regions.tsv")
 
 
 def series_outputs(stem: Path) -> tuple[Path, ...]:
-    """Return every file of a run but its card, ``stem.json``."""
-    return (stem.with_name(stem.name + ".tsv"), coverage_path(stem), *quality_paths(stem))
+    """Return every file that each run has but its card, ``stem.json``; :func:`confounds_path` is of some."""
+    return (stem.with_name(stem.name + ".tsv"), raw_path(stem), coverage_path(stem), *quality_paths(stem))
 
 
 def forget_series(stem: Path) -> None:
     """Remove every file of a run, the card first; what cannot be removed stays, without its card of no use."""
-    for path in (card_path(stem), *series_outputs(stem)):
+    for path in (card_path(stem), *series_outputs(stem), confounds_path(stem)):
         with suppress(OSError):
             path.unlink(missing_ok=True)
 
 
 def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any], quality: Quality | None = None) -> None:
-    """Write ``stem.tsv``, the coverage table, the tables of `quality` where given, and, last, ``stem.json``.
+    """Write ``stem.tsv``, raw series, coverage, confounds and `quality` where there are any, and ``stem.json``.
 
     The JSON is written last: where it is, the others are whole. `extra` goes into it.
     """
-    stem = Path(stem)
+    stem, raw = Path(stem), series.raw
     card_path(stem).unlink(missing_ok=True)
+    confounds_path(stem).unlink(missing_ok=True)
     write_tsv(stem.with_name(stem.name + ".tsv"), pd.DataFrame(series.values, columns=list(series.names)))
+    if raw is not None:
+        write_tsv(raw_path(stem), pd.DataFrame(raw.values, columns=list(series.names)))
+        if raw.confounds is not None:
+            write_tsv(confounds_path(stem), raw.confounds)
     write_tsv(coverage_path(stem), pd.DataFrame([series.coverage.round(4)], columns=list(series.names)))
     if quality is not None:
         frames, regions = quality_paths(stem)
@@ -92,26 +114,45 @@ def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any], qualit
 
 
 def read_series(stem: Path) -> RegionSeries:
-    """Read what :func:`write_series` wrote.
+    """Read the cleaned series that :func:`write_series` wrote, without the raw ones (:func:`read_raw`).
 
     Raises
     ------
     InputError
         If a file is missing or damaged.
     """
-    stem = Path(stem)
+    table, coverage, sidecar = _read(stem, stem.with_name(stem.name + ".tsv"))
+    t_r, names = float(sidecar["RepetitionTime"]), tuple(map(str, table.columns))
+    return RegionSeries(table.to_numpy(dtype=np.float32), t_r, names, coverage, sidecar["Cleaning"])
+
+
+def read_raw(stem: Path) -> RawSeries:
+    """Read the raw series that :func:`write_series` wrote, with the confounds that are to be regressed out.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    """
+    table, coverage, sidecar = _read(stem, raw_path(stem))
+    cleaning, confounds = sidecar["Cleaning"], None
+    if cleaning.get("confounds_used"):
+        confounds = read_tsv(confounds_path(stem), "the confounds of region series")
+        if len(confounds) != len(table):
+            raise InputError(f"{confounds_path(stem)} has {len(confounds)} rows, {raw_path(stem)} has {len(table)}; "
+                             "extract the run again.")
+    t_r, names = float(sidecar["RepetitionTime"]), tuple(map(str, table.columns))
+    return RawSeries(table.to_numpy(dtype=float), t_r, names, coverage, cleaning, confounds)
+
+
+def _read(stem: Path, path: Path) -> tuple[pd.DataFrame, np.ndarray, dict[str, Any]]:
+    """Read one table of series, the coverage of its regions, and the JSON of the run."""
     sidecar = read_json(card_path(stem))
-    table = read_tsv(stem.with_name(stem.name + ".tsv"), "region series")
+    table = read_tsv(path, "region series")
     coverage = read_tsv(coverage_path(stem), "the coverage of regions")
     if list(coverage.columns) != list(table.columns):
-        raise InputError(f"Series and coverage of {stem} name different regions; extract the run again.")
-    return RegionSeries(
-        table.to_numpy(dtype=np.float32),
-        float(sidecar["RepetitionTime"]),
-        tuple(map(str, table.columns)),
-        coverage.to_numpy(dtype=float)[0],
-        sidecar["Cleaning"],
-    )
+        raise InputError(f"{path.name} and the coverage of {stem} name different regions; extract the run again.")
+    return table, coverage.to_numpy(dtype=float)[0], sidecar
 
 
 def read_marked(card: dict[str, Any], n_times: int, where: Path) -> np.ndarray | None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmri_saliency.errors import InputError
+from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.records import Event, Run
 from fmri_saliency.series import WindowPlan, Windows, class_balance, plan_windows
 from fmri_saliency.series.resample import count_resampled
@@ -180,14 +180,58 @@ def test_marked_frames_are_those_of_the_scan_when_it_is_resampled() -> None:
 
 
 def test_scans_of_two_repetition_times_share_windows() -> None:
-    fast, slow = run(Event(10, 20, "x"), n_times=139, t_r=0.72), run(Event(10, 20, "y"), subject="2")
+    events = Event(10, 10, "x"), Event(40, 10, "y")
+    fast, slow = run(*events, n_times=139, t_r=0.72), run(*events, subject="2")
     with pytest.raises(InputError, match=r"or set t_r in \[samples\] to resample"):
         plan_windows([fast, slow], Windows("block", length=10.0))
     plan = plan_windows([fast, slow], Windows("block", length=10.0, t_r=2.0))
     assert (plan.t_r, plan.n_times) == (2.0, 5)
-    assert rows(plan, "subject", "start", "stop") == [["1", 10, 20], ["1", 20, 30], ["2", 10, 20], ["2", 20, 30]]
-    whole = plan_windows([replace(fast, task="a"), replace(slow, task="b")], Windows(t_r=2.0))
+    assert rows(plan, "subject", "start", "stop") == [["1", 10, 20], ["1", 40, 50], ["2", 10, 20], ["2", 40, 50]]
+    both = [replace(one, task=task) for one in (fast, slow) for task in "ab"]
+    whole = plan_windows(both, Windows(t_r=2.0))
     assert whole.n_times == 50  # 138 x 0.72 = 99.36 s: frames at 0 ... 98, as many as the other has
+
+
+def test_repetition_times_that_go_with_a_class_are_refused() -> None:
+    fast, slow = run(n_times=139, t_r=0.72), run(subject="2")
+    with pytest.raises(InputError, match=r"100% of the samples of 'a' come from .* a repetition time of 0\.72 s, "
+                                         r"and 0% of those of 'b'\. Resampling .* spectrum"):
+        plan_windows([replace(fast, task="a"), replace(slow, task="b")], Windows(t_r=2.0))
+    few = [replace(one, task=task, subject=f"{k}") for task, count in (("a", 2), ("b", 1))
+           for k, one in enumerate([fast] * count + [slow] * (5 - count))]
+    with pytest.warns(TimingWarning, match=r"80% of the samples of 'b' .* of 2 s, and 60% of those of 'a': the rep"):
+        plan_windows(few, Windows(t_r=2.0))
+
+
+def test_stretches_that_windows_are_cleaned_in_by_hand() -> None:
+    long = run(Event(0, 4, "x"), Event(40, 4, "x"), Event(96, 4, "x"), n_times=50)  # 2 s a frame
+    short = run(Event(0, 4, "y"), Event(18, 4, "y"), Event(36, 4, "y"), n_times=20, subject="2")
+    plan = plan_windows([long, short], Windows("event", length=4.0))
+    # 30 frames are to spare, so that stretches begin at multiples of 4; a window from frame 20 of 48 belongs at
+    # 20 * 30 / 48 = 12.5, and the last one at 28 would end at frame 48, two too early
+    assert plan.stretch == ((0, 20), (12, 20), (30, 20), (0, 20), (0, 20), (0, 20))
+    same = plan_windows([long, replace(long, subject="3", events=short.events)], Windows("event", length=4.0))
+    assert set(same.stretch) == {(0, 50)}  # runs of one length are cleaned as a whole
+    odd = [*[replace(long, subject=f"{k}", events=(Event(40, 4, kind),)) for k in range(3) for kind in "xy"],
+           replace(short, events=short.events[:1])]
+    assert plan_windows(odd, Windows("event", length=4.0)).stretch[:6] == ((0, 50),) * 6  # one broken run is one
+    whole = plan_windows([replace(long, task="a"), replace(short, task="b")], Windows(offset=10.0))
+    assert whole.stretch == ((5, 15), (5, 15))
+
+
+@given(st.integers(20, 300), st.integers(20, 300), st.integers(1, 20), st.data())
+def test_every_stretch_lies_in_its_run_and_holds_its_window(
+    one: int, other: int, n_times: int, data: st.DataObject
+) -> None:
+    lengths = [one, other]
+    starts = [data.draw(st.integers(0, (size - n_times) * 2)) / 2 for size in lengths for _ in range(3)]
+    runs = [run(*(Event(2.0 * int(at), 1, kind) for at in starts[3 * k : 3 * k + 3]), n_times=size, subject=f"{k}")
+            for k, (size, kind) in enumerate(zip(lengths, "xy", strict=True))]
+    plan = plan_windows(runs, Windows("event", length=2.0 * n_times))
+    for source, first, (begin, size) in zip(plan.source, plan.first, plan.stretch, strict=True):
+        assert size == min(lengths)
+        assert 0 <= begin <= first
+        assert first + n_times <= begin + size <= lengths[source]
 
 
 def test_a_trial_type_called_rest_is_not_mixed_with_the_time_between() -> None:

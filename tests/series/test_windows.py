@@ -85,7 +85,7 @@ def test_gaps_are_not_filled_where_zero_is_not_the_mean_nor_when_they_name_the_c
     raw = replace(one, values=values, history={"standardize": "none"})
     with pytest.raises(InputError, match="Region 'r2' is absent from some runs"):
         cut_samples([raw, other], [run, second], Windows())
-    with pytest.warns(CoverageWarning, match="their absence alone can name the class"):
+    with pytest.warns(CoverageWarning, match="r2': 100% in 'a', 0% in 'b'. Their absence alone can name the class"):
         cut_samples([replace(one, values=values), other], [run, second], Windows())
 
 

@@ -1,0 +1,182 @@
+"""What is cut before it is cleaned tells nothing of the run that it was cut from."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from fmri_saliency.errors import InputError
+from fmri_saliency.records import Event, RawSeries, Run, Samples
+from fmri_saliency.series import (
+    Cleaning,
+    Windows,
+    clean_series,
+    cut_samples,
+    read_raw,
+    read_series,
+    resample_raw,
+    resample_values,
+    write_series,
+)
+from fmri_saliency.series.cleaning import round_signals
+
+LENGTHS = {"WM": 405, "GAMBLING": 253, "MOTOR": 284, "LANGUAGE": 316, "SOCIAL": 274, "RELATIONAL": 232, "EMOTION": 176}
+"""Frames of the runs of the Human Connectome Project, of 0.72 s."""
+N_REGIONS = 20
+
+
+def raw_noise(rng: np.random.Generator, n_times: int, t_r: float = 0.72, **more: object) -> RawSeries:
+    """Return white noise around 10,000 with a drift, as scans have it."""
+    drift = np.linspace(0, 1, n_times)[:, None] * rng.normal(0, 60, N_REGIONS)
+    values = 10_000 + drift + rng.normal(0, 50, (n_times, N_REGIONS))
+    names = tuple(f"r{k}" for k in range(N_REGIONS))
+    return RawSeries(values, t_r, names, np.ones(N_REGIONS), asdict(Cleaning()), **more)
+
+
+def hcp_noise(seed: int, n_people: int, events: bool = False) -> tuple[list[RawSeries], list[Run]]:
+    """Return one run of noise for each task and person; with events, one of each task's blocks every 25 s."""
+    rng = np.random.default_rng(seed)
+    series, runs = [], []
+    for person in range(n_people):
+        for task, n_times in LENGTHS.items():
+            onsets = np.arange(5, n_times * 0.72 - 20, 25) if events else ()
+            blocks = tuple(Event(float(at), 12.0, task) for at in onsets)
+            series.append(raw_noise(rng, n_times))
+            runs.append(Run(f"{person}", task, Path(f"{person}-{task}.nii"), 0.72, n_times, events=blocks))
+    return series, runs
+
+
+def features(samples: Samples) -> dict[str, np.ndarray]:
+    """Return what a window tells of the run that it is from: its mean, its spread, and its spectrum."""
+    X = samples.X.astype(float)
+    power = np.abs(np.fft.rfft(X, axis=1)) ** 2
+    bands = [part.mean(axis=(1, 2)) for part in np.array_split(power, min(12, power.shape[1]), axis=1)]
+    spectrum = np.log(np.column_stack(bands) + 1e-9)
+    return {"mean": np.abs(X.mean(axis=1)), "sd": X.std(axis=1, ddof=1), "spectrum": spectrum}
+
+
+def count_right(x: np.ndarray, y: np.ndarray, people: np.ndarray) -> int:
+    """Return how many samples logistic regression names rightly, with people held out."""
+    decoder = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, tol=1e-3))
+    return int((cross_val_predict(decoder, x, y, groups=people, cv=GroupKFold(3)) == y).sum())
+
+
+def at_chance(right: int, n: int, n_classes: int) -> bool:
+    """Return whether a count lies in the central 99.9 % of guessing."""
+    low, high = binom.interval(0.999, n, 1 / n_classes)
+    return bool(low <= right <= high)
+
+
+@pytest.mark.parametrize("events", [False, True])
+def test_the_length_of_a_run_cannot_be_told_from_its_samples(events: bool) -> None:
+    windows = Windows("block", 10.0) if events else Windows()
+    right, total = dict.fromkeys(("mean", "sd", "spectrum"), 0), 0
+    for seed in range(20):
+        samples, _ = cut_samples(*hcp_noise(seed, 3 if events else 6, events), windows)
+        if events:  # as many of each class: a long run has more blocks
+            by = samples.table.groupby(["subject", "label"])
+            rows = by.sample(by.size().min(), random_state=seed).index.to_numpy()
+            samples = replace(samples, X=samples.X[rows], table=samples.table.iloc[rows])
+        total += len(samples.y)
+        for name, x in features(samples).items():
+            right[name] += count_right(x, samples.y, samples.groups)
+    assert {name: at_chance(count, total, 7) for name, count in right.items()} == dict.fromkeys(right, True), right
+
+
+def test_the_length_of_a_run_is_told_where_it_is_cleaned_first() -> None:
+    series, runs = hcp_noise(0, 8)
+    cleaned = [replace(clean_series(one, "x"), raw=None, history={}) for one in series]
+    samples, _ = cut_samples(cleaned, runs, Windows())
+    shortest = np.isin(samples.y, ["EMOTION"])
+    assert np.abs(samples.X[shortest].mean(axis=1)).max() < 1e-5  # the one class whose windows are whole runs
+    assert count_right(features(samples)["mean"], shortest, samples.groups) == len(samples.y)
+
+
+def test_a_stretch_is_cleaned_as_by_algebra() -> None:
+    rng = np.random.default_rng(3)
+    confounds = pd.DataFrame(rng.normal(size=(60, 2)).cumsum(axis=0), columns=["a", "b"])
+    raw = raw_noise(rng, 60, 2.0, confounds=confounds)
+    raw = replace(raw, cleaning=asdict(Cleaning(high_pass=0.0)))
+    found = clean_series(raw, "x", 10, 40)
+    design = np.column_stack([np.ones(40), np.arange(40), confounds[10:50]])
+    part = raw.values[10:50]
+    left = part - design @ np.linalg.lstsq(design, part, rcond=None)[0]
+    np.testing.assert_allclose(found.values, left / left.std(axis=0, ddof=1), atol=2e-5)
+    assert found.raw is None
+    assert clean_series(raw, "x").raw is raw
+
+
+def test_samples_of_runs_are_the_cleaned_windows() -> None:
+    rng = np.random.default_rng(4)
+    long, short = raw_noise(rng, 90, 2.0), raw_noise(rng, 60, 2.0)
+    long.values[:, 2] = np.nan  # a region that one run lacks
+    runs = [Run("1", "a", Path("a.nii"), 2.0, 90), Run("1", "b", Path("b.nii"), 2.0, 60)]
+    with pytest.warns(match=r"'r2': 100% in 'a', 0% in 'b'"):
+        samples, _ = cut_samples([long, short], runs, Windows(offset=10.0))
+    assert samples.X.shape == (2, 55, N_REGIONS)
+    for one, x in zip((long, short), samples.X, strict=True):
+        np.testing.assert_array_equal(x, np.nan_to_num(clean_series(one, "x", 5, 55).values))
+    there = np.arange(N_REGIONS) != 2
+    assert np.abs(samples.X.mean(axis=1)).max() < 1e-5
+    np.testing.assert_allclose(samples.X.std(axis=1, ddof=1)[:, there], 1, atol=1e-4)
+    assert samples.table["filled"].tolist() == [1, 0]
+
+
+def test_raw_series_and_confounds_are_resampled_together() -> None:
+    rng = np.random.default_rng(5)
+    confounds = pd.DataFrame({"a": rng.normal(size=100).cumsum()})
+    raw = raw_noise(rng, 100, 1.0, confounds=confounds)
+    found = resample_raw(raw, 2.0)
+    assert (found.t_r, len(found.values), found.cleaning["resampled_from"]) == (2.0, 50, 1.0)
+    np.testing.assert_array_equal(found.values, resample_values(raw.values, 1.0, 2.0))
+    np.testing.assert_array_equal(found.confounds["a"], resample_values(confounds.to_numpy(), 1.0, 2.0)[:, 0])
+    assert resample_raw(raw, 1.0) is raw
+
+
+def test_what_leaves_nothing_of_a_stretch_is_refused() -> None:
+    rng = np.random.default_rng(6)
+    raw = raw_noise(rng, 100, 2.0, confounds=pd.DataFrame(rng.normal(size=(100, 30))))
+    clean_series(raw, "b.nii")
+    with pytest.raises(InputError, match=r"Samples of b\.nii are cleaned in stretches of 33 frames.* and 30 confounds"):
+        clean_series(raw, "b.nii", 0, 33)
+    fast = replace(raw, cleaning=asdict(Cleaning(filter="butterworth", low_pass=0.1)), confounds=None)
+    with pytest.raises(InputError, match=r"12 frames of b\.nii cannot be cleaned as .* longer windows"):
+        clean_series(fast, "b.nii", 0, 12)
+    with pytest.raises(InputError, match=r"must lie below 0\.0625 Hz, half the sampling rate that t_r"):
+        clean_series(resample_raw(fast, 8.0), "b.nii", 0, 20)
+
+
+def test_raw_series_and_confounds_come_back_from_their_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    raw = raw_noise(rng, 50, 2.0, confounds=pd.DataFrame({"trans_x": rng.normal(size=50)}))
+    cleaning = {**raw.cleaning, "confounds_used": ["trans_x"]}
+    raw = replace(raw, values=round_signals(raw.values), cleaning=cleaning)
+    stem = tmp_path / "sub-1_atlas-x_stat-mean_timeseries"
+    series = clean_series(raw, "x")
+    write_series(series, stem, {})
+    found = read_raw(stem)
+    np.testing.assert_array_equal(found.values, raw.values)
+    np.testing.assert_array_equal(found.confounds["trans_x"], raw.confounds["trans_x"])
+    np.testing.assert_array_equal(clean_series(found, "x").values, series.values)
+    np.testing.assert_array_equal(read_series(stem).values, series.values)
+    assert {path.name for path in tmp_path.iterdir()} == {f"sub-1_atlas-x_{name}" for name in (
+        "stat-mean_timeseries.tsv", "stat-mean_timeseries.json", "stat-mean_desc-raw_timeseries.tsv",
+        "stat-coverage_bold.tsv", "desc-confounds_timeseries.tsv")}  # fmt: skip
+    (tmp_path / "sub-1_atlas-x_desc-confounds_timeseries.tsv").write_text("trans_x\n1\n")
+    with pytest.raises(InputError, match=r"has 1 rows, .* has 50; extract the run again"):
+        read_raw(stem)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e5])
+def test_rounding_keeps_seven_digits_of_what_varies_least(scale: float) -> None:
+    signals = scale * (1000 + np.random.default_rng(8).normal(0, [1.0, 5.0], (50, 2)))
+    off = np.abs(round_signals(signals) - signals).max()
+    assert off <= 0.5e-7 * signals.std(axis=0).min()
+    np.testing.assert_array_equal(round_signals(np.ones((5, 2))), np.ones((5, 2)))
