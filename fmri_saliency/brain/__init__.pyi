@@ -1,5 +1,6 @@
 from .atlases import (
     check_space,
+    extend_grid,
     is_adult_template,
     load_atlas,
     load_chosen_atlas,
@@ -28,6 +29,7 @@ __all__ = [
     "atlas_cards",
     "check_space",
     "describe_atlas",
+    "extend_grid",
     "is_adult_template",
     "list_atlases",
     "load_atlas",

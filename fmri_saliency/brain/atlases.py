@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,8 @@ from fmri_saliency.errors import AtlasError, CoverageWarning, InputError, SpaceM
 from fmri_saliency.images import DAMAGE, open_image, read_voxels
 from fmri_saliency.records import Atlas
 
-__all__ = ["check_space", "is_adult_template", "load_atlas", "load_chosen_atlas", "load_label_atlas", "resample_atlas"]
+__all__ = ["check_space", "extend_grid", "is_adult_template", "load_atlas", "load_chosen_atlas", "load_label_atlas",
+           "resample_atlas"]  # fmt: skip
 
 
 def _read_labels(path: Path) -> tuple[np.ndarray, np.ndarray, np.dtype]:
@@ -206,6 +208,39 @@ def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
                          "read the wrong place. Choose an atlas in the scans' space, or normalise the scans.")
     warnings.warn(note, SpaceMismatchWarning, stacklevel=2)
     return note
+
+
+def extend_grid(
+    atlas: Atlas, names: Sequence[str], affine: np.ndarray, shape: tuple[int, int, int]
+) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """Extend a grid by whole voxels until it holds regions of an atlas, wherever it has no room for them.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    names : sequence of str
+        Regions that the grid must hold.
+    affine : ndarray, shape (4, 4)
+        Voxel to mm.
+    shape : tuple of int
+        Voxels along each axis.
+
+    Returns
+    -------
+    affine : ndarray, shape (4, 4)
+    shape : tuple of int
+        Of the same voxels, with others around them; those given where they hold all.
+    """
+    indices = atlas.regions["index"].to_numpy()[np.isin(atlas.names, list(names))]
+    voxels = np.argwhere(np.isin(atlas.labels, indices))
+    if atlas.grayordinates is not None or not len(voxels):
+        return affine, tuple(shape)
+    place = nib.affines.apply_affine(np.linalg.inv(affine) @ atlas.affine, voxels)
+    low = np.minimum(np.floor(place.min(axis=0) + 0.5 + 1e-3).astype(int), 0)
+    high = np.maximum(np.ceil(place.max(axis=0) + 0.5 - 1e-3).astype(int), shape)
+    moved = np.array(affine, dtype=float)
+    moved[:3, 3] = nib.affines.apply_affine(affine, low)
+    return moved, tuple(int(size) for size in high - low)
 
 
 def resample_atlas(atlas: Atlas, affine: np.ndarray, shape: tuple[int, int, int]) -> Atlas:

@@ -15,7 +15,7 @@ from nibabel.spatialimages import SpatialImage
 
 from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri
-from fmri_saliency.brain import check_space, load_chosen_atlas, match_grayordinates, resample_atlas
+from fmri_saliency.brain import check_space, extend_grid, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
 from fmri_saliency.errors import ConfigError, InputError, SpaceMismatchWarning, StepError, UnreachableError, nearest
 from fmri_saliency.files import read_json, write_json, write_tsv
@@ -81,18 +81,18 @@ def _check_individual(runs: Sequence[Run]) -> None:
                          "does not fit them all. Choose scans in a template space, or one subject.")
 
 
-def grid_atlas(atlas: Atlas, run: Run) -> Atlas:
-    """Put the atlas on the grid, or the grayordinates, of a run."""
-    return _fit(atlas, open_image(run.bold, "a BOLD image"), run.bold)
+def grid_atlas(atlas: Atlas, run: Run, whole: Sequence[str] = ()) -> Atlas:
+    """Put the atlas on the grid, or the grayordinates, of a run; extend the grid until it holds `whole` regions."""
+    return _fit(atlas, open_image(run.bold, "a BOLD image"), run.bold, whole)
 
 
-def _fit(atlas: Atlas, image: SpatialImage, path: Path) -> Atlas:
+def _fit(atlas: Atlas, image: SpatialImage, path: Path, whole: Sequence[str] = ()) -> Atlas:
     models = grayordinates_of(image)
     if (models is None) != (atlas.grayordinates is None):
         return atlas  # refused, with the reason, when the run is read
     if models is not None:
         return match_grayordinates(atlas, models, f"the series {path}")
-    moved = resample_atlas(atlas, image.affine, image.shape[:3])
+    moved = resample_atlas(atlas, *extend_grid(atlas, whole, image.affine, image.shape[:3]))
     if moved is not atlas and not is_placed(image):
         warnings.warn(f"The header of {path} does not say where its voxels lie (its sform and qform codes are 0), not "
                       "even which side is left. The atlas was put on it as if its middle were the origin: write an "

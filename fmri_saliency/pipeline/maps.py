@@ -48,11 +48,16 @@ __all__ = ["class_atlas", "coverage", "write_maps"]
 
 
 def class_atlas(config: Config) -> tuple[Atlas, str, list[Run]]:
-    """Return the atlas on the grid of the first run, the note on spaces, and the runs."""
+    """Return the atlas on the grid of the first run, the note on spaces, and the runs.
+
+    The grid is extended where it has no room for a region that any run covers.
+    """
     finding = known_runs(config)
     atlas, note = choose_atlas(config, finding.runs)
-    run = finding.runs[0]
-    return replace(grid_atlas(atlas, run), space=run.space or atlas.space), note, list(finding.runs)
+    run, card = finding.runs[0], Workspace(config.output.path).samples / "samples.json"
+    absent = read_json(card)["AbsentRegions"] if card.is_file() else ()
+    covered = [name for name in atlas.names if name not in set(absent)]
+    return replace(grid_atlas(atlas, run, covered), space=run.space or atlas.space), note, list(finding.runs)
 
 
 def coverage(config: Config, samples: Samples) -> np.ndarray:

@@ -272,9 +272,9 @@ def _lay_stretches(
     common = int(pd.Series(lengths).groupby(labels.to_numpy()).median().min())
     size = np.minimum(lengths, max(common, n_times))
     room = np.maximum(lengths - n_times, 1)
-    begin = first * (lengths - size) // room
     step = np.maximum(1, -(-(lengths - size) // 8))
-    begin = np.maximum(begin // step * step, first + n_times - size)
+    begin = (first * (lengths - size) // room + step // 2) // step * step
+    begin = np.clip(begin, first + n_times - size, np.minimum(first, lengths - size))
     return list(zip(begin.tolist(), size.tolist(), strict=True))
 
 

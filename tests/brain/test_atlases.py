@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmri_saliency.brain import check_space, load_atlas, load_label_atlas, resample_atlas
+from fmri_saliency.brain import check_space, extend_grid, load_atlas, load_label_atlas, resample_atlas
 from fmri_saliency.errors import AtlasError, CoverageWarning, InputError, SpaceMismatchWarning
 from fmri_saliency.records import Atlas
 
@@ -48,6 +48,28 @@ def test_ones_own_atlas(tmp_path: Path) -> None:
     assert (atlas.name, atlas.names, atlas.space) == ("Custom", ("a", "b"), "MNI152NLin6Asym")
     assert atlas.regions[["x", "y", "z"]].to_numpy().tolist() == [[0.5, 1.5, 1.5], [3.0, 1.5, 1.5]]
     assert load_atlas("Mine", *save(tmp_path, two_labels())).name == "Mine"
+
+
+def test_a_grid_is_extended_until_it_holds_the_regions_by_hand(tmp_path: Path) -> None:
+    labels = np.zeros((6, 4, 4), dtype=np.int16)
+    labels[1, 1, 1], labels[5, 2, 2] = 1, 2
+    atlas = load_label_atlas(*save(tmp_path, labels))
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = 0.6  # middles at 0.6, 2.6, 4.6 mm: a, at 1 mm, lies in voxel 0; b, at 5, 2, 2 mm, in 2, 1, 1
+    for shape in ((3, 2, 2), (4, 5, 6)):
+        moved, found = extend_grid(atlas, ["a", "b"], affine, shape)
+        assert (moved.tolist(), found) == (affine.tolist(), shape)
+    assert extend_grid(atlas, ["a", "b"], affine, (2, 2, 1))[1] == (3, 2, 2)
+    assert extend_grid(atlas, ["a"], affine, (2, 2, 1))[1] == (2, 2, 1)
+    far = affine.copy()
+    far[:3, 3] = [4.6, 0.6, 4.6]  # the grid begins behind region a: two voxels along x and z are missing
+    moved, shape = extend_grid(atlas, ["a", "b"], far, (2, 2, 2))
+    assert (moved[:3, 3].round(6).tolist(), shape) == ([0.6, 0.6, 0.6], (4, 2, 4))
+    flipped = np.diag([-2.0, 2, 2, 1])
+    flipped[:3, 3] = [2.6, 0.6, 0.6]  # voxels at 2.6 and 0.6 mm: the one at 4.6 comes before them
+    moved, shape = extend_grid(atlas, ["b"], flipped, (2, 2, 2))
+    assert (round(float(moved[0, 3]), 6), shape) == (4.6, (3, 2, 2))
+    assert extend_grid(atlas, [], far, (2, 2, 2))[1] == (2, 2, 2)
 
 
 def test_labels_above_255_and_as_floats_survive(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -97,6 +98,22 @@ def test_the_length_of_a_run_is_told_where_it_is_cleaned_first() -> None:
     shortest = np.isin(samples.y, ["EMOTION"])
     assert np.abs(samples.X[shortest].mean(axis=1)).max() < 1e-5  # the one class whose windows are whole runs
     assert count_right(features(samples)["mean"], shortest, samples.groups) == len(samples.y)
+
+
+def tell_apart(series: list, runs: list[Run]) -> float:
+    """Return how well the size of the means of 10 s tells blocks of the longest run from those of the shortest."""
+    samples, _ = cut_samples(series, runs, Windows("block", 10.0))
+    two = np.isin(samples.y, ["EMOTION", "WM"])
+    size = (samples.X[two].mean(axis=1) ** 2).mean(axis=1)
+    return float(roc_auc_score(samples.y[two] == "WM", size))
+
+
+def test_windows_of_blocks_do_not_tell_how_long_their_run_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "N_REGIONS", 200)
+    series, runs = hcp_noise(0, 16, events=True)
+    assert tell_apart(series, runs) == pytest.approx(0.5, abs=0.07)  # standard error 0.03
+    cleaned = [replace(clean_series(one, "x"), raw=None, history={}) for one in series]
+    assert tell_apart(cleaned, runs) > 0.65  # fewer slow waves are taken out of a short run, for each of its frames
 
 
 def test_a_stretch_is_cleaned_as_by_algebra() -> None:
