@@ -17,6 +17,7 @@ from fmri_saliency.errors import (
     FmriSaliencyError,
     ScanWarning,
     SpaceMismatchWarning,
+    SplitWarning,
     TimingWarning,
 )
 from fmri_saliency.places import data_folder
@@ -347,7 +348,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = (make_bids_parser() if is_bids_call(words, commands) else parser).parse_args(words)
     with warnings.catch_warnings():
         warnings.showwarning = _warn_once()
-        for category in (CoverageWarning, ScanWarning, SpaceMismatchWarning, TimingWarning):
+        for category in (CoverageWarning, ScanWarning, SpaceMismatchWarning, SplitWarning, TimingWarning):
             warnings.simplefilter("always", category)
         try:
             options.handler(options)

@@ -18,6 +18,7 @@ __all__ = [
     "ReplacementWarning",
     "ScanWarning",
     "SpaceMismatchWarning",
+    "SplitWarning",
     "StepError",
     "TimingWarning",
     "UnreachableError",
@@ -65,6 +66,10 @@ class StepError(FmriSaliencyError):
 
 class TimingWarning(UserWarning):
     """Events and scan do not fit together in time."""
+
+
+class SplitWarning(UserWarning):
+    """What is held out differs from what is trained on in a way that biases the accuracy."""
 
 
 class CoverageWarning(UserWarning):

@@ -49,7 +49,7 @@ class Decoder:
         The one whose maps are made.
     compare : tuple of str
         Others trained and explained on the same folds, for the report.
-    split : {"group", "leave-one-run-out", "contiguous"}
+    split : {"group", "leave-one-run-out", "contiguous", "blocks"}
     folds, seed : int
     device : str
     threads : int

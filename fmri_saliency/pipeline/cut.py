@@ -42,6 +42,7 @@ SPLIT_WORDS = {
     "group": "held-out subjects (whole families where known)",
     "leave-one-run-out": "held-out runs of the same people",
     "contiguous": "held-out stretches of time of the same runs, with gaps of one window",
+    "blocks": "held-out blocks of the same runs, with gaps of one window",
 }
 
 

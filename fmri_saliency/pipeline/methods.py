@@ -148,7 +148,7 @@ def _regions(config: Config, atlas: Atlas, note: str, text: MethodsText) -> str:
     ).strip()
 
 
-APART = {"group": "people", "leave-one-run-out": "runs", "contiguous": "stretches of time"}
+APART = {"group": "people", "leave-one-run-out": "runs", "contiguous": "stretches of time", "blocks": "blocks"}
 """What training stops on, by how it is split."""
 
 
@@ -194,6 +194,19 @@ def _network(config: Config, text: MethodsText) -> str:
     return "; ".join(words)
 
 
+def _epochs(config: Config, card: dict[str, Any]) -> str:
+    """Say how long networks were trained: until a loss no longer fell, or, with nothing to stop on, for all epochs."""
+    training = config.decoder.training
+    empty = sum(not count for count in card["validation_samples"])
+    alone = (f"for all {_count(training.max_epochs, 'epoch')}, since no {APART[config.decoder.split]} were left to "
+             "stop on")
+    if empty == card["folds"]:
+        return alone
+    stopped = (f"at most {_count(training.max_epochs, 'epoch')}, stopped after {training.patience} without a smaller "
+               f"loss on {APART[config.decoder.split]} kept apart for that")
+    return f"{stopped}; in {_count(empty, 'fold')} {alone}" if empty else stopped
+
+
 def _decoder(config: Config, card: dict[str, Any], text: MethodsText) -> str:
     training = config.decoder.training
     way = "" if training.way == "plain" else f", with batches shown by {training.way} of {100 * training.share:g} %"
@@ -202,9 +215,7 @@ def _decoder(config: Config, card: dict[str, Any], text: MethodsText) -> str:
     return (
         f"The network '{config.decoder.network}' ({_network(config, text)}) was trained with AdamW "
         f"{text.cite('AdamW')} on the cross-entropy (learning rate {training.learning_rate:g}, weight decay "
-        f"{training.weight_decay:g}, batches of {training.batch_size}, at most {_count(training.max_epochs, 'epoch')}, "
-        f"stopped after {training.patience} without a smaller loss on {APART[config.decoder.split]} kept apart for "
-        f"that{way}{weights}), and "
+        f"{training.weight_decay:g}, batches of {training.batch_size}, {_epochs(config, card)}{way}{weights}), and "
         f"tested in {_count(card['folds'], 'fold')} by {card['split']} (seed {config.decoder.seed}). Beside it: "
         f"{f'{beside} and ' if beside else ''}logistic regression, on the same folds. Intervals of the accuracy are "
         f"Wilson's {text.cite('Wilson')}, widened "

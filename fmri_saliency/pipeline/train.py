@@ -13,7 +13,7 @@ import pandas as pd
 
 from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri
-from fmri_saliency.decoding import Fold, TaskDecoder, make_folds, save_decoder, score_predictions
+from fmri_saliency.decoding import Fold, TaskDecoder, find_blocks, make_folds, save_decoder, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
 from fmri_saliency.errors import ConfigError, one_of
 from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
@@ -102,11 +102,13 @@ def _fit_fold(
 
 
 def held_out_units(config: Config, samples: Samples, folds: Sequence[Fold]) -> np.ndarray:
-    """Return what each sample was held out with: its family or subject, its run, or its stretch of time."""
+    """Return what each sample was held out with: its family or subject, its run, block, or stretch of time."""
     if config.decoder.split == "group":
         return samples.groups
     if config.decoder.split == "leave-one-run-out":
         return samples.table["run"].to_numpy(dtype=str)
+    if config.decoder.split == "blocks":
+        return find_blocks(samples)
     stretch = np.zeros(len(samples.y), dtype=int)
     for number, fold in enumerate(folds):
         stretch[fold.test] = number
@@ -123,7 +125,9 @@ def _write_scores(
     if not is_done(path, inputs):
         came = origin(config.output.path, ["bids::samples/X.npy"] if name == LINEAR else kinds,
                       split=config.decoder.split)  # fmt: skip
-        write_json(path, {**asdict(score), "folds": len(folds), "seed": config.decoder.seed, "inputs": inputs, **came})
+        stopped_on = [len(fold.valid) for fold in folds]
+        write_json(path, {**asdict(score), "folds": len(folds), "validation_samples": stopped_on,
+                          "seed": config.decoder.seed, "inputs": inputs, **came})
     low, high = score.interval
     say(f"{name}: accuracy {score.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, chance {score.chance:.3f}) on "
         f"{score.n_samples} samples, {score.split}.")

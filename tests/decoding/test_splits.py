@@ -10,10 +10,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from making import make_samples
 
-from fmri_saliency.decoding import Fold, make_folds, score_predictions
+from fmri_saliency.decoding import Fold, find_blocks, make_folds, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
 from fmri_saliency.decoding.score import survey_interval
-from fmri_saliency.errors import DecoderError, InputError
+from fmri_saliency.errors import DecoderError, InputError, SplitWarning
 from fmri_saliency.records import Event, Run, Samples
 from fmri_saliency.series import Windows, plan_windows
 
@@ -28,6 +28,13 @@ def one_run(n: int = 40, spacing: float = 4.0, length: float = 6.0) -> Samples:
 def one_person() -> Samples:
     whole = make_samples(n_subjects=4)
     return replace(whole, table=whole.table.assign(group="sub-00"))
+
+
+def in_blocks(labels: str, length: float = 6.0, spacing: float = 6.0) -> Samples:
+    """Return windows of a single run, one label each."""
+    whole = one_run(2 * len(labels), spacing, length)
+    table = whole.table.iloc[: len(labels)].assign(label=list(labels))
+    return replace(whole, X=whole.X[: len(labels)], table=table)
 
 
 def check(folds: list[Fold], n_samples: int) -> None:
@@ -70,6 +77,51 @@ def test_one_run_is_left_out_at_a_time() -> None:
         assert samples.table["run"].iloc[fold.valid].nunique() == 1
 
 
+def test_of_two_runs_one_is_trained_on_and_nothing_is_stopped_on() -> None:
+    samples = make_samples(2, per_subject=6)
+    folds = make_folds(samples, "leave-one-run-out")
+    assert [(fold.train.tolist(), fold.valid.tolist(), fold.test.tolist()) for fold in folds] == [
+        (list(range(6, 12)), [], list(range(6))), (list(range(6)), [], list(range(6, 12)))
+    ]  # fmt: skip
+
+
+def test_blocks_are_what_follows_each_other_of_one_run_and_class() -> None:
+    samples = in_blocks("aabbba")
+    shuffled = np.array([3, 0, 5, 1, 4, 2])
+    assert find_blocks(samples).tolist() == [0, 0, 1, 1, 1, 2]
+    moved = replace(samples, table=samples.table.iloc[shuffled].reset_index(drop=True))
+    assert find_blocks(moved).tolist() == [1, 0, 2, 0, 1, 1]
+    two = samples.table.assign(run=["1"] * 4 + ["2"] * 2)
+    assert find_blocks(replace(samples, table=two)).tolist() == [0, 0, 1, 1, 2, 3]
+
+
+@given(st.integers(2, 4), st.integers(4, 6), st.sampled_from([6.0, 8.0]), st.integers(0, 20))
+def test_whole_blocks_are_held_out_class_by_class(n_folds: int, size: int, spacing: float, seed: int) -> None:
+    samples = in_blocks(("a" * size + "b" * size) * 8, spacing=spacing)
+    folds = make_folds(samples, "blocks", n_folds, seed)
+    blocks = find_blocks(samples)
+    tested = np.concatenate([fold.test for fold in folds])
+    assert sorted(tested.tolist()) == list(range(16 * size))
+    start, stop = samples.table["start"].to_numpy(), samples.table["stop"].to_numpy()
+    for fold in folds:
+        counts = [np.sum(samples.y[fold.test] == label) for label in "ab"]
+        assert abs(counts[0] - counts[1]) <= size  # a block more of one class at most
+        assert not set(blocks[fold.test]) & set(blocks[np.concatenate([fold.train, fold.valid])])
+        assert set(samples.y[fold.train]) == {"a", "b"}
+        for one, other in ((fold.train, fold.test), (fold.valid, fold.test), (fold.train, fold.valid)):
+            if len(one) and len(other):
+                gaps = np.maximum(start[one][:, None] - stop[other], start[other] - stop[one][:, None])
+                assert gaps.min() >= 6.0 - 1e-6
+
+
+def test_stretches_of_a_design_in_blocks_are_said_to_bias() -> None:
+    samples = in_blocks(("a" * 5 + "b" * 5) * 2)
+    # each stretch is a block, so that 5 of the 12 or 13 samples that are left are of its class
+    with pytest.warns(SplitWarning, match=r"right in 40%, by chance in 50%\. .* below chance\. Set split = .blocks"):
+        make_folds(samples, "contiguous", 4)
+    make_folds(in_blocks("ab" * 12), "contiguous", 4)  # warnings are errors: these are mixed
+
+
 @given(st.integers(2, 5), st.floats(1.0, 5.0), st.floats(2.0, 8.0))
 def test_stretches_of_time_keep_a_gap_as_long_as_a_window(n_folds: int, spacing: float, length: float) -> None:
     samples = one_run(60, spacing, length)
@@ -87,9 +139,12 @@ def test_stretches_of_time_keep_a_gap_as_long_as_a_window(n_folds: int, spacing:
     ("make", "split", "n_folds", "words"),
     [
         (lambda: make_samples(3), "group", 5, "5 folds by subject or family need at least 5"),
-        (lambda: make_samples(2), "group", 2, 'come from 2. For a single run, set split = "contiguous"'),
+        (lambda: make_samples(2), "group", 2, 'come from 2. For a single person with several runs, set split = "leave'),
+        (lambda: one_run(10), "group", 2, 'come from 1. For a single run, set split = "contiguous" .* or "blocks"'),
         (one_person, "group", 2, 'come from 1. For a single person with several runs, set split = "leave-one-run-out"'),
-        (lambda: make_samples(2), "leave-one-run-out", 2, 'at least 3 runs; .* Set split = "contiguous"'),
+        (one_run, "leave-one-run-out", 2, 'at least 2 runs; the samples come from 1. For a single run'),
+        (lambda: in_blocks("aabbaabbcc"), "blocks", 2, "at least 2 blocks of every class; 'c' has 1"),
+        (lambda: in_blocks("ab" * 5), "blocks", 6, "6 folds of whole blocks need at least 6 blocks of every class"),
         (lambda: make_samples(8), "group", 1, "at least 2 folds"),
         (lambda: one_run(6, 1.0, 6.0), "contiguous", 3, "no sample to train on"),
         (lambda: one_run(4), "contiguous", 5, "at least 5 samples"),
