@@ -175,8 +175,11 @@ def _samples(config: Config, samples: Samples, runs: Sequence[Run]) -> str:
     what = "tasks, with the trial types of their events" if config.samples.unit == "run" else "trial types"
     named = "; ".join(_class_words(config, samples, runs, label) for label in samples.classes)
     sizes = f"{_count(len(samples.y), 'sample')} of {_count(len(samples.classes), 'class', 'classes')}"
+    cleaned = "each sample was cleaned on its own" if config.samples.unit == "run" else \
+        "windows were cleaned within stretches of one length"
     return (f"Samples were {unit} ({_count(samples.X.shape[1], 'frame')} of {samples.t_r:g} s): {sizes}, which are "
-            f"{what}: {named}.")  # fmt: skip
+            f"{what}: {named}. They were cut from the series before cleaning, and {cleaned}, so that the length of a "
+            "run cannot be told from them.")  # fmt: skip
 
 
 def _network(config: Config, text: MethodsText) -> str:

@@ -199,11 +199,20 @@ def _sidecar(
         "inputs": setting.inputs,
         "AbsentRegions": list(np.array(classes.names)[np.isnan(np.atleast_2d(one.values)).all(axis=0)].tolist()),
         "AbsentRegionsValue": "NaN",
+        "RegionsWithoutVoxels": _without_voxels(setting.atlas),
         "OutsideRegionsValue": 0,
         **({"Resolution": resolution} if "res" in entities else {}),
         "SpaceNote": setting.note,
         **say_origin(setting.config, *_sources(stat)),
     }
+
+
+def _without_voxels(atlas: Atlas) -> list[str]:
+    """Return the regions that have no voxel on the maps' grid: too small for it."""
+    if atlas.grayordinates is not None or atlas.maps is not None:
+        return []
+    return [name for name, there in zip(atlas.names, np.isin(atlas.regions["index"], atlas.labels), strict=True)
+            if not there]  # fmt: skip
 
 
 def say_origin(config: Config, *names: str) -> dict[str, Any]:

@@ -74,6 +74,7 @@ def test_sidecar_of_a_map(results: Path) -> None:
         "Description", "Class", "Subjects", "SamplesAveraged", "Network", "Method", "Target", "Baseline",
         "SmoothingFWHM", "Signed", "Units", "RepetitionTime", "StartTime", "TimeZero", "OnsetLocked",
         "IntegrationSteps", "Samples", "HeldOut", "Seed", "inputs", "AbsentRegions", "AbsentRegionsValue",
+        "RegionsWithoutVoxels",
         "OutsideRegionsValue", "SpaceNote", "Sources", "MadeFrom", "GeneratedBy",
     ]  # fmt: skip
     assert sidecar["Subjects"] == 16
