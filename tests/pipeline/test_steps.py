@@ -68,7 +68,7 @@ def test_what_is_done_is_skipped_and_what_changed_is_redone(cli: Callable, small
     network = "input-cell-lstm/fold-"
     kept = [n for n in before if n.startswith(("sub-", "samples/", f"decoder/{network}", "saliency/"))]
     maps = 3 * 2 * (5 * 2 + 2)  # of people and classes: five with their sidecars, and a table with its own
-    assert len(kept) == 12 * 5 + maps + 3 + 3 * 3 + 3 * 2 + 4 * 2
+    assert len(kept) == 12 * 6 + maps + 3 + 3 * 3 + 3 * 2 + 4 * 2
     assert all(before[n] == after[n] for n in kept)
 
     text = small_config.read_text()
