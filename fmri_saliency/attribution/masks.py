@@ -30,6 +30,7 @@ SEEN = 16  # training samples at each step of a network's training
 PER_CALL = 64
 DEGREE = 3
 ROUND = 0.01
+ALIKE = 0.001  # cells of a mask that differ by less are equal
 OWN = 0.25  # how fast a window's own value moves in a pooled mask, beside those of its moment and its region
 NETWORK = "latent-attention-network"
 
@@ -103,11 +104,13 @@ def area_penalty(kept: Tensor, area: float) -> Tensor:
     Crabbé, van der Schaar (2021), Dynamask, arXiv:2106.05303, section 3.
     """
     kept = kept.flatten(1)
+    now = kept.detach()
     n_wanted = max(1, round(area * kept.shape[1]))
-    least = kept.detach().kthvalue(kept.shape[1] - n_wanted + 1, dim=1, keepdim=True).values
-    above, equal = kept.detach() > least, kept.detach() == least
-    shared = (n_wanted - above.to(kept).sum(dim=1, keepdim=True)) / equal.to(kept).sum(dim=1, keepdim=True)
-    ones = torch.where(equal, shared, above.to(kept))
+    ahead = now - now.kthvalue(kept.shape[1] - n_wanted + 1, dim=1, keepdim=True).values
+    decided = ((ahead.abs() - ALIKE) / (ROUND - ALIKE)).clamp(0, 1)
+    won = decided * (ahead > 0)
+    shared = (n_wanted - won.sum(dim=1, keepdim=True)) / (1 - decided).sum(dim=1, keepdim=True)
+    ones = won + (1 - decided) * shared
     # the mean of (k - 0)^2 and (k - 1)^2 in the shares of zeros and ones
     return (kept.square() - 2 * kept * ones + ones).mean(dim=1)
 
