@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["ROUNDING", "rank_with_ties"]
+__all__ = ["ROUNDING", "is_flat", "rank_with_ties"]
 
 ROUNDING = 1e-6
 """Share of a number below which a difference counts as rounding: eight times the precision of single precision."""
@@ -37,3 +37,9 @@ def rank_with_ties(values: np.ndarray, floor: float | np.ndarray = 0.0) -> np.nd
     ranks = np.zeros(values.shape, dtype=int)
     np.put_along_axis(ranks, order[..., 1:], np.cumsum(apart, axis=-1), axis=-1)
     return ranks
+
+
+def is_flat(values: np.ndarray) -> bool:
+    """Return whether finite values differ by rounding only, and are one number for all that can be said."""
+    values = np.asarray(values, dtype=float)
+    return bool(np.ptp(values) <= ROUNDING * np.abs(values).max())

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from fmri_saliency.attribution.ties import is_flat
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Evidence, Saliency
 
@@ -88,7 +89,7 @@ def compare_untrained(trained: Saliency, untrained: Iterable[Saliency], network:
     drawn = [np.nanmean(_of_labels(one, trained.labels).time_share(), axis=0) for one in untrained]
     others = np.nanmean(drawn, axis=0)
     steps = max(1, round(tenth * len(profile)))
-    varies = len(profile) > 2 and min(profile.std(), others.std()) > 0
+    varies = len(profile) > 2 and not (is_flat(profile) or is_flat(others))
     value = float(np.corrcoef(profile, others)[0, 1]) if varies else float("nan")
     alike = "is largely the architecture's" if value > 0.5 else "is not what an untrained network shows"
     return Evidence(
