@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fmri_saliency.attribution import attribute, method_names
 from fmri_saliency.attribution.coalitions import refined_players
-from fmri_saliency.attribution.ties import rank_with_ties
+from fmri_saliency.attribution.ties import is_flat, rank_with_ties
 
 LAST_BITS = 4 * torch.finfo(torch.float32).eps
 MASKS = ("cells", "windows", "splines", "pooled", "separable")
@@ -96,3 +96,19 @@ def test_ranks_with_ties_by_hand() -> None:
     assert rank_with_ties(np.array([[0.0, 1e-9], [1e-9, 1.0]]), floor=1e-8).tolist() == [[0, 0], [0, 1]]
     assert rank_with_ties(np.zeros((2, 0))).shape == (2, 0)
     assert rank_with_ties(np.array([7.0])).tolist() == [0]
+
+
+def test_an_answer_that_is_always_the_same_has_no_pattern() -> None:
+    def same(x: Tensor) -> Tensor:
+        return torch.tensor([[3.0, -1.0]]).expand(len(x), -1) + 0 * x.sum(dim=(1, 2)).unsqueeze(1)
+
+    references = torch.randn(40, 5, 3)
+    found = attribute(shaken(same, 0), references[:2], torch.tensor([0, 1]), "pattern", references=references)
+    assert found.abs().max() == 0
+
+
+def test_what_is_flat() -> None:
+    assert is_flat(np.array([0.1, 0.1 + 1e-9, 0.1]))
+    assert is_flat(np.zeros(3))
+    assert not is_flat(np.array([0.1, 0.1001]))
+    assert not is_flat(np.array([-1.0, 1.0]))
