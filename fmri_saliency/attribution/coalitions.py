@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from math import comb
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fmri_saliency.attribution.removal import window_groups
 from fmri_saliency.attribution.settings import ExplainerSettings, Forward
+from fmri_saliency.attribution.ties import ROUNDING, rank_with_ties
 
 __all__ = [
     "BACKGROUND",
@@ -137,9 +139,11 @@ def _kept(share_left_out: float, n: int) -> int:
 
 
 def _largest(values: Tensor, n: int) -> Tensor:
-    """Return the place among the `n` largest absolute values, and `n` for all others."""
-    place = values.abs().argsort(descending=True, stable=True).argsort()
-    return place.clamp_max(n)
+    """Return the place among the `n` largest absolute values, and `n` for all others; of like values the first."""
+    size = values.abs().cpu().numpy()
+    ranks = rank_with_ties(size, ROUNDING * size.max())
+    place = np.argsort(np.argsort(-ranks, kind="stable"))
+    return torch.from_numpy(place).clamp_max(n)
 
 
 def refined_players(windows: Tensor, regions: Tensor, block: Tensor, gate: float) -> Tensor:

@@ -30,6 +30,7 @@ SEEN = 16  # training samples at each step of a network's training
 PER_CALL = 64
 DEGREE = 3
 ROUND = 0.01
+ALIKE, APART = 1e-6, 1e-4  # cells of a mask that differ by less are equal; by more, one comes first
 OWN = 0.25  # how fast a window's own value moves in a pooled mask, beside those of its moment and its region
 NETWORK = "latent-attention-network"
 
@@ -54,19 +55,23 @@ def spline_basis(n_times: int, width: int) -> np.ndarray:
 def _units(x: Tensor, settings: ExplainerSettings) -> tuple[int, Callable[[Tensor], Tensor]]:
     """Return how many values of the mask a region has, and what spreads (n, n_units, n_regions) over the cells."""
     if settings.parameterisation == "splines":
-        basis = torch.as_tensor(spline_basis(x.shape[1], settings.spline_width), dtype=x.dtype, device=x.device)
-        return basis.shape[1], lambda values: basis @ values
+        basis = torch.as_tensor(spline_basis(x.shape[1], settings.spline_width), device=x.device)
+        return basis.shape[1], lambda values: basis.to(values) @ values
     window = 1 if settings.parameterisation == "cells" else settings.window
     block = torch.arange(x.shape[1], device=x.device) // window
     return int(block[-1]) + 1, lambda values: values[:, block]
 
 
 def _free_values(x: Tensor, settings: ExplainerSettings) -> tuple[list[Tensor], Callable[[], Tensor]]:
-    """Return what is optimised, all zero, and what makes of it the share of every cell that is replaced."""
+    """Return what is optimised, all zero, and what makes of it the share of every cell that is replaced.
+
+    In double precision, whatever `x` has: the optimiser divides each slope by its own size, so that rounding errors
+    of a slope near 0 would move a value as far as a true slope.
+    """
     n_units, spread = _units(x, settings)
 
     def zeros(n_times: int, n_regions: int) -> Tensor:
-        return torch.zeros(len(x), n_times, n_regions, dtype=x.dtype, device=x.device, requires_grad=True)
+        return torch.zeros(len(x), n_times, n_regions, dtype=torch.float64, device=x.device, requires_grad=True)
 
     if settings.parameterisation not in POOLED:
         free = zeros(n_units, x.shape[2])
@@ -86,6 +91,10 @@ def area_penalty(kept: Tensor, area: float) -> Tensor:
     with :math:`r_a` zeros for the share :math:`1 - a` of the cells, then ones. Which of equal cells come first in the
     order is chance, or where they stand in memory; here they share the zeros and ones that fall to them, which leaves
     the value as it is and gives them equal slopes. (Sorting would begin by keeping the last moments.)
+    Cells are equal that differ from the last kept one by less than :math:`10^{-6}`, which rounding can do; up to
+    :math:`10^{-4}` they pass, in proportion, from a share to the zero or one of their place. The slope of the sorted
+    form jumps there: rounding errors, which depend on the processor and on how many samples are computed at once,
+    would choose which of two like cells the mask keeps.
 
     Parameters
     ----------
@@ -103,11 +112,13 @@ def area_penalty(kept: Tensor, area: float) -> Tensor:
     Crabbé, van der Schaar (2021), Dynamask, arXiv:2106.05303, section 3.
     """
     kept = kept.flatten(1)
+    now = kept.detach()
     n_wanted = max(1, round(area * kept.shape[1]))
-    least = kept.detach().kthvalue(kept.shape[1] - n_wanted + 1, dim=1, keepdim=True).values
-    above, equal = kept.detach() > least, kept.detach() == least
-    shared = (n_wanted - above.to(kept).sum(dim=1, keepdim=True)) / equal.to(kept).sum(dim=1, keepdim=True)
-    ones = torch.where(equal, shared, above.to(kept))
+    ahead = now - now.kthvalue(kept.shape[1] - n_wanted + 1, dim=1, keepdim=True).values
+    decided = ((ahead.abs() - ALIKE) / (APART - ALIKE)).clamp(0, 1)
+    won = decided * (ahead > 0)
+    shared = (n_wanted - won.sum(dim=1, keepdim=True)) / (1 - decided).sum(dim=1, keepdim=True)
+    ones = won + (1 - decided) * shared
     # the mean of (k - 0)^2 and (k - 1)^2 in the shares of zeros and ones
     return (kept.square() - 2 * kept * ones + ones).mean(dim=1)
 
@@ -161,9 +172,10 @@ class _Objective:
     replacement: Replacement
 
     def __call__(self, replaced: Tensor, step: int) -> Tensor:
-        """Return the loss of each sample; `replaced` is the share of each cell, shape of `x`."""
+        """Return the loss of each sample; `replaced` is the share of each cell, shape of `x`, in double precision."""
         settings, x = self.settings, self.x
-        mixed = replaced.unsqueeze(1) * self.replacement.draw() + (1 - replaced).unsqueeze(1) * x.unsqueeze(1)
+        share = replaced.to(x.dtype).unsqueeze(1)
+        mixed = share * self.replacement.draw() + (1 - share) * x.unsqueeze(1)
         answer = self.forward(mixed.flatten(0, 1)).unflatten(0, mixed.shape[:2])
         grown = settings.growth ** (step / max(1, settings.iterations - 1))
         loss = _loss(answer, self.wanted, self.target, settings.loss)
@@ -228,7 +240,7 @@ def explain_mask(
         judge(replaced(), step).sum().backward(inputs=found)
         optimiser.step()
     with torch.no_grad():
-        return (1 - replaced()).clamp(0, 1)
+        return (1 - replaced()).clamp(0, 1).to(x.dtype)
 
 
 def mask_cost(settings: ExplainerSettings) -> int:

@@ -69,11 +69,6 @@ def _groups(n_times: int, n_regions: int, s: ExplainerSettings) -> int:
     return -(-n_times // s.window) * n_regions
 
 
-def _positions(n_times: int, window: int) -> int:
-    """Return how many places a sliding window has that moves by half its length."""
-    return 1 + -(-max(0, n_times - window) // max(1, window // 2))
-
-
 def _rescale(forward: Forward, x: Tensor, target: Tensor, settings: ExplainerSettings) -> Tensor:
     bases = [name for name, m in METHODS.items() if not (m.one_by_one or m.defaults or m.run is _rescale)]
     one_of(settings.base, bases, "The base method of temporal rescaling")
@@ -154,7 +149,7 @@ METHODS: dict[str, Method] = {
         signed=True, uses_baseline=True, multiplied_by_input=True,
         axiom="an ignored cell far from used ones gets 0",
         reference="Zeiler, Fergus (2013), arXiv:1311.2901, by sliding windows of one region",
-        cost=lambda t, n, s: 1 + _positions(t, s.window) * n,
+        cost=lambda t, n, s: 1 + len(removal.sliding_windows(t, s.window)) * n,
     ),
     "shapley-sampling": Method(
         run=removal.explain_shapley,

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fmri_saliency.attribution.gradients import slope
 from fmri_saliency.attribution.settings import ExplainerSettings, Forward
+from fmri_saliency.attribution.ties import ROUNDING
 
 __all__ = ["explain_pattern", "explain_pattern_local", "local_patterns"]
 
@@ -29,7 +30,7 @@ def explain_pattern(forward: Forward, x: Tensor, target: Tensor, settings: Expla
     Returns
     -------
     Tensor, shape of `x`
-        Signed, in units of the input per logit.
+        Signed, in units of the input per logit. 0 where the logit is the same for all references, but for rounding.
 
     References
     ----------
@@ -44,8 +45,10 @@ def explain_pattern(forward: Forward, x: Tensor, target: Tensor, settings: Expla
         score = score - score.mean(dim=0)
         centred = references - references.mean(dim=0)
         covariance = torch.einsum("nk,nti->kti", score, centred) / len(references)
-        variance = score.pow(2).mean(dim=0).clamp_min(torch.finfo(x.dtype).tiny)
-    return (covariance / variance.view(-1, 1, 1))[target]
+        variance = score.pow(2).mean(dim=0)
+        varies = variance.sqrt() > ROUNDING * logits.abs().max()
+        known = torch.where(varies, variance, torch.inf)
+    return (covariance / known.view(-1, 1, 1))[target]
 
 
 def local_patterns(weights: Tensor, x: Tensor, references: Tensor) -> Tensor:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from captum.attr import FeatureAblation, Occlusion, ShapleyValueSampling
+from captum.attr import FeatureAblation, ShapleyValueSampling
 from torch import Tensor
 
 from fmri_saliency.attribution.settings import ExplainerSettings, Forward
 
-__all__ = ["explain_ablation", "explain_occlusion", "explain_shapley", "window_groups"]
+__all__ = ["explain_ablation", "explain_occlusion", "explain_shapley", "sliding_windows", "window_groups"]
 
 PER_CALL = 64
 
@@ -43,16 +43,39 @@ def explain_ablation(forward: Forward, x: Tensor, target: Tensor, settings: Expl
     return _spread(found, sizes)
 
 
+def sliding_windows(n_times: int, window: int) -> Tensor:
+    """Return the windows that slide over time by half their length, up to the end.
+
+    Returns
+    -------
+    Tensor of bool, shape (n_windows, n_times)
+        Which steps each holds; the last window has what is left, and may be shorter.
+    """
+    length = min(window, n_times)
+    stride = max(1, length // 2)
+    begin = stride * torch.arange(1 + -(-(n_times - length) // stride)).unsqueeze(1)
+    step = torch.arange(n_times)
+    return (step >= begin) & (step < begin + length)
+
+
 def explain_occlusion(forward: Forward, x: Tensor, target: Tensor, settings: ExplainerSettings) -> Tensor:
-    """Return how much the logit falls, averaged over the sliding windows that a cell lies in, per cell."""
-    window = min(settings.window, x.shape[1])
-    stride = max(1, window // 2)
+    r"""Return how much the logit falls, averaged over the sliding windows that a cell lies in, per cell.
+
+    .. math:: A_{ti} = \frac{1}{|\{w \ni t\}|} \sum_{w \ni t} \frac{F(x) - F(x \setminus (w, i))}{|w|}
+
+    with :math:`|w|` the steps that window :math:`w` has, of which the last may have fewer.
+    """
+    windows, n_regions = sliding_windows(x.shape[1], settings.window).to(x.device), x.shape[2]
+    baseline, region = settings.baseline_for(x), torch.arange(n_regions, device=x.device)
+    falls = []
     with torch.no_grad():
-        found = Occlusion(forward).attribute(
-            x, sliding_window_shapes=(window, 1), strides=(stride, 1), baselines=settings.baseline_for(x),
-            target=target, perturbations_per_eval=max(1, PER_CALL // len(x)),
-        )  # fmt: skip
-    return found / window
+        whole = forward(x).gather(1, target.view(-1, 1)).T
+        for some in torch.arange(len(windows) * n_regions, device=x.device).split(max(1, PER_CALL // len(x))):
+            gone = windows[some // n_regions].unsqueeze(2) & (region == (some % n_regions).view(-1, 1, 1))
+            answer = forward(torch.where(gone.unsqueeze(1), baseline, x).flatten(0, 1)).unflatten(0, (len(some), -1))
+            falls.append(whole - answer.gather(2, target.view(1, -1, 1).expand(len(some), -1, -1)).squeeze(2))
+        of_cells = torch.cat(falls).unflatten(0, (len(windows), n_regions)) / windows.sum(dim=1).view(-1, 1, 1)
+        return torch.einsum("wrn,wt->ntr", of_cells, windows.to(of_cells)) / windows.sum(dim=0).view(1, -1, 1)
 
 
 def explain_shapley(forward: Forward, x: Tensor, target: Tensor, settings: ExplainerSettings) -> Tensor:

@@ -88,9 +88,9 @@ def warn_of_blur(x: Tensor, width: float) -> None:
 
 
 def _learned(x: Tensor, centre: Tensor, spread: Spread, n_units: int, settings: ExplainerSettings) -> Replacement:
-    free = torch.zeros(len(x), n_units, x.shape[2], dtype=x.dtype, device=x.device, requires_grad=True)
+    free = torch.zeros(len(x), n_units, x.shape[2], dtype=torch.float64, device=x.device, requires_grad=True)
     return Replacement(
-        draw=lambda: (centre + spread(free)).unsqueeze(1),
+        draw=lambda: (centre + spread(free).to(x.dtype)).unsqueeze(1),
         free=(free,),
         penalty=lambda: settings.reference_penalty * spread(free).abs().mean(dim=(1, 2)),
     )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fmri_saliency.attribution.settings import ExplainerSettings, Forward
+from fmri_saliency.attribution.ties import ROUNDING
 
 __all__ = ["rescale_over_time"]
 
@@ -28,7 +29,7 @@ def rescale_over_time(forward: Forward, x: Tensor, target: Tensor, settings: Exp
 
     With :math:`R` the base map, :math:`D_t = \sum |R(x) - R(x \setminus t)|` for every moment and
     :math:`F_i = \sum |R(x) - R(x \setminus i)|` for every feature, the map is :math:`D_t F_i` at the
-    moments whose :math:`D_t` lies above the quantile `gate`, and 0 at the others. Two readings of
+    moments whose :math:`D_t` reaches the quantile `gate`, but for rounding, and 0 at the others. Two readings of
     the algorithm are around: a feature is masked over all time (``feature``: 1 + T + N base maps), or in
     the one cell (``cell``: 1 + T + (1 - gate) T N of them).
 
@@ -46,7 +47,8 @@ def rescale_over_time(forward: Forward, x: Tensor, target: Tensor, settings: Exp
     step, region = torch.arange(n_times, device=x.device), torch.arange(n_regions, device=x.device)
     without_moment = torch.where((step.unsqueeze(1) == step).unsqueeze(2), baseline, x)
     moments = _change(base, plain, without_moment, target)
-    open_ = (moments >= moments.quantile(settings.gate)) & (moments > 0)
+    rounding = ROUNDING * moments.max()
+    open_ = (moments >= moments.quantile(settings.gate) - rounding) & (moments > rounding)
     if settings.reading == "feature":
         without_feature = torch.where((region.unsqueeze(1) == region).unsqueeze(1), baseline, x)
         features = _change(base, plain, without_feature, target).expand(n_times, -1)

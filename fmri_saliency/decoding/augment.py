@@ -90,7 +90,8 @@ class ExplainableNet(NeuralNetClassifier):
             (gradient,) = torch.autograd.grad(chosen, inputs)
         flat = gradient.abs().flatten(1)
         count = int(self.share * flat.shape[1])
-        least = flat.argsort(dim=1)[:, :count]
-        low, high = x.amin(dim=(1, 2)).view(-1, 1), x.amax(dim=(1, 2)).view(-1, 1)
-        noise = low + (high - low) * torch.rand(len(x), count, device=x.device, dtype=x.dtype)
-        return x.flatten(1).scatter(1, least, noise).view_as(x)
+        least = flat.argsort(dim=1, stable=True)[:, :count]
+        gone = torch.zeros_like(flat, dtype=torch.bool).scatter(1, least, True).view_as(x)
+        low, high = x.amin(dim=(1, 2), keepdim=True), x.amax(dim=(1, 2), keepdim=True)
+        # drawn for every cell, so that two cells of like gradient change no other cell's noise with their places
+        return torch.where(gone, low + (high - low) * torch.rand_like(x), x)

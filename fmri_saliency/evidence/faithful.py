@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import trapezoid
 
+from fmri_saliency.attribution.ties import rank_with_ties
 from fmri_saliency.errors import InputError
 
 __all__ = [
@@ -66,7 +67,7 @@ def rank_blocks(values: np.ndarray, window: int, rng: np.random.Generator) -> np
     window : int
         Steps of a block; the last one may be shorter.
     rng : numpy Generator
-        Of the order of equal blocks.
+        Of the order of blocks that are equal but for rounding.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def rank_blocks(values: np.ndarray, window: int, rng: np.random.Generator) -> np
     sizes = np.diff([*begins, values.shape[1]])
     means = np.add.reduceat(np.asarray(values, dtype=float), begins, axis=1) / sizes[:, None]
     flat = means.reshape(len(means), -1)
-    order = np.stack([np.lexsort((rng.random(one.size), -one)) for one in flat])
+    order = np.stack([np.lexsort((rng.random(one.size), -one)) for one in rank_with_ties(flat)])
     return np.argsort(order, axis=1).reshape(means.shape)
 
 

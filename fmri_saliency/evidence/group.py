@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fmri_saliency.attribution.ties import ROUNDING
 from fmri_saliency.errors import InputError
 from fmri_saliency.rows import Rows, pieces
 
@@ -21,7 +22,7 @@ class GroupStatistics:
     mean : ndarray of float32
         Every person weighs the same; NaN where nobody has a value.
     standard_error, t : ndarray of float32
-        NaN where fewer than two people have a value; `t` also where they do not differ at all.
+        NaN where fewer than two people have a value; `t` also where they differ by rounding at most.
     n : ndarray of int
         People with a value.
     """
@@ -75,6 +76,6 @@ def group_statistics(maps: np.ndarray | Rows) -> GroupStatistics:
         for piece in pieces(maps):
             squares += np.nansum((np.asarray(maps[piece]) - mean) ** 2, axis=0, dtype=float)
         error = np.where(n > 1, np.sqrt(squares / (n * (n - 1.0))), np.nan)
-        t = np.where(error > 0, mean / error, np.nan)
+        t = np.where(error > ROUNDING * np.abs(mean), mean / error, np.nan)
     kinds = (one.astype(np.float32) for one in (mean, error, t))
     return GroupStatistics(*kinds, n)

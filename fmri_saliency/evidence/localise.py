@@ -8,6 +8,7 @@ import numpy as np
 from scipy.integrate import trapezoid
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from fmri_saliency.attribution.ties import ROUNDING, rank_with_ties
 from fmri_saliency.errors import InputError
 
 __all__ = ["Localisation", "localise", "localise_classes", "mass_areas", "paper_scores"]
@@ -67,8 +68,8 @@ def _marginal(truth: np.ndarray, mass: np.ndarray) -> tuple[float, float, float]
     if not usable:
         return (float("nan"),) * 3
     return (
-        float(np.mean([roc_auc_score(one, rank) for one, rank in usable])),
-        float(np.mean([average_precision_score(one, rank) for one, rank in usable])),
+        float(np.mean([roc_auc_score(one, rank_with_ties(rank)) for one, rank in usable])),
+        float(np.mean([average_precision_score(one, rank_with_ties(rank)) for one, rank in usable])),
         float(np.mean([one.mean() for one, _ in usable])),
     )
 
@@ -92,7 +93,7 @@ def localise(values: np.ndarray, truth: np.ndarray, signed: bool = False) -> Loc
     _check(values, truth)
     rank = values if signed else np.abs(values)
     size = np.abs(values)
-    pairs = [(t.ravel(), r.ravel()) for t, r in zip(truth, rank, strict=True)]
+    pairs = [(t.ravel(), rank_with_ties(r.ravel())) for t, r in zip(truth, rank, strict=True)]
     steps = max(1, round(0.1 * values.shape[1]))
     usable, excess = size.any(axis=(1, 2)), []  # a map that is zero everywhere has its mass nowhere
     for part in (slice(None, steps), slice(-steps, None)):
@@ -184,9 +185,9 @@ def mass_areas(values: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
                                                  strict=True)):  # fmt: skip
         if size.sum() == 0:
             continue
-        order = np.argsort(-size, kind="stable")
+        order = np.argsort(-rank_with_ties(size), kind="stable")
         held, hit = np.cumsum(size[order]), np.cumsum(np.where(planted, size, 0)[order])
-        last = np.searchsorted(held, MASS_SHARES * held[-1] * (1 - 1e-12))
+        last = np.searchsorted(held, MASS_SHARES * held[-1] * (1 - ROUNDING))
         precision[number] = hit[last] / held[last]
         recall[number] = hit[last] / hit[-1] if hit[-1] > 0 else 0.0  # a map that misses the truth finds none of it
     areas = []

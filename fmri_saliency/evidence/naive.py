@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.feature_selection import f_classif
 
+from fmri_saliency.attribution.ties import ROUNDING
 from fmri_saliency.errors import InputError
 
 __all__ = ["NAIVE", "class_difference", "naive_maps"]
@@ -47,7 +48,7 @@ def class_difference(X: np.ndarray, y: Any) -> np.ndarray:
         raise InputError("The class difference needs at least two classes, and more samples than classes; "
                          f"{len(y)} samples of {len(np.unique(y))} classes came.")
     flat = X.reshape(len(X), -1)
-    varied = flat.std(axis=0) > 0
+    varied = np.ptp(flat, axis=0) > ROUNDING * np.abs(flat).max(axis=0)
     found = np.zeros(flat.shape[1])
     if varied.any():
         with np.errstate(divide="ignore"):  # cells that tell the classes apart without any spread

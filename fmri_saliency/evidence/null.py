@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from fmri_saliency.attribution.ties import ROUNDING, is_flat, rank_with_ties
 from fmri_saliency.decoding import TaskDecoder
 from fmri_saliency.errors import InputError
 
@@ -82,9 +83,14 @@ def time_profile(values: np.ndarray) -> np.ndarray:
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    if not (np.isfinite(one).all() and np.isfinite(other).all()) or min(np.ptp(one), np.ptp(other)) == 0:
+    if not (np.isfinite(one).all() and np.isfinite(other).all()) or is_flat(one) or is_flat(other):
         return float("nan")
     return float(np.corrcoef(one, other)[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Return the mean rank of each value among those that are like it but for rounding."""
+    return rankdata(rank_with_ties(values))
 
 
 def _partial(xy: float, xz: float, yz: float) -> float:
@@ -132,8 +138,8 @@ def compare_maps(one: np.ndarray, other: np.ndarray, inputs: np.ndarray) -> Like
     profiles = time_profile(one), time_profile(other)
     signed, absolute, given = [], [], []
     for first, second, x in zip(*(values.reshape(len(one), -1) for values in (one, other, inputs)), strict=True):
-        signed.append(_correlation(rankdata(first), rankdata(second)))
-        ranks = [rankdata(np.abs(part)) for part in (first, second, x)]
+        signed.append(_correlation(_ranks(first), _ranks(second)))
+        ranks = [_ranks(np.abs(part)) for part in (first, second, x)]
         absolute.append(_correlation(ranks[0], ranks[1]))
         given.append(_partial(absolute[-1], _correlation(ranks[0], ranks[2]), _correlation(ranks[1], ranks[2])))
     alike, spread = _correlation(*profiles), [float(profile.std()) for profile in profiles]
@@ -177,7 +183,7 @@ def profile_band(trained: np.ndarray, others: Sequence[np.ndarray]) -> Band:
         low=low,
         high=high,
         outside=float(((all_of_them[0] < low) | (all_of_them[0] > high)).mean()) if known else float("nan"),
-        p=float((1 + (distance[1:] >= distance[0] * (1 - 1e-9)).sum()) / len(distance)) if known else float("nan"),
+        p=float((1 + (distance[1:] >= distance[0] * (1 - ROUNDING)).sum()) / len(distance)) if known else float("nan"),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from fmri_saliency.attribution.ties import rank_with_ties
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Event
 
@@ -62,10 +63,10 @@ def _check_maps(values: np.ndarray) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray, seed: int) -> np.ndarray:
-    """Return the place of every cell in its map, 0 for the largest absolute value; ties in random order."""
+    """Return the place of every cell in its map, 0 for the largest value; those of like value in random order."""
     flat = values.reshape(len(values), -1)
     lots = np.random.default_rng(seed).random(flat.shape)
-    order = np.lexsort((lots, -flat), axis=1)
+    order = np.lexsort((lots, -rank_with_ties(flat)), axis=1)
     place = np.empty_like(order)
     np.put_along_axis(place, order, np.broadcast_to(np.arange(flat.shape[1]), flat.shape), axis=1)
     return place.reshape(values.shape)

@@ -10,6 +10,7 @@ from scipy.special import log_softmax
 from scipy.stats import false_discovery_control
 from tqdm.auto import tqdm
 
+from fmri_saliency.attribution.ties import ROUNDING
 from fmri_saliency.errors import InputError, one_of
 
 __all__ = [
@@ -199,8 +200,8 @@ class _Decoder:
 
 
 def _p_value(rises: np.ndarray) -> float:
-    """Return how often permuted samples are decoded at least as well, counting the samples as they are."""
-    return float((1 + (rises <= 0).sum()) / (1 + len(rises)))
+    """Return how often permuted samples are decoded at least as well but for rounding, counting those as they are."""
+    return float((1 + (rises <= ROUNDING).sum()) / (1 + len(rises)))
 
 
 def _orders(rng: np.random.Generator, groups: np.ndarray, n: int) -> np.ndarray:
@@ -261,7 +262,7 @@ class _Tree:
             return float(self.decoder.across((region,), (begin, end), orders)[:, 0].mean())
 
         whole = importance(0, n_times)
-        enough = (1 - self.s.gamma) * whole
+        enough = (1 - self.s.gamma) * whole - ROUNDING
         begin = _last_true(lambda k: importance(k, n_times) >= enough, 0, n_times - 1)
         end = n_times - _last_true(lambda k: importance(begin, n_times - k) >= enough, 0, n_times - begin - 1)
         part = self.decoder.X[:, begin:end, [region]]
@@ -295,7 +296,7 @@ def permutation_importance(
     r"""Test which networks, regions and windows of time a decoder needs, from the top down.
 
     A node's series are given to other samples, all regions and steps of a node together; its importance is how
-    much the cross-entropy rises, and its p-value :math:`(1 + \#\{L_\pi \le L\}) / (1 + P)` over :math:`P`
+    much the cross-entropy rises, and its p-value :math:`(1 + \#\{L_\pi \le L + 10^{-6}\}) / (1 + P)` over :math:`P`
     permutations. The networks are tested first; the regions of a network only if it matters, and
     the windows of a region only if that does, each family of siblings by Benjamini and Hochberg's procedure. For every
     region that matters, two bisections find the smallest span of time that keeps all but `gamma` of

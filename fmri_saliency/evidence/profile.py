@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from fmri_saliency.attribution.ties import is_flat
+from fmri_saliency.errors import InputError
 from fmri_saliency.records import Evidence, Saliency
 
 __all__ = ["compare_untrained", "edge_shares"]
@@ -51,6 +53,16 @@ def edge_shares(saliency: Saliency, network: str, tenth: float = 0.1) -> list[Ev
     return found
 
 
+def _of_labels(maps: Saliency, labels: tuple[str, ...]) -> Saliency:
+    """Return the maps if it is these labels whose answers they explain."""
+    if maps.labels != labels:
+        differ = sum(one != other for one, other in zip(maps.labels, labels, strict=False))
+        raise InputError("Maps of a trained and of an untrained network can be compared where they explain the answer "
+                         f"for the same labels; {len(labels)} and {len(maps.labels)} maps came, of which {differ} "
+                         "explain different labels.")
+    return maps
+
+
 def compare_untrained(trained: Saliency, untrained: Iterable[Saliency], network: str, tenth: float = 0.1) -> Evidence:
     """Say how much of where in time the saliency lies a network shows without training.
 
@@ -64,15 +76,20 @@ def compare_untrained(trained: Saliency, untrained: Iterable[Saliency], network:
     trained : Saliency
         Per sample.
     untrained : iterable of Saliency
-        Of the same samples, one for each draw of new weights; looked at one after the other.
+        Of the same samples and labels, one for each draw of new weights; looked at one after the other.
     network : str
         For the record.
+
+    Raises
+    ------
+    InputError
+        If a map of an untrained network explains the answer for another label than the trained one's.
     """
     profile = np.nanmean(trained.time_share(), axis=0)
-    drawn = [np.nanmean(one.time_share(), axis=0) for one in untrained]
+    drawn = [np.nanmean(_of_labels(one, trained.labels).time_share(), axis=0) for one in untrained]
     others = np.nanmean(drawn, axis=0)
     steps = max(1, round(tenth * len(profile)))
-    varies = len(profile) > 2 and min(profile.std(), others.std()) > 0
+    varies = len(profile) > 2 and not (is_flat(profile) or is_flat(others))
     value = float(np.corrcoef(profile, others)[0, 1]) if varies else float("nan")
     alike = "is largely the architecture's" if value > 0.5 else "is not what an untrained network shows"
     return Evidence(

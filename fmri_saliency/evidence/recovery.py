@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from fmri_saliency.attribution.ties import rank_with_ties
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Evidence, Saliency
 
@@ -20,7 +21,7 @@ def _random_auroc(truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _judge(check: str, label: str, truth: np.ndarray, values: np.ndarray, saliency: Saliency, seed: int) -> Evidence:
-    value = float(roc_auc_score(truth, values))
+    value = float(roc_auc_score(truth, rank_with_ties(values)))
     draws = _random_auroc(truth, np.random.default_rng([seed, truth.size]))
     low, high = (float(q) for q in np.quantile(draws, (0.025, 0.975)))
     beyond = "better than" if value > high else "no better than"
@@ -72,7 +73,7 @@ def recover(saliency: Saliency, truth: Mapping[str, np.ndarray], seed: int = 0) 
                              "are (n_times, n_regions).")
         ranked = values if saliency.unit == "logit" else np.abs(values)
         found.append(
-            _judge("recovery of regions", label, planted.any(axis=0), ranked.mean(axis=0), saliency, seed)
+            _judge("recovery of regions", label, planted.any(axis=0), ranked.mean(axis=0, dtype=float), saliency, seed)
         )
         found.append(
             _judge("recovery of regions and times", label, planted.ravel(), ranked.ravel(), saliency, seed)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fmri_saliency.attribution.ties import rank_with_ties
 from fmri_saliency.errors import InputError
 from fmri_saliency.evidence.faithful import check_shares
 
@@ -105,7 +106,7 @@ def retrain(
         return fit_score((np.where(gone, mean, X), train[1]), (np.where(gone, mean, test[0]), test[1]))
 
     def rank(values: np.ndarray) -> np.ndarray:
-        order = np.lexsort((rng.random(values.size), -values.ravel()))
+        order = np.lexsort((rng.random(values.size), -rank_with_ties(values.ravel())))
         return np.argsort(order).reshape(values.shape)
 
     orders = [rank(importance), *(rank(np.zeros(mean.shape)) for _ in range(n_random))]

@@ -25,6 +25,7 @@ from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Evidence, Samples
 from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import explain_samples, read_saliency
+from fmri_saliency.series import nearest_frame
 
 __all__ = ["judge", "read_truth"]
 
@@ -46,9 +47,10 @@ def read_truth(folder: Path, samples: Samples, offset: float) -> dict[str, np.nd
         If the truth's regions are not the samples'.
     """
     card = read_json(folder / "truth.json")
-    frames = round(offset / samples.t_r) + np.arange(samples.X.shape[1])
+    frames = nearest_frame(offset, samples.t_r) + np.arange(samples.X.shape[1])
     planted_t_r = card.get("settings", {}).get("t_r", samples.t_r)
-    rows = np.rint(frames * (samples.t_r / planted_t_r)).astype(int)  # where samples are resampled, the nearest frames
+    # where samples are resampled, the nearest frames
+    rows = np.array([nearest_frame(seconds, planted_t_r) for seconds in frames * samples.t_r])
     truth = {}
     for task in samples.classes:
         table = read_tsv(folder / f"task-{task}_response.tsv", "the planted response")
@@ -73,14 +75,16 @@ def _without_training(config: Config, network: str, samples: Samples) -> tuple[E
     stem = space.fold_saliency(network, 1)
     chosen = read_json(stem.with_name(stem.name + ".json"))["samples"]
     decoder = load_decoder(space.fold(network, 1), config.decoder.device, config.decoder.threads)
-    test = Rows(samples.X, chosen), samples.y[chosen], samples.t_r, samples.names
+    maps = read_saliency(stem)
+    # the labels whose answer was explained: with target = "predicted" not those of the samples
+    test = Rows(samples.X, chosen), np.array(maps.labels), samples.t_r, samples.names
     settings = replace(config.saliency, target="true")
     others = Rows(samples.X, np.setdiff1d(np.arange(len(samples.y)), chosen))
     fresh = [decoder.untrained(config.decoder.seed + 1000 + draw) for draw in range(DRAWS)]
     with scratch_folder(space.root) as folder:
         place = folder / "maps.npy"  # of one draw after the other
         drawn = (explain_samples(one, *test, settings, others, to=place) for one in fresh)
-        compared = compare_untrained(read_saliency(stem), drawn, network)
+        compared = compare_untrained(maps, drawn, network)
     return compared, _vanishing(network, decoder, fresh, *test[:2])
 
 

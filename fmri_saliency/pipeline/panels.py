@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fmri_saliency.attribution.ties import ROUNDING
 from fmri_saliency.decoding import TaskDecoder
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.protocol import Faithful, Null
@@ -126,7 +127,7 @@ def hangs_on_the_map(row: Mapping[str, Any]) -> Evidence:
     figures = row["checks"]["faithful"]["figures"]
     kind = "signed" if row["contributes"] and "removal_gain_signed" in figures else "absolute"
     gain, spread = figures[f"removal_gain_{kind}"], figures["removal_spread"]
-    hangs = "the answer hangs on what the map calls important" if gain > spread else \
+    hangs = "the answer hangs on what the map calls important" if gain > spread + ROUNDING else \
         "replacing what the map calls important harms the answer no more than replacing anything else"  # fmt: skip
     return Evidence(
         check="loss of the answer's probability beyond that of random order",

@@ -14,6 +14,7 @@ from fmri_saliency.plotting.canvas import Place, open_place
 from fmri_saliency.plotting.colours import draw_scale, mark_negative, scale_of
 from fmri_saliency.plotting.sight import BRAIN, draw_brain, hide_small, look_through
 from fmri_saliency.records import Atlas
+from fmri_saliency.series import nearest_frame
 
 __all__ = ["plot_glass", "plot_glass_share", "plot_glass_strip"]
 
@@ -128,7 +129,7 @@ def plot_glass_strip(
     -------
     Figure
     """
-    frames = [min(len(values) - 1, max(0, round((time - start) / t_r))) for time in times]
+    frames = [min(len(values) - 1, max(0, nearest_frame(time - start, t_r))) for time in times]
     moments = [f"{start + frame * t_r:.1f} s" for frame in frames]
     if atlas.grayordinates is not None:
         scale = scale_of(values[frames], signed, limit)

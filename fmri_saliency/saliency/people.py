@@ -11,6 +11,7 @@ import pandas as pd
 
 from fmri_saliency.records import Event
 from fmri_saliency.rows import Rows, pieces
+from fmri_saliency.series import nearest_frame
 
 __all__ = ["Blocks", "average_blocks", "average_covered", "outermost", "plan_blocks", "rows_of_people"]
 
@@ -116,7 +117,7 @@ def plan_blocks(
         lasting.setdefault(event.trial_type, []).append(event.duration)
     longest = max((float(np.median(one)) for one in lasting.values()), default=0.0)
     length = math.ceil(round((longest + TAIL) / t_r, 6))
-    nearest = [[math.floor((event.onset - start) / t_r + 0.5) for event in one]
+    nearest = [[nearest_frame(event.onset - start, t_r) for event in one]
                for one, start in zip(chosen, starts, strict=True)]  # fmt: skip
     first = tuple(tuple(k for k in one if 0 <= k <= n_times - length) for one in nearest)
     fits = bool(lasting) and any(first)

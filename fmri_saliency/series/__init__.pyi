@@ -4,7 +4,7 @@ from .design import expected_responses
 from .extract import Cleaning, extract_run, extract_with_quality
 from .planning import WindowPlan, class_balance, plan_windows
 from .quality import Motion, Quality, framewise_displacement
-from .resample import resample_series, resample_values
+from .resample import nearest_frame, resample_series, resample_values
 from .samples import cut_samples, cut_to_disk, read_samples, write_samples
 from .store import (
     card_path,
@@ -51,6 +51,7 @@ __all__ = [
     "failure_path",
     "forget_series",
     "framewise_displacement",
+    "nearest_frame",
     "note_failure",
     "plan_windows",
     "quality_paths",

@@ -14,7 +14,7 @@ import pandas as pd
 from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import InputError, TimingWarning, nearest
 from fmri_saliency.records import Event, Run, Samples
-from fmri_saliency.series.resample import count_resampled, is_same_t_r
+from fmri_saliency.series.resample import count_resampled, is_same_t_r, nearest_frame
 from fmri_saliency.series.windows import REST, Windows
 
 __all__ = ["WindowPlan", "class_balance", "plan_windows"]
@@ -23,11 +23,6 @@ SAID = 0.1
 """How far the shares of two classes may lie apart before it is said that they differ."""
 REFUSED = 0.5
 """How far they may lie apart before the difference would name the class."""
-
-
-def _frames(seconds: float, t_r: float) -> int:
-    """Return the nearest whole number of frames, halves up (Python's round would go to the even one)."""
-    return math.floor(seconds / t_r + 0.5 + 1e-9)
 
 
 @dataclass(frozen=True)
@@ -112,10 +107,10 @@ def _row(run: Run, window: _Window, grid: _Grid) -> dict[str, Any]:
 
 def _whole_runs(runs: Sequence[Run], windows: Windows, t_r: float) -> tuple[_Grid, list[list[_Window]]]:
     """Return one window per run, all of one length."""
-    first = _frames(windows.offset, t_r)
+    first = nearest_frame(windows.offset, t_r)
     lengths = [_Grid(t_r, 1).length(run) - first for run in runs]
     shortest = int(np.argmin(lengths))
-    n_times = _frames(windows.length, t_r) if windows.length else lengths[shortest]
+    n_times = nearest_frame(windows.length, t_r) if windows.length else lengths[shortest]
     if n_times > lengths[shortest] or n_times < 2:
         raise InputError(
             f"[samples] asks for windows of {n_times} frames from frame {first}; the shortest run "
@@ -141,13 +136,13 @@ def _class_of(runs: Sequence[Run], windows: Windows) -> dict[str, str]:
 
 def _after_event(event: Event, label: str, windows: Windows, grid: _Grid) -> Iterator[_Window]:
     """Yield the window after an event."""
-    yield _Window(label, event.onset, _frames(event.onset + windows.delay + windows.offset, grid.t_r))
+    yield _Window(label, event.onset, nearest_frame(event.onset + windows.delay + windows.offset, grid.t_r))
 
 
 def _within_event(event: Event, label: str, windows: Windows, grid: _Grid) -> Iterator[_Window]:
     """Yield the windows that fit into an event, one after the other, all delayed."""
-    first = _frames(event.onset + windows.delay + windows.offset, grid.t_r)
-    usable = _frames(event.duration - windows.offset, grid.t_r)
+    first = nearest_frame(event.onset + windows.delay + windows.offset, grid.t_r)
+    usable = nearest_frame(event.duration - windows.offset, grid.t_r)
     for number in range(usable // grid.n_times):
         begin = number * grid.n_times
         yield _Window(label, event.onset + windows.offset + begin * grid.t_r, first + begin)
@@ -212,7 +207,7 @@ def _of_all_events(
     runs: Sequence[Run], windows: Windows, t_r: float
 ) -> tuple[_Grid, list[list[_Window]], list[str]]:
     """Return the windows of every run's events, and of rest where it is asked for."""
-    grid = _Grid(t_r, _frames(windows.length, t_r))
+    grid = _Grid(t_r, nearest_frame(windows.length, t_r))
     if grid.n_times < 1:
         raise InputError(f"length in [samples] is {windows.length} s, less than one frame of {t_r:g} s.")
     class_of = _class_of(runs, windows)

@@ -24,6 +24,11 @@ def is_same_t_r(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=1e-3)
 
 
+def nearest_frame(seconds: float, t_r: float) -> int:
+    """Return the nearest whole number of frames, halves up (Python's round and numpy's go to the even one)."""
+    return math.floor(seconds / t_r + 0.5 + 1e-9)
+
+
 def count_resampled(n_times: int, t_r: float, target: float) -> int:
     """Return how many frames of `target` seconds begin between the first and the last frame of a series."""
     if is_same_t_r(t_r, target):

@@ -118,6 +118,34 @@ def test_windows_are_removed_together() -> None:
         torch.testing.assert_close(attribute(linear, x, torch.tensor([0]), method, **settings), wanted)
 
 
+@pytest.mark.parametrize(("n_times", "window"), [(284, 5), (7, 4), (9, 5), (3, 8), (6, 1), (10, 5)])
+def test_occlusion_shares_a_fall_among_the_steps_that_were_occluded(n_times: int, window: int) -> None:
+    """Where every cell adds 1 to the logit, every cell has 1, in a last window that is cut short, too."""
+
+    def total(x: Tensor) -> Tensor:
+        score = x.sum(dim=(1, 2))
+        return torch.stack([score, -score], dim=1)
+
+    found = attribute(total, torch.ones(2, n_times, 2), torch.tensor([0, 1]), "occlusion", window=window)
+    torch.testing.assert_close(found[0], torch.ones(n_times, 2), rtol=0, atol=1e-4)
+    torch.testing.assert_close(found[1], -torch.ones(n_times, 2), rtol=0, atol=1e-4)
+
+
+def test_occlusion_by_hand() -> None:
+    """Windows of 4 steps move by 2: steps 0 to 3, 2 to 5, and 4 to 6, which is one step shorter."""
+    weight = torch.tensor([1.0, 0.0, 2.0, 0.0, 5.0, 0.0, 4.0])
+
+    def score(x: Tensor) -> Tensor:
+        return torch.stack([(x[:, :, 0] * weight).sum(dim=1), torch.zeros(len(x))], dim=1)
+
+    found = attribute(score, torch.ones(1, 7, 2), torch.tensor([0]), "occlusion", window=4)[0]
+    falls = [3 / 4, 7 / 4, 9 / 3]
+    first, last = [falls[0]] * 2, [falls[2]]
+    between = [(falls[0] + falls[1]) / 2] * 2 + [(falls[1] + falls[2]) / 2] * 2
+    assert found[:, 0].tolist() == pytest.approx([*first, *between, *last])
+    assert found[:, 1].tolist() == [0.0] * 7
+
+
 ROUNDING = {"window-shap": 1e-12, "time-shap": 1e-12}  # they solve a system of equations
 
 

@@ -63,3 +63,30 @@ def test_guided_training_replaces_the_cells_with_the_smallest_gradient() -> None
     assert (masked.amin(dim=(1, 2)) >= x.amin(dim=(1, 2))).all()
     assert (masked.amax(dim=(1, 2)) <= x.amax(dim=(1, 2))).all()
     assert module.linear.weight.grad is None
+
+
+def test_cells_of_like_gradient_change_no_other_cells_noise() -> None:
+    """Which of two like gradients is smaller is up to rounding; the cells between them keep their noise."""
+    x, y, masked = torch.randn(2, 4, 3), torch.tensor([0, 1]), []
+    for first, last in ((1.0, 1.0 + 1e-7), (1.0 + 1e-7, 1.0)):
+        module = make_network("logistic-regression", 3, 2, n_times=4)
+        net = ExplainableNet(module, way="saliency-guided", share=0.5).initialize()
+        weight = torch.full((12,), 9.0)
+        weight[[0, 5, 7, 3, 8, 11]] = torch.tensor([first, last, 0.5, 0.6, 0.7, 2.0])
+        with torch.no_grad():
+            module.linear.weight.copy_(torch.stack([weight, -weight]))
+        torch.manual_seed(3)
+        masked.append(net._mask_least(x, y))
+    assert torch.equal(*masked)
+    assert (masked[0] != x).flatten(1).sum(dim=1).tolist() == [6, 6]
+
+
+def test_of_equal_gradients_the_first_cells_are_replaced() -> None:
+    module = make_network("logistic-regression", 3, 2, n_times=40)
+    net = ExplainableNet(module, way="saliency-guided", share=0.25).initialize()
+    with torch.no_grad():
+        module.linear.weight.fill_(1.0)
+    x = torch.randn(3, 40, 3)
+    changed = (net._mask_least(x, torch.tensor([0, 1, 0])) != x).flatten(1)
+    assert changed[:, :30].all()
+    assert not changed[:, 30:].any()

@@ -94,3 +94,9 @@ def test_a_profile_that_new_weights_have_too_is_not_learnt(saliency: Saliency) -
     flat = compare_untrained(rising, [replace(rising, values=values * 0 + 1)], "net")
     assert np.isnan(flat.value)
     assert flat.verdict == "cannot be said: a profile is flat"
+
+
+def test_maps_of_other_labels_are_not_compared(saliency: Saliency) -> None:
+    other = replace(saliency, labels=("a", "b", "b", "a"))
+    with pytest.raises(InputError, match="4 and 4 maps came, of which 2 explain different labels"):
+        compare_untrained(saliency, [saliency, other], "net")

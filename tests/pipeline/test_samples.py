@@ -83,3 +83,8 @@ def test_planted_truth_follows_the_samples_to_another_repetition_time(small_conf
     np.testing.assert_array_equal(read_truth(truth, same, 7.2)["motor"], planted[10:30])
     slow = replace(same, t_r=1.44)
     np.testing.assert_array_equal(read_truth(truth, slow, 14.4)["motor"], planted[20:60:2])
+    # halves go up, as they do where windows are cut: half a frame is 1, and frames 1 and 3 of 1.08 s are 2 and 5
+    np.testing.assert_array_equal(read_truth(truth, same, 0.5 * 0.72)["motor"], planted[1:21])
+    odd = replace(same, t_r=1.08)
+    rows = [0, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21, 23, 24, 26, 27, 29]
+    np.testing.assert_array_equal(read_truth(truth, odd, 0.0)["motor"], planted[rows])
