@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.errors import AtlasError
-from fmri_saliency.files import read_tsv
+from fmri_saliency.tables import line_of, read_lines, read_tsv
 
 __all__ = ["complete_regions", "name_side", "read_region_table"]
 
@@ -51,7 +51,7 @@ def read_region_table(path: Path) -> tuple[pd.DataFrame, bool]:
         return _read_xml(path), False
     if path.suffix.lower() in (".lut", ".txt", ".ctab"):
         return _read_look_up(path)
-    table = read_tsv(path, "the region table of the atlas", dtype={"name": str})
+    table = read_tsv(path, "the region table of the atlas", dtype={"index": str, "name": str})
     missing = [column for column in ("index", "name") if column not in table]
     if missing:
         raise AtlasError(f"The region table {path} needs the columns index and name; '{missing[0]}' is missing. "
@@ -95,7 +95,7 @@ def _read_xml(path: Path) -> pd.DataFrame:
 def _read_look_up(path: Path) -> tuple[pd.DataFrame, bool]:
     """Read an FSLeyes or FreeSurfer look-up table; which one is seen from the second field."""
     rows, fsleyes = [], False
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(read_lines(path, "a look-up table of regions"), start=1):
         if not line.strip() or line.lstrip().startswith(("#", "%")):
             continue
         words = line.split()

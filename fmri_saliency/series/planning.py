@@ -213,6 +213,10 @@ def _of_all_events(
         pauses, why = _pauses(run, windows, grid, found)
         laid.append(found + pauses)
         left_out += without + why
+    if not any(laid) and not any(run.events for run in runs):
+        raise InputError(f'unit = "{windows.unit}" in [samples] needs events with a trial type in the column '
+                         f"'{windows.event_column}'; no run has one. `fmri-saliency runs CONFIG.toml` lists for each "
+                         "run what its events have; event_column in [samples] chooses another column.")
     if not any(laid):
         raise InputError("No event's window lies within its scan. Check length and offset in [samples], and that the "
                          "runs have events.")
