@@ -70,8 +70,8 @@ def _unfit(path: Path, what: str, why: str) -> InputError:
 def _check_header(names: Sequence[str], path: Path, what: str) -> None:
     """Refuse names that are missing or given twice."""
     if "" in names:
-        raise _unfit(path, what, f"column {names.index('') + 1} has values and no name in the header. Name it, or remove "
-                     "it (tables that were written with row numbers have such a column)")  # fmt: skip
+        raise _unfit(path, what, f"column {names.index('') + 1} has values and no name in the header. Name it, or "
+                     "remove it (tables that were written with row numbers have such a column)")  # fmt: skip
     seen: dict[str, int] = {}
     for place, name in enumerate(names, start=1):
         first = seen.setdefault(name, place)

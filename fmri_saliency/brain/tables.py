@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.errors import AtlasError
-from fmri_saliency.tables import line_of, read_lines, read_tsv
+from fmri_saliency.tables import read_lines, read_tsv
 
 __all__ = ["complete_regions", "name_side", "read_region_table"]
 
@@ -67,7 +67,7 @@ def _whole_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         table["index"] = numbers.astype(int)
     except (ValueError, TypeError):
         raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0.") from None
-    table["name"] = table["name"].str.strip()  # "V1 " and "V1" would be two regions of one name
+    table["name"] = table["name"].str.split().str.join(" ")  # "V1 " and "V1" would be two regions of one name
     nameless = table.loc[table["name"].fillna("") == "", "index"]
     if len(nameless):
         raise AtlasError(f"Every region needs a name; {path} has none for index {nameless.iloc[0]}.")
@@ -83,8 +83,8 @@ def _read_xml(path: Path) -> pd.DataFrame:
     rows = []
     for label in root.iter("label"):
         index = label.get("index") or label.findtext("index")
-        name = (label.findtext("name") or label.text or "").strip()
-        if index is not None and name:
+        name = label.findtext("name") or label.text or ""
+        if index is not None and name.strip():
             rows.append({"index": index.strip(), "name": name})
     if not rows:
         raise AtlasError(f'Expected an FSL atlas (<label index="1">name</label>) in {path}; no label was found.')

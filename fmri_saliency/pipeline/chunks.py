@@ -200,7 +200,8 @@ def extract_chunk(config: Config, number: int) -> None:
 def _extract_listed(config: Config, chunk: Path, content: dict[str, Any]) -> dict[str, Extracted]:
     """Extract the runs that a chunk lists, and mark it unless some are to be tried again; return what failed."""
     if content["scans"] != choice_stamp(config):
-        raise StepError(f"{chunk} lists the runs of another [scans], or with another event_column of [samples]: run `fmri-saliency index CONFIG.toml` again.")
+        raise StepError(f"{chunk} lists the runs of another [scans], or with another event_column of [samples]: run "
+                        "`fmri-saliency index CONFIG.toml` again.")
     begin(config)
     _mark(chunk).unlink(missing_ok=True)
     runs, space = [_read_run(values) for values in content["runs"]], Workspace(config.output.path)

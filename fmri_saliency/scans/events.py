@@ -60,8 +60,8 @@ def read_bids_timing(path: Path, column: str = TRIAL_TYPE) -> tuple[tuple[Event,
     table = read_tsv(path, "a table of events", dtype=str, empty=True)
     for needed in ("onset", "duration"):
         if needed not in table:
-            raise InputError(f"The events {path} need the columns onset and duration; '{needed}' is missing. They have: "
-                             f"{', '.join(table.columns)}.")
+            raise InputError(f"The events {path} need the columns onset and duration; '{needed}' is missing. They "
+                             f"have: {', '.join(table.columns)}.")
     onsets, lasting = _seconds(table, path)
     if column in table:
         kinds = table[column].fillna("").str.strip()  # "left " is no other class than "left"
@@ -94,8 +94,8 @@ def _seconds(table: pd.DataFrame, path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"The onset in line {line_of(table, wrong[0])} of {path} is not a number.")
     wrong = np.flatnonzero((lasting < 0) | np.isinf(lasting))
     if len(wrong):
-        raise InputError(f"The duration in line {line_of(table, wrong[0])} of {path} is {lasting[wrong[0]]:g} s; it must "
-                         "be at least 0, or n/a where nobody knows it.")
+        raise InputError(f"The duration in line {line_of(table, wrong[0])} of {path} is {lasting[wrong[0]]:g} s; it "
+                         "must be at least 0, or n/a where nobody knows it.")
     return onsets, np.nan_to_num(lasting)
 
 

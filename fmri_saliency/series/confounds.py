@@ -265,8 +265,8 @@ def _check_values(values: pd.DataFrame, table: pd.DataFrame, run: Run) -> pd.Dat
             found = "has no value in any frame"
         else:
             kind = "missing" if missing.iloc[row] else "infinite"
-            found = (f"is {kind} in line {line_of(table, row)} (frame {row + 1} of {len(column)}); only the first frame "
-                     "may lack a value")
+            found = (f"is {kind} in line {line_of(table, row)} (frame {row + 1} of {len(column)}); only the first "
+                     "frame may lack a value")
         raise InputError(f"The column {column.name} of the confounds {run.confounds} {found}. Leave the column out of "
                          "[cleaning], or fill in the value.")
     return values

@@ -75,7 +75,8 @@ def test_joined_families_are_the_transitive_closure(tmp_path_factory, parents: l
         ("Person,Family_ID\n1,2\n", "'Subject' is missing"),
         ("Subject,Family_ID\n1,A\n1,B\n", r"subject 1 in more than one family \(A, B\)"),
         ("Subject,Family_ID\n1,\n2,\n", "every Family_ID is empty"),
-        ("", "cannot be read as a table"),
+        ("", "it is empty"),
+        ("Subject,FAMILY_ID,Family ID\n1,A,B\n", "two columns of one name, FAMILY_ID and Family ID"),
     ],
 )
 def test_one_message_for_each_wrong_table(families, text: str, words: str) -> None:
@@ -84,7 +85,7 @@ def test_one_message_for_each_wrong_table(families, text: str, words: str) -> No
 
 
 def test_a_missing_or_binary_table_is_a_message(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read as a table"):
+    with pytest.raises(InputError, match="no such file"):
         read_families(tmp_path / "none.csv")
     (tmp_path / "b.csv").write_bytes(b"PK\x03\x04\xff\xfe\x00\x00" * 30)
     with pytest.raises(InputError, match=r"b\.csv"):

@@ -138,8 +138,9 @@ def test_a_missing_run_is_a_row_not_a_crash(table: Callable[..., Path]) -> None:
         ({"events": "none.tsv"}, "The column events names"),
         ({"mask": "none.nii"}, "The column mask names"),
         ({"events": "late.tsv"}, "No event begins within the scan of 40 frames x 0.72 s = 28.8 s"),
-        ({"events": "nameless.tsv"}, "'trial_type' is missing. It has: onset, duration"),
-        ({"events": "words.tsv"}, "must be numbers, in seconds"),
+        ({"events": "untimed.tsv"}, "'duration' is missing. They have: onset, trial_type"),
+        ({"events": "words.tsv"}, "onset of the events (in seconds)"),
+        ({"events": "words.tsv"}, "words.tsv must be numbers with decimal points, or n/a; 'soon' came in line 2"),
         ({"events": "gap.tsv"}, "The onset in line 2 of"),
         ({"task": ""}, "The column task is empty"),
     ],
@@ -153,7 +154,7 @@ def test_one_message_for_each_wrong_row(
     write_bold(np.zeros((2, 2, 2, 9), dtype=np.int16), np.eye(4), "slow.nii.gz", t_r=720.0)
     header = "onset\tduration\ttrial_type\n"
     (tmp_path / "late.tsv").write_text(header + "29\t1\tgo\n")
-    (tmp_path / "nameless.tsv").write_text("onset\tduration\n1\t1\n")
+    (tmp_path / "untimed.tsv").write_text("onset\ttrial_type\n1\tgo\n")
     (tmp_path / "words.tsv").write_text(header + "soon\t1\tgo\n")
     (tmp_path / "gap.tsv").write_text(header + "n/a\t1\tgo\n")
     message = reason(table(row))
@@ -209,9 +210,11 @@ def test_events_without_a_type_are_left_out_and_types_stay_text(table: Callable[
     (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n2\t1\t1\n4\t1\tn/a\n20\t1\t2\n")
     (run,), _ = find_table(table({"events": "events.tsv"}))
     assert run.events == (Event(2.0, 1.0, "1"), Event(20.0, 1.0, "2"))
-    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n2\t1\t1\t\n20\t1\t2\t\n")
-    (run,), _ = find_table(table({"events": "events.tsv"}))  # a tab at the end of each line must not shift the columns
+    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\t\n2\t1\t1\t\n20\t1\t2\t\n")
+    (run,), _ = find_table(table({"events": "events.tsv"}))  # a tab at the end of each line is no column
     assert run.events == (Event(2.0, 1.0, "1"), Event(20.0, 1.0, "2"))
+    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n2\t1\t1\t\n20\t1\t2\t\n")
+    assert "line 2 has 4 fields; the header (line 1) has 3" in reason(table({"events": "events.tsv"}))
 
 
 def test_events_before_the_scan_are_not_called_late(table: Callable[..., Path], tmp_path: Path) -> None:

@@ -126,10 +126,11 @@ def test_a_table_of_any_name_will_do(run: Run, tmp_path: Path) -> None:
     ("change", "denoise", "words"),
     [
         (lambda run: edit(run, trans_x="far"), Denoise(("motion",)), "must be numbers|needs: "),
-        (lambda run: edit(run, csf=[1.0] * 9 + [np.nan] + [1.0] * 130), Denoise(("wm_csf",)), "missing or infinite"),
+        (lambda run: edit(run, csf=[1.0] * 9 + [np.nan] + [1.0] * 130), Denoise(("wm_csf",)),
+         r"column csf of the confounds .* is missing in line 11 \(frame 10 of 140\)"),
         (lambda run: run.confounds.write_text("a\tb\n" + "1\t2\n" * 140), Denoise(("motion",)), "needs: .*motion"),
         (lambda run: run.confounds.write_text("csf\twhite_matter\n" + "1\t2\n" * 9), Denoise(("wm_csf",)), "9 rows"),
-        (lambda run: run.confounds.write_text(""), Denoise(("motion",)), "needs: No columns"),
+        (lambda run: run.confounds.write_text(""), Denoise(("motion",)), "it is empty"),
         (lambda run: run.confounds.unlink(), Denoise(("motion",)), "there is no such file"),
         (lambda run: run.confounds.with_suffix(".json").unlink(), Denoise(("high_pass", "compcor")),
          "needs: Could not find associated json file sub-01_task-look_desc-confounds_timeseries.json"),
