@@ -14,7 +14,8 @@ from fmri_saliency.errors import InputError
 from fmri_saliency.files import write_tsv
 from fmri_saliency.tables import line_of, read_csv, read_lines, read_spaced, read_tsv, to_numbers
 
-WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n\0\ufeff", exclude_categories=["Cs"]), max_size=8)
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n\0\ufeff", exclude_categories=["Cs"]),
+                max_size=8)
 CELLS = WORDS.filter(lambda word: word != "n/a")
 NAMES = WORDS.map(str.strip).filter(bool)
 NUMBERS = st.floats(allow_infinity=False, width=64)
@@ -103,8 +104,8 @@ def test_separators_of_lines_that_only_unicode_knows_part_nothing(tmp_path: Path
 
 TWO = "the header (line 1) has 2: a, b."
 EACH = "Each line needs one field per column, with one tab between them; quotation marks do not protect a tab."
-NAMELESS = ("has values and no name in the header. Name it, or remove it (tables that were written with row numbers have "
-            "such a column).")
+NAMELESS = ("has values and no name in the header. Name it, or remove it (tables that were written with row "
+            "numbers have such a column).")
 NUL = "holds a NUL byte: it is UTF-16, damaged, or no text. Save it as plain text in UTF-8."
 UNCLOSED = "from line 2 on its quotation marks do not close as they should"
 

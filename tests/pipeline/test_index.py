@@ -106,7 +106,8 @@ def test_what_makes_it_invalid(hcp: Config, tmp_path: Path, change: Callable) ->
 def test_another_configuration_or_version_makes_it_invalid(hcp: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_index(replace(hcp, scans=replace(hcp.scans, events="ev"))) is None
     assert read_index(replace(hcp, scans=replace(hcp.scans, exclude=("task-wm",)))) is None
-    assert read_index(hcp) is not None
+    assert read_index(replace(hcp, samples=replace(hcp.samples, event_column="value"))) is None
+    assert read_index(replace(hcp, samples=replace(hcp.samples, offset=1.0))) is not None
     monkeypatch.setattr("fmri_saliency.pipeline.workspace.__version__", "another")
     assert read_index(hcp) is None
 
@@ -155,7 +156,7 @@ def test_later_steps_take_it_and_the_first_ones_look(
 ) -> None:
     looked = []
     real = index.find_runs
-    monkeypatch.setattr(index, "find_runs", lambda scans: looked.append(1) or real(scans))
+    monkeypatch.setattr(index, "find_runs", lambda *args: looked.append(1) or real(*args))
     assert cli("extract", small_config).code == 0
     assert len(looked) == 1
     config = load_config(small_config)
