@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.errors import AtlasError
-from fmri_saliency.tables import read_lines, read_tsv
+from fmri_saliency.tables import line_of, read_lines, read_tsv
 
 __all__ = ["complete_regions", "name_side", "read_region_table"]
 
@@ -55,18 +55,18 @@ def read_region_table(path: Path) -> tuple[pd.DataFrame, bool]:
     missing = [column for column in ("index", "name") if column not in table]
     if missing:
         raise AtlasError(f"The region table {path} needs the columns index and name; '{missing[0]}' is missing. "
-                         f"It has: {', '.join(map(str, table.columns))}.")
+                         f"It has: {', '.join(map(str, table.columns))}. Columns are separated by tabs.")
     return _whole_index(table, path), False
 
 
 def _whole_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    try:
-        numbers = table["index"].astype(float)
-        if (numbers != numbers.round()).any() or (numbers < 0).any():
-            raise ValueError
-        table["index"] = numbers.astype(int)
-    except (ValueError, TypeError):
-        raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0.") from None
+    numbers = pd.to_numeric(table["index"], errors="coerce").astype(float)
+    wrong = np.flatnonzero(~((numbers == numbers.round()) & numbers.between(0, np.iinfo(np.int32).max)))
+    if len(wrong):
+        where = "" if path.suffix.lower() == ".xml" else f" in line {line_of(table, wrong[0])}"
+        raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0 (and at most "
+                         f"{np.iinfo(np.int32).max}); '{table['index'].iloc[wrong[0]]}' came{where}.")
+    table["index"] = numbers.astype(int)
     table["name"] = table["name"].str.split().str.join(" ")  # "V1 " and "V1" would be two regions of one name
     nameless = table.loc[table["name"].fillna("") == "", "index"]
     if len(nameless):

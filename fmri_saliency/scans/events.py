@@ -61,7 +61,7 @@ def read_bids_timing(path: Path, column: str = TRIAL_TYPE) -> tuple[tuple[Event,
     for needed in ("onset", "duration"):
         if needed not in table:
             raise InputError(f"The events {path} need the columns onset and duration; '{needed}' is missing. They "
-                             f"have: {', '.join(table.columns)}.")
+                             f"have: {', '.join(table.columns)}. Columns are separated by tabs.")
     onsets, lasting = _seconds(table, path)
     if column in table:
         kinds = table[column].fillna("").str.strip()  # "left " is no other class than "left"
@@ -117,8 +117,8 @@ def read_fsl_events(paths: Sequence[Path | str]) -> tuple[Event, ...]:
             if not fields:
                 continue
             try:
-                onset, duration, amplitude = map(float, fields)
-                if not all(map(math.isfinite, (onset, duration, amplitude))) or duration < 0:
+                onset, duration, amplitude = map(float, fields)  # which takes 1_0 for 10
+                if not all(map(math.isfinite, (onset, duration, amplitude))) or duration < 0 or "_" in line:
                     raise ValueError
             except ValueError:
                 raise InputError(f"Expected 'onset duration amplitude' in line {number} of {path}; '{line.strip()}' "

@@ -32,7 +32,7 @@ def _read_table(path: Path) -> pd.DataFrame:
             same = [shown for shown, one in zip(table.columns, plain, strict=True) if one == name]
             raise InputError(f"The families {path} have two columns of one name, {' and '.join(same)}. Remove one.")
     table.columns = plain
-    table = table.loc[:, ~table.columns.duplicated()].apply(lambda column: column.str.strip())
+    table = table.loc[:, ~table.columns.duplicated()].apply(lambda column: column.str.strip(' "'))
     return table.mask(table == "")
 
 

@@ -15,7 +15,6 @@ import pandas as pd
 from nilearn.interfaces.fmriprep import load_confounds
 
 from fmri_saliency.errors import ConfigError, InputError, UnreachableError, one_of
-from fmri_saliency.files import write_tsv
 from fmri_saliency.records import Run
 from fmri_saliency.tables import line_of, read_spaced, read_tsv, to_numbers
 
@@ -31,6 +30,7 @@ STRATEGIES = ("motion", "wm_csf", "global_signal", "high_pass", "compcor", "ica_
 FORMS = ("basic", "power2", "derivatives", "full")
 COMPCOR = ("anat_combined", "anat_separated", "temporal", "temporal_anat_combined", "temporal_anat_separated")
 AROMA = "smoothAROMAnonaggr"
+SCRUBBED = ("framewise_displacement", "std_dvars")
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,9 @@ def gather_confounds(run: Run, columns: tuple[str, ...], denoise: Denoise) -> Nu
     marked = np.setdiff1d(np.arange(run.n_times), kept) if kept is not None else []
     if len(marked) == run.n_times:
         raise InputError(f"Every frame of {run.bold} is an outlier by the thresholds in [cleaning.denoise].")
-    table = _check_values(_numbers(table, table.columns, run), whole, run) if table.shape[1] else None
+    scrubbed = [name for name in SCRUBBED if name in whole] if "scrub" in denoise.strategy else []
+    _numbers(whole, [*(name for name in table.columns if name in whole), *scrubbed], run)  # words are named
+    table = _check_values(table.astype(float), whole, run) if table.shape[1] else None
     return Nuisance(table, tuple(int(frame) for frame in marked))
 
 
@@ -171,12 +173,13 @@ def _load_by_strategy(
     """Let nilearn choose the columns; return them, and the frames it would keep (None for all).
 
     nilearn looks the table up by the name of the image, trying every part of that name, and gives up
-    when two tables of a folder fit. It gets the table as it was read under a name that fits once.
+    when two tables of a folder fit. It gets the numbers of the table as it was read, under a name that fits once.
     """
     about = run.confounds.with_suffix(".json")
     with tempfile.TemporaryDirectory(prefix="fmri-saliency-") as folder:
         stem = Path(folder, "sub-x_task-x")
-        write_tsv(Path(f"{stem}_desc-confounds_timeseries.tsv"), whole)
+        only = whole.apply(lambda column: column.where(pd.to_numeric(column, errors="coerce").notna(), "n/a"))
+        only.to_csv(f"{stem}_desc-confounds_timeseries.tsv", sep="\t", index=False)
         if described_by(run, denoise):
             shutil.copyfile(about, f"{stem}_desc-confounds_timeseries.json")
         image = f"{stem}_desc-{description}_bold.nii.gz"
@@ -206,9 +209,13 @@ def read_table(run: Run) -> pd.DataFrame:
     try:
         if run.confounds.suffix == ".txt":
             return read_spaced(run.confounds, "movement", HCP_MOVEMENT)
-        return read_tsv(run.confounds, "a table of confounds", dtype=str, frames=True)
+        table = read_tsv(run.confounds, "a table of confounds", dtype=str, frames=True)
     except OSError as error:
         raise UnreachableError(f"The confounds {run.confounds} cannot be read: {error.strerror or error}.") from None
+    if pd.to_numeric(pd.Series(table.columns), errors="coerce").notna().all():
+        raise InputError(f"The first line of the confounds {run.confounds} holds numbers, "
+                         f"{', '.join(table.columns[:3])}; it must name the columns.")
+    return table
 
 
 def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
@@ -236,7 +243,7 @@ def read_confounds(run: Run, columns: tuple[str, ...]) -> pd.DataFrame | None:
         missing = [column for column in columns if column not in table]
         if missing:
             raise InputError(f"The confounds {run.confounds} have no column '{missing[0]}'. They have: "
-                             f"{', '.join(map(str, table.columns))}.")
+                             f"{', '.join(map(str, table.columns))}. Columns are separated by tabs.")
     _check_length(table, run)
     values = _numbers(table, columns, run)
     if len(values) > 1:

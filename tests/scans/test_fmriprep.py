@@ -218,7 +218,7 @@ def test_another_column_says_what_happened(make: Make) -> None:
     path = func(raw) / "sub-01_task-look_events.tsv"
     assert status == "found"
     assert said == (f"The column 'trial_type' of {path} is n/a in all 2 rows. Its columns are onset, duration, "
-                    "stim_type, trial_type: name the one that says what happened by event_column in [samples].")  # fmt: skip
+                    "stim_type, trial_type: name the one that says what happened by event_column in [samples].")
     runs, log = find_fmriprep(out, event_column="stim_type")
     assert [event.trial_type for event in runs[0].events] == ["face", "house"]
     assert rows(log)["sub-01_task-look"] == ("found", "")
