@@ -67,8 +67,12 @@ def _unfit(path: Path, what: str, why: str) -> InputError:
     return InputError(f"Expected {what} at {path}; it cannot be read: {why}.")
 
 
-def _check_header(names: Sequence[str], path: Path, what: str) -> None:
-    """Refuse names that are missing or given twice."""
+def _name_columns(table: pd.DataFrame, names: list[str], path: Path, what: str) -> pd.DataFrame:
+    """Name the columns of a table; those at the end without name and value are none, and no other may lack a name."""
+    width = len(names)
+    while width > 1 and not names[width - 1] and _is_blank(table[width - 1]):
+        width -= 1
+    names = names[:width]
     if "" in names:
         raise _unfit(path, what, f"column {names.index('') + 1} has values and no name in the header. Name it, or "
                      "remove it (tables that were written with row numbers have such a column)")  # fmt: skip
@@ -77,6 +81,7 @@ def _check_header(names: Sequence[str], path: Path, what: str) -> None:
         first = seen.setdefault(name, place)
         if first != place:
             raise _unfit(path, what, f"its columns {first} and {place} have one name, '{name}'. Rename or remove one")
+    return table.iloc[:, :width].set_axis(names, axis=1)
 
 
 def _misfit(fields: int, names: Sequence[str], line: int, header: int, more: str) -> str:
@@ -84,14 +89,6 @@ def _misfit(fields: int, names: Sequence[str], line: int, header: int, more: str
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     plural = "field" if fields == 1 else "fields"
     return f"line {line} has {fields} {plural}; the header (line {header}) has {len(names)}: {shown}.{more}"
-
-
-def _drop_nameless(names: list[str], columns: list[int], blank: Iterable[bool]) -> list[int]:
-    """Return the columns without those at the end that have neither a name nor a value."""
-    empty = list(blank)
-    while len(columns) > 1 and not names[columns[-1]] and empty[columns[-1]]:
-        columns = columns[:-1]
-    return columns
 
 
 def _number_lines(table: pd.DataFrame, lines: Sequence[int]) -> pd.DataFrame:
@@ -149,13 +146,10 @@ def read_tsv(
             more = _why_misfit(lines, numbers, names)
             raise InputError(f"Expected {what} (tab-separated text) at {path}; it cannot be read: "
                              f"{_misfit(fields, names, number, header, more)}")
-    table = _parse([lines[number - 1] for number in numbers], names, dtype)
-    columns = _drop_nameless(names, list(table.columns), (_is_blank(table[place]) for place in table))
-    names = [names[place] for place in columns]
-    _check_header(names, path, what)
+    table = _name_columns(_parse([lines[number - 1] for number in numbers], names, dtype), names, path, what)
     if not (numbers or empty):
-        raise _unfit(path, what, f"it has a header ({', '.join(names[:8])}) and no line below it")
-    return _number_lines(table[columns].set_axis(names, axis=1), numbers)
+        raise _unfit(path, what, f"it has a header ({', '.join(table.columns[:8])}) and no line below it")
+    return _number_lines(table, numbers)
 
 
 def _parse(rows: Sequence[str], names: Sequence[str], dtype: type | Mapping[str, type] | None) -> pd.DataFrame:
@@ -225,11 +219,7 @@ def read_csv(path: Path, what: str) -> pd.DataFrame:
             numbers.append(number)
     except csv.Error as error:
         raise _unfit(path, what, str(error)) from None
-    table = pd.DataFrame(rows, columns=range(len(names)), dtype=str)
-    columns = _drop_nameless(names, list(table.columns), (_is_blank(table[place]) for place in table))
-    names = [names[place] for place in columns]
-    _check_header(names, path, what)
-    table = table[columns].set_axis(names, axis=1)
+    table = _name_columns(pd.DataFrame(rows, columns=range(len(names)), dtype=str), names, path, what)
     return _number_lines(table.mask(table.isin(["", "n/a", "NA"])), numbers)
 
 

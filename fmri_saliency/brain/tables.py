@@ -65,7 +65,7 @@ def _whole_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if len(wrong):
         where = "" if path.suffix.lower() == ".xml" else f" in line {line_of(table, wrong[0])}"
         raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0 (and at most "
-                         f"{np.iinfo(np.int32).max}); '{table['index'].iloc[wrong[0]]}' came{where}.")
+                         f"{np.iinfo(np.int32).max}); '{table['index'].fillna('n/a').iloc[wrong[0]]}' came{where}.")
     table["index"] = numbers.astype(int)
     table["name"] = table["name"].str.split().str.join(" ")  # "V1 " and "V1" would be two regions of one name
     nameless = table.loc[table["name"].fillna("") == "", "index"]

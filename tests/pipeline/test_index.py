@@ -13,7 +13,7 @@ from fmri_saliency.pipeline import index, load_config, run_all
 from fmri_saliency.pipeline.config import Config, Output, Scans
 from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.explain import class_atlas
-from fmri_saliency.pipeline.index import find, known_runs, read_index, write_index
+from fmri_saliency.pipeline.index import choice_stamp, find, known_runs, read_index, write_index
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.scans import BidsChoice, BidsSimulation, simulate_bids
 from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
@@ -116,6 +116,19 @@ def test_nothing_is_written_where_no_step_has_begun(hcp: Config, tmp_path: Path)
     elsewhere = replace(hcp, output=Output(tmp_path / "new"))
     assert len(known_runs(elsewhere).runs) == 7
     assert not (tmp_path / "new").exists()
+
+
+def test_the_column_of_events_that_is_configured_is_read(
+    tmp_path: Path, write_bold: Callable[..., Path], noisy_run: object
+) -> None:
+    (tmp_path / "e.tsv").write_text("onset\tduration\tstim_type\n20\t4\tface\n")
+    (tmp_path / "runs.tsv").write_text("subject\ttask\tbold\tevents\n1\tgo\tbold.nii.gz\te.tsv\n")
+    plain = Config(Scans("table", tmp_path / "runs.tsv"), Output(tmp_path / "out"))
+    assert find(plain).runs[0].events == ()
+    assert any("has no column 'trial_type'" in note for note in find(plain).notes)
+    config = replace(plain, samples=replace(plain.samples, event_column="stim_type"))
+    assert [event.trial_type for event in find(config).runs[0].events] == ["face"]
+    assert choice_stamp(config) != choice_stamp(plain)
 
 
 def test_a_table_of_runs(tmp_path: Path, write_bold: Callable[..., Path], noisy_run: object) -> None:
