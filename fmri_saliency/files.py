@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,6 @@ __all__ = [
     "digest",
     "fingerprint",
     "read_json",
-    "read_tsv",
     "scratch_folder",
     "write_array",
     "write_json",
@@ -142,22 +142,19 @@ def read_json(path: Path) -> Any:
 
 
 def write_tsv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table the BIDS way: tabs, ``n/a`` for what is missing; atomically."""
+    """Write a table the BIDS way: tabs, ``n/a`` for what is missing; atomically.
+
+    Quotation marks are text, as :func:`fmri_saliency.tables.read_tsv` takes them; tabs and line breaks within a text
+    become blanks.
+    """
+    texts = table.select_dtypes(exclude=["number", "bool"]).columns
+    table = table.assign(**{name: table[name].map(_in_one_line) for name in texts}).rename(columns=_in_one_line)
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a")
+        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", quoting=csv.QUOTE_NONE)
 
 
-def read_tsv(path: Path, what: str, **options: Any) -> pd.DataFrame:
-    """Read a BIDS table; `what` says in the message what the file should have been."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"Expected {what} at {path}; there is no such file.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more fields than the header
-            return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, index_col=False, **options)
-    except (pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"Expected {what} (tab-separated text) at {path}; it cannot be read: {error}") from None
+def _in_one_line(value: Any) -> Any:
+    return re.sub(r"[\t\r\n\0]+", " ", value) if isinstance(value, str) else value
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

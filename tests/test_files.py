@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from fmri_saliency import files, places
@@ -50,30 +49,21 @@ def test_only_the_leftovers_of_dead_processes_are_cleared(tmp_path: Path) -> Non
     assert not list((tmp_path / "sub").iterdir())
 
 
-def test_json_and_tables_come_back(tmp_path: Path) -> None:
+def test_json_comes_back(tmp_path: Path) -> None:
     content = {"a": np.float32(1.5), "b": np.arange(2), "p": Path("x/y"), "t": ("u",)}
     files.write_json(tmp_path / "a.json", content)
     assert files.read_json(tmp_path / "a.json") == {"a": 1.5, "b": [0, 1], "p": "x/y", "t": ["u"]}
     with pytest.raises(TypeError, match="Cannot write set"):
         files.write_json(tmp_path / "b.json", {"a": {1}})
     assert not (tmp_path / "b.json").exists()
-    table = pd.DataFrame({"x": [1.0, np.nan], "name": ["NA", ""]})
-    files.write_tsv(tmp_path / "a.tsv", table)
-    assert "n/a" in (tmp_path / "a.tsv").read_text()
-    assert files.read_tsv(tmp_path / "a.tsv", "a table")["name"].iloc[0] == "NA"
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
-    (tmp_path / "empty.tsv").write_text("")
     with pytest.raises(InputError, match=r"bad\.json is not readable JSON"):
         files.read_json(tmp_path / "bad.json")
     with pytest.raises(InputError, match="there is none"):
         files.read_json(tmp_path / "none.json")
-    with pytest.raises(InputError, match=r"Expected a table .* at .*empty\.tsv; it cannot be read"):
-        files.read_tsv(tmp_path / "empty.tsv", "a table")
-    with pytest.raises(InputError, match="no such file"):
-        files.read_tsv(tmp_path / "none.tsv", "a table")
 
 
 def test_hashes_follow_content_only(tmp_path: Path) -> None:

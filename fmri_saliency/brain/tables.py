@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.errors import AtlasError
-from fmri_saliency.files import read_tsv
+from fmri_saliency.tables import line_of, read_lines, read_tsv
 
 __all__ = ["complete_regions", "name_side", "read_region_table"]
 
@@ -51,23 +51,23 @@ def read_region_table(path: Path) -> tuple[pd.DataFrame, bool]:
         return _read_xml(path), False
     if path.suffix.lower() in (".lut", ".txt", ".ctab"):
         return _read_look_up(path)
-    table = read_tsv(path, "the region table of the atlas", dtype={"name": str})
+    table = read_tsv(path, "the region table of the atlas", dtype={"index": str, "name": str})
     missing = [column for column in ("index", "name") if column not in table]
     if missing:
         raise AtlasError(f"The region table {path} needs the columns index and name; '{missing[0]}' is missing. "
-                         f"It has: {', '.join(map(str, table.columns))}.")
+                         f"It has: {', '.join(map(str, table.columns))}. Columns are separated by tabs.")
     return _whole_index(table, path), False
 
 
 def _whole_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    try:
-        numbers = table["index"].astype(float)
-        if (numbers != numbers.round()).any() or (numbers < 0).any():
-            raise ValueError
-        table["index"] = numbers.astype(int)
-    except (ValueError, TypeError):
-        raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0.") from None
-    table["name"] = table["name"].str.strip()  # "V1 " and "V1" would be two regions of one name
+    numbers = pd.to_numeric(table["index"], errors="coerce").astype(float)
+    wrong = np.flatnonzero(~((numbers == numbers.round()) & numbers.between(0, np.iinfo(np.int32).max)))
+    if len(wrong):
+        where = "" if path.suffix.lower() == ".xml" else f" in line {line_of(table, wrong[0])}"
+        raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0 (and at most "
+                         f"{np.iinfo(np.int32).max}); '{table['index'].fillna('n/a').iloc[wrong[0]]}' came{where}.")
+    table["index"] = numbers.astype(int)
+    table["name"] = table["name"].str.split().str.join(" ")  # "V1 " and "V1" would be two regions of one name
     nameless = table.loc[table["name"].fillna("") == "", "index"]
     if len(nameless):
         raise AtlasError(f"Every region needs a name; {path} has none for index {nameless.iloc[0]}.")
@@ -83,8 +83,8 @@ def _read_xml(path: Path) -> pd.DataFrame:
     rows = []
     for label in root.iter("label"):
         index = label.get("index") or label.findtext("index")
-        name = (label.findtext("name") or label.text or "").strip()
-        if index is not None and name:
+        name = label.findtext("name") or label.text or ""
+        if index is not None and name.strip():
             rows.append({"index": index.strip(), "name": name})
     if not rows:
         raise AtlasError(f'Expected an FSL atlas (<label index="1">name</label>) in {path}; no label was found.')
@@ -95,7 +95,7 @@ def _read_xml(path: Path) -> pd.DataFrame:
 def _read_look_up(path: Path) -> tuple[pd.DataFrame, bool]:
     """Read an FSLeyes or FreeSurfer look-up table; which one is seen from the second field."""
     rows, fsleyes = [], False
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(read_lines(path, "a look-up table of regions"), start=1):
         if not line.strip() or line.lstrip().startswith(("#", "%")):
             continue
         words = line.split()

@@ -37,7 +37,7 @@ from fmri_saliency.pipeline.extract import (
 )
 from fmri_saliency.pipeline.failures import forget, noted
 from fmri_saliency.pipeline.grid import plan_trials, write_trials
-from fmri_saliency.pipeline.index import find, known_runs, made_run, plain_run, write_index
+from fmri_saliency.pipeline.index import choice_stamp, find, known_runs, made_run, plain_run, write_index
 from fmri_saliency.pipeline.stages import renew_stages
 from fmri_saliency.pipeline.workspace import Workspace, require, say, stamp
 from fmri_saliency.records import Atlas, Run
@@ -162,7 +162,7 @@ def _deal(config: Config, runs: Sequence[Run], size: int, atlas: tuple[Atlas, st
     made_from = (atlas[0].fingerprint, to_plain(config.cleaning))
     described = [_describe(run, made_from) for run in runs]
     return [
-        {"scans": stamp(to_plain(config.scans)), "note": atlas[1], "runs": described[begin : begin + size]}
+        {"scans": choice_stamp(config), "note": atlas[1], "runs": described[begin : begin + size]}
         for begin in range(0, len(described), size)
     ]
 
@@ -199,8 +199,9 @@ def extract_chunk(config: Config, number: int) -> None:
 
 def _extract_listed(config: Config, chunk: Path, content: dict[str, Any]) -> dict[str, Extracted]:
     """Extract the runs that a chunk lists, and mark it unless some are to be tried again; return what failed."""
-    if content["scans"] != stamp(to_plain(config.scans)):
-        raise StepError(f"{chunk} lists the runs of another [scans]: run `fmri-saliency index CONFIG.toml` again.")
+    if content["scans"] != choice_stamp(config):
+        raise StepError(f"{chunk} lists the runs of another [scans], or with another event_column of [samples]: run "
+                        "`fmri-saliency index CONFIG.toml` again.")
     begin(config)
     _mark(chunk).unlink(missing_ok=True)
     runs, space = [_read_run(values) for values in content["runs"]], Workspace(config.output.path)

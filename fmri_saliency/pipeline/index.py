@@ -14,19 +14,19 @@ import pandas as pd
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import read_json, write_text
-from fmri_saliency.pipeline.config import Config, Scans, to_plain
+from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.workspace import Workspace, stamp
 from fmri_saliency.records import Event, Run
 from fmri_saliency.scans import Finding, find_runs
 
-__all__ = ["find", "known_runs", "made_run", "plain_run", "read_index", "recorded_runs", "write_index"]
+__all__ = ["choice_stamp", "find", "known_runs", "made_run", "plain_run", "read_index", "recorded_runs", "write_index"]
 
 PATHS = ("bold", "mask", "confounds")
 
 
 def find(config: Config) -> Finding:
     """Look for the configured runs on the disk."""
-    return find_runs(config.scans)
+    return find_runs(config.scans, config.samples.event_column)
 
 
 def known_runs(config: Config) -> Finding:
@@ -66,8 +66,14 @@ def _above(root: Path, bold: Path) -> Iterable[Path]:
     return above[: len(bold.parts) - len(root.parts)] if root in above else above[:1]
 
 
-def _state(scans: Scans, runs: Sequence[Run]) -> str:
+def choice_stamp(config: Config) -> str:
+    """Return the settings that say which runs there are and what happened in them, in one word."""
+    return stamp(to_plain(config.scans), config.samples.event_column)
+
+
+def _state(config: Config, runs: Sequence[Run]) -> str:
     """Return what the index depends on, in one word; see :func:`read_index`."""
+    scans = config.scans
     named = [_file(path) for path in (scans.path if scans.path.is_file() else None, scans.families, scans.subject_list)]
     root = scans.path.parent if scans.path.is_file() else scans.path
     folders = {root, *(folder for run in runs for folder in _above(root, run.bold))}
@@ -75,7 +81,7 @@ def _state(scans: Scans, runs: Sequence[Run]) -> str:
     if scans.bids.raw is not None:
         folders.add(scans.bids.raw)
     files = [[_file(path) for path in (run.bold, run.mask, run.confounds, *run.sources)] for run in runs]
-    return stamp(to_plain(scans), named, [_folder(folder) for folder in sorted(folders)], files)
+    return stamp(choice_stamp(config), named, [_folder(folder) for folder in sorted(folders)], files)
 
 
 def plain_run(run: Run) -> dict[str, Any]:
@@ -101,7 +107,7 @@ def write_index(config: Config, finding: Finding) -> None:
     if not (space.root / "dataset_description.json").is_file():
         return
     content = {
-        "state": _state(config.scans, finding.runs),
+        "state": _state(config, finding.runs),
         "notes": finding.notes,
         "log": finding.log.to_dict("records"),
         "runs": [plain_run(run) for run in finding.runs],
@@ -116,7 +122,7 @@ def read_index(config: Config) -> Finding | None:
 
     It holds as long as all of this is as it was when the index was written:
 
-    - the version of this package, and every key of [scans];
+    - the version of this package, every key of [scans], and event_column of [samples];
     - size and time of change of the files that [scans] names: the table of runs, `families`, `subject_list`;
     - size and time of change of every run's scan, mask, confounds, and of what else was read to know the run
       (:attr:`Run.sources <fmri_saliency.records.Run>`: events, sidecars; of the HCP's runs each file in ``EVs``);
@@ -129,7 +135,7 @@ def read_index(config: Config) -> Finding | None:
     here; they compare the scans with what their series were made from besides.
     """
     finding, state = _recorded(config)
-    return finding if finding is not None and state == _state(config.scans, finding.runs) else None
+    return finding if finding is not None and state == _state(config, finding.runs) else None
 
 
 def recorded_runs(config: Config) -> Finding | None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from fmri_saliency.files import digest, read_json, read_tsv, write_text
+from fmri_saliency.files import digest, read_json, write_text
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.pictures import keep_picture
 from fmri_saliency.pipeline.workspace import Workspace, require, stamp
@@ -18,6 +18,7 @@ from fmri_saliency.plotting import plot_coverage, plot_run_quality
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.report import make_page
 from fmri_saliency.series import Motion, card_path, quality_paths, read_marked, read_series, series_name
+from fmri_saliency.tables import read_tsv
 
 __all__ = ["rank_runs", "write_quality_page"]
 

@@ -19,7 +19,7 @@ from fmri_saliency.bids import clean_label
 from fmri_saliency.brain import read_hemisphere
 from fmri_saliency.errors import FmriSaliencyError, StepError
 from fmri_saliency.evidence import say_whether_it_holds, summarise
-from fmri_saliency.files import read_json, read_tsv, write_json, write_text
+from fmri_saliency.files import read_json, write_json, write_text
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.cards import origin
@@ -52,6 +52,7 @@ from fmri_saliency.records import Atlas, Evidence, Run, Saliency, Samples
 from fmri_saliency.report import Picture, make_page
 from fmri_saliency.saliency import read_saliency
 from fmri_saliency.series import read_samples
+from fmri_saliency.tables import read_tsv
 
 __all__ = ["leave_report", "report", "versions_in_words"]
 

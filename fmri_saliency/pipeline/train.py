@@ -16,7 +16,7 @@ from fmri_saliency.bids import bids_uri
 from fmri_saliency.decoding import Fold, TaskDecoder, find_blocks, make_folds, save_decoder, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
 from fmri_saliency.errors import ConfigError, one_of
-from fmri_saliency.files import digest, read_json, read_tsv, write_json, write_tsv
+from fmri_saliency.files import digest, read_json, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
@@ -27,6 +27,7 @@ from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, say, say_why, stamp
 from fmri_saliency.records import Samples
 from fmri_saliency.rows import Rows
+from fmri_saliency.tables import read_tsv
 
 __all__ = ["LINEAR", "train", "train_fold"]
 

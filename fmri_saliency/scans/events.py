@@ -12,50 +12,91 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.errors import InputError, TimingWarning
-from fmri_saliency.files import read_tsv
 from fmri_saliency.records import Event
+from fmri_saliency.tables import line_of, read_lines, read_tsv, to_numbers
 
-__all__ = ["busy_spans", "check_timing", "overhanging", "read_bids_events", "read_fsl_events", "shift_events"]
+__all__ = ["TRIAL_TYPE", "busy_spans", "check_timing", "overhanging", "read_bids_events", "read_bids_timing",
+           "read_fsl_events", "shift_events"]  # fmt: skip
+
+TRIAL_TYPE = "trial_type"
 
 
-def read_bids_events(path: Path, unnamed: bool = False) -> tuple[Event, ...]:
-    """Read a table with the columns onset, duration and trial_type (seconds).
+def read_bids_events(path: Path, unnamed: bool = False, column: str = TRIAL_TYPE) -> tuple[Event, ...]:
+    """Read a table with the columns onset and duration (seconds), and one that says what happened.
 
     Rows without a type are left out, or with `unnamed` have the type "".
 
     Raises
     ------
     InputError
-        If the file, a column or a number is missing.
+        If the file, onset or duration, or a number is missing.
     """
-    table = read_tsv(path, "a table of events", dtype={"trial_type": str})
-    for column in ("onset", "duration", "trial_type"):
-        if column not in table:
-            raise InputError(f"The events {path} need the columns onset, duration and trial_type; '{column}' is "
-                             f"missing. It has: {', '.join(map(str, table.columns))}.")
-    times = _seconds(table, path)
-    lasting = np.nan_to_num(times[:, 1], posinf=np.inf, neginf=-np.inf)
+    chosen, every, _ = read_bids_timing(path, column)
+    return every if unnamed else chosen
+
+
+def read_bids_timing(path: Path, column: str = TRIAL_TYPE) -> tuple[tuple[Event, ...], tuple[Event, ...], str]:
+    """Read the events of a run, whether or not it is known what they are.
+
+    Parameters
+    ----------
+    path : Path
+        A table with the columns onset and duration, in seconds.
+    column : str
+        The column that holds the trial types; ``trial_type``, which BIDS names and does not ask for.
+
+    Returns
+    -------
+    chosen, every : tuple of Event
+        Those that have a trial type, and all rows; the type of the others is "".
+    said : str
+        Why no row has a trial type; "" if one has.
+
+    Raises
+    ------
+    InputError
+        If the file, onset or duration, or a number is missing.
+    """
+    table = read_tsv(path, "a table of events", dtype=str, empty=True)
+    for needed in ("onset", "duration"):
+        if needed not in table:
+            raise InputError(f"The events {path} need the columns onset and duration; '{needed}' is missing. They "
+                             f"have: {', '.join(table.columns)}. Columns are separated by tabs.")
+    onsets, lasting = _seconds(table, path)
+    if column in table:
+        kinds = table[column].fillna("").str.strip()  # "left " is no other class than "left"
+        kinds = kinds.mask(kinds.str.lower() == "n/a", "")
+    else:
+        kinds = [""] * len(table)
+    rows = zip(onsets, lasting, kinds, strict=True)
+    every = tuple(sorted((Event(float(o), float(d), kind) for o, d, kind in rows), key=lambda e: e.onset))
+    chosen = tuple(event for event in every if event.trial_type)
+    return chosen, every, "" if chosen else _say_nameless(table, path, column)
+
+
+def _say_nameless(table: pd.DataFrame, path: Path, column: str) -> str:
+    """Say why no event has a trial type, and which columns may hold one."""
+    if table.empty:
+        return f"{path} lists no event: it has a header and no line below it."
+    others = [name for name in table.columns if name not in ("onset", "duration", column)]
+    hint = (f" Its columns are {', '.join(table.columns)}: name the one that says what happened by event_column in "
+            "[samples].") if others else f" Its columns are {', '.join(table.columns)}."  # fmt: skip
+    if column not in table:
+        return f"{path} has no column '{column}' that says what its {len(table)} events are.{hint}"
+    return f"The column '{column}' of {path} is n/a in all {len(table)} rows.{hint}"
+
+
+def _seconds(table: pd.DataFrame, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return onsets and durations, each of shape (n_events,); 0 where a duration is not known."""
+    onsets, lasting = to_numbers(table, ["onset", "duration"], path, "the events (in seconds)").T
+    wrong = np.flatnonzero(~np.isfinite(onsets))
+    if len(wrong):
+        raise InputError(f"The onset in line {line_of(table, wrong[0])} of {path} is not a number.")
     wrong = np.flatnonzero((lasting < 0) | np.isinf(lasting))
     if len(wrong):
-        raise InputError(f"The duration in line {wrong[0] + 2} of {path} is {lasting[wrong[0]]:g} s; it must be at "
-                         "least 0, or n/a where nobody knows it.")
-    kinds = table["trial_type"].fillna("").str.strip()  # "left " is no other class than "left"
-    rows = zip(times[:, 0], lasting, kinds, strict=True)
-    kept = (Event(float(o), float(d), kind) for o, d, kind in rows if kind or unnamed)
-    return tuple(sorted(kept, key=lambda e: e.onset))
-
-
-def _seconds(table: pd.DataFrame, path: Path) -> np.ndarray:
-    """Return onsets and durations, shape (n_events, 2), NaN where a duration is not known."""
-    try:
-        times = table[["onset", "duration"]].astype(float).to_numpy()
-    except (ValueError, TypeError) as error:
-        raise InputError(f"Onsets and durations of {path} must be numbers, in seconds, with decimal points: "
-                         f"{error}.") from None
-    wrong = np.flatnonzero(~np.isfinite(times[:, 0]))
-    if len(wrong):
-        raise InputError(f"The onset in line {wrong[0] + 2} of {path} is not a number.")
-    return times
+        raise InputError(f"The duration in line {line_of(table, wrong[0])} of {path} is {lasting[wrong[0]]:g} s; it "
+                         "must be at least 0, or n/a where nobody knows it.")
+    return onsets, np.nan_to_num(lasting)
 
 
 def read_fsl_events(paths: Sequence[Path | str]) -> tuple[Event, ...]:
@@ -70,18 +111,16 @@ def read_fsl_events(paths: Sequence[Path | str]) -> tuple[Event, ...]:
     """
     events = []
     for path in paths:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            lines = stream.readlines()
-        kind = Path(path).stem if lines else ""
-        for number, line in enumerate(lines, start=1):
+        kind = Path(path).stem
+        for number, line in enumerate(read_lines(path, "a file of events (FSL, three columns)"), start=1):
             fields = line.split()
             if not fields:
                 continue
             try:
-                onset, duration, amplitude = (float(field) for field in fields[:3])
-                if not all(map(math.isfinite, (onset, duration, amplitude))) or duration < 0:
+                onset, duration, amplitude = map(float, fields)  # which takes 1_0 for 10
+                if not all(map(math.isfinite, (onset, duration, amplitude))) or duration < 0 or "_" in line:
                     raise ValueError
-            except (ValueError, IndexError):
+            except ValueError:
                 raise InputError(f"Expected 'onset duration amplitude' in line {number} of {path}; '{line.strip()}' "
                                  "came. Times are finite seconds, and no event lasts less than 0.") from None
             if amplitude:  # FSL writes a condition that did not occur as a line of zeros

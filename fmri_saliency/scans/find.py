@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fmri_saliency.errors import InputError, TimingWarning
+from fmri_saliency.errors import ConfigError, InputError, TimingWarning
 from fmri_saliency.records import Run
+from fmri_saliency.scans.events import TRIAL_TYPE
 from fmri_saliency.scans.fmriprep import find_fmriprep
 from fmri_saliency.scans.hcp import HcpOptions, find_hcp
 from fmri_saliency.scans.hcp_families import read_families
@@ -133,24 +134,27 @@ def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) 
     return [run for run in runs if not said[run.key]]
 
 
-def _look(scans: Scans) -> tuple[list[Run], list[dict[str, str]]]:
+def _look(scans: Scans, event_column: str) -> tuple[list[Run], list[dict[str, str]]]:
     """Find the chosen runs in their layout."""
     subjects = read_subjects(scans.subject_list) if scans.subject_list else tuple(scans.subjects)
     selection = Selection(tuple(scans.tasks), subjects, tuple(scans.directions), tuple(scans.exclude))
     path, t_r, space = Path(scans.path), scans.t_r, scans.space
     if scans.layout == "hcp":
+        if event_column != TRIAL_TYPE:
+            raise ConfigError("event_column in [samples] is for the layouts table and fmriprep; the HCP's events are "
+                              "files, chosen by events in [scans].")
         return find_hcp(path, t_r, space, selection, HcpOptions(scans.variant, scans.events, scans.families))
     if scans.layout == "table":
-        return _select(*find_table(path, t_r, space), selection)
-    runs, rows = _select(*find_fmriprep(path, t_r, space, scans.tasks, subjects, scans.bids), selection)
+        return _select(*find_table(path, t_r, space, event_column), selection)
+    runs, rows = _select(*find_fmriprep(path, t_r, space, scans.tasks, subjects, scans.bids, event_column), selection)
     return _join_families(runs, scans.families), rows
 
 
-def find_runs(scans: Scans) -> Finding:
+def find_runs(scans: Scans, event_column: str = TRIAL_TYPE) -> Finding:
     """Find runs in a layout: :func:`find_hcp`, :func:`find_table` or :func:`find_fmriprep`.
 
     With ``t_r_conflict = "error"`` a run whose sidecar has another repetition time is unusable;
-    with ``"warn"`` it is a note.
+    with ``"warn"`` it is a note. `event_column` is the column of tables of events that says what happened.
 
     Raises
     ------
@@ -159,7 +163,7 @@ def find_runs(scans: Scans) -> Finding:
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TimingWarning)
-        runs, rows = _look(scans)
+        runs, rows = _look(scans, event_column)
         runs = _check_sidecars(runs, rows, scans.t_r_conflict)
     notes = list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, TimingWarning)))
     for warning in caught:

@@ -16,7 +16,14 @@ from fmri_saliency.files import read_json
 from fmri_saliency.records import Run
 from fmri_saliency.scans.bids_spaces import BOLD_EXTENSIONS, SpaceChoice, choose_space, in_space, space_in_words
 from fmri_saliency.scans.bids_tree import BidsFile, Inheritance, list_functional, run_identity, same_label
-from fmri_saliency.scans.events import busy_spans, check_timing, overhanging, read_bids_events, shift_events
+from fmri_saliency.scans.events import (
+    TRIAL_TYPE,
+    busy_spans,
+    check_timing,
+    overhanging,
+    read_bids_timing,
+    shift_events,
+)
 from fmri_saliency.scans.images import read_bold_header
 
 __all__ = ["BidsChoice", "find_fmriprep"]
@@ -82,6 +89,7 @@ class _Source:
     choice: BidsChoice
     space: SpaceChoice
     t_r: float | None
+    event_column: str
 
 
 def _group_runs(files: Sequence[BidsFile]) -> dict[tuple, _Group]:
@@ -210,13 +218,12 @@ def _confounds(group: _Group) -> Path | None:
 
 
 def _read_run(bold: BidsFile, group: _Group, source: _Source) -> tuple[Run, str]:
-    """Return a run, and which of its events were clipped."""
+    """Return a run, and what is to be said about its events: which were clipped, or why none is named."""
     if bold.path.is_symlink() and not bold.path.exists():
         raise InputError(f"{bold.path} is a link to a file that is not here. In a DataLad data set: `datalad get` it.")
     n_times, used, header_t_r = _timing(bold, group, source)
     path = _events_path(group, source)
-    every = read_bids_events(path, unnamed=True) if path else ()
-    events = tuple(event for event in every if event.trial_type)
+    events, every, said = read_bids_timing(path, source.event_column) if path else ((), (), "")
     start_time = _start_time(bold, group, source, used)
     entities = group.entities
     run = Run(
@@ -238,12 +245,12 @@ def _read_run(bold: BidsFile, group: _Group, source: _Source) -> tuple[Run, str]
         start_time=start_time,
         sources=(*([path] if path else []), *_cards(bold, group, source)),
     )
-    return run, overhanging(events, n_times * used)
+    return run, said or overhanging(events, n_times * used)
 
 
-def _notes(run: Run) -> str:
-    """Say what a run lacks that others have."""
-    lacking = {"events": not run.events, "brain mask": run.mask is None, "confounds": run.confounds is None}
+def _notes(run: Run, said: str) -> str:
+    """Say what a run lacks that others have and of which nothing is said."""
+    lacking = {"events": not (run.events or said), "brain mask": run.mask is None, "confounds": run.confounds is None}
     words = [name for name, lacks in lacking.items() if lacks]
     return f"no {', no '.join(words)}" if words else ""
 
@@ -260,13 +267,13 @@ def _one_row(group: _Group, source: _Source) -> tuple[Run | None, dict[str, Any]
         return None, row | {"status": "unusable", "message": f"{_both(fitting)} claim one run. Choose by "
                             "[scans.bids.entities], or remove one."}
     try:
-        run, clipped = _read_run(fitting[0], group, source)
+        run, said = _read_run(fitting[0], group, source)
     except InputError as error:
         missing = not fitting[0].path.exists()
         return None, row | {"status": "missing" if missing else "unusable", "message": str(error)}
     except OSError as error:
         return None, row | {"status": "unusable", "message": unreadable(error, fitting[0].path)}
-    return run, row | {"message": " ".join(filter(None, (clipped, _notes(run))))}
+    return run, row | {"message": " ".join(filter(None, (said, _notes(run, said))))}
 
 
 def _both(files: Sequence[BidsFile]) -> str:
@@ -343,6 +350,7 @@ def find_fmriprep(
     tasks: Sequence[str] = (),
     subjects: Sequence[str] = (),
     choice: BidsChoice | None = None,
+    event_column: str = TRIAL_TYPE,
 ) -> tuple[list[Run], list[dict[str, Any]]]:
     """Find the runs that fMRIPrep preprocessed.
 
@@ -362,6 +370,8 @@ def find_fmriprep(
     tasks, subjects : sequence of str
         Which to take; all that occur when empty.
     choice : BidsChoice, optional
+    event_column : str
+        The column of the events' tables that says what happened.
 
     Returns
     -------
@@ -387,6 +397,6 @@ def find_fmriprep(
     chosen = _select(groups, tasks, choice)
     every = [file for group in (chosen or groups).values() for file in _bold_files(group, choice)]
     wanted = choose_space(path, files, every, space, choice.resolution, choice.description)
-    source = _Source(raw, Inheritance(path, files), choice, wanted, t_r)
+    source = _Source(raw, Inheritance(path, files), choice, wanted, t_r, event_column)
     runs, rows = _refuse_doubles([_one_row(group, source) for group in chosen.values()])
     return runs, rows + _absent_rows(people, chosen, unprocessed, path)

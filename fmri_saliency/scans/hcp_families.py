@@ -10,7 +10,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from fmri_saliency.errors import InputError, nearest
+from fmri_saliency.errors import InputError, nearest, unreadable
+from fmri_saliency.tables import read_csv
 
 __all__ = ["read_families"]
 
@@ -22,14 +23,17 @@ PARENTS = ("motherid", "fatherid")
 def _read_table(path: Path) -> pd.DataFrame:
     """Read text separated by commas, semicolons or tabs; column names in small letters and digits only."""
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            separator = max(",;\t", key=stream.readline().count)
-        table = pd.read_csv(path, dtype=str, sep=separator, encoding="utf-8-sig", index_col=False,
-                            na_values=["n/a", "NA", ""], keep_default_na=False, skipinitialspace=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"The families {path} cannot be read as a table (CSV): {error}") from None
-    table.columns = [re.sub(r"[^0-9a-z]", "", str(name).lower()) for name in table.columns]
-    return table.loc[:, ~table.columns.duplicated()].apply(lambda column: column.str.strip())
+        table = read_csv(path, "the families (a table, CSV)")
+    except OSError as error:
+        raise InputError(unreadable(error, path)) from None
+    plain = [re.sub(r"[^0-9a-z]", "", name.lower()) for name in table.columns]
+    for name in {*SUBJECT, *FAMILY, *PARENTS}:
+        if plain.count(name) > 1:
+            same = [shown for shown, one in zip(table.columns, plain, strict=True) if one == name]
+            raise InputError(f"The families {path} have two columns of one name, {' and '.join(same)}. Remove one.")
+    table.columns = plain
+    table = table.loc[:, ~table.columns.duplicated()].apply(lambda column: column.str.strip(' "'))
+    return table.mask(table == "")
 
 
 def _column(table: pd.DataFrame, names: tuple[str, ...], shown: str, path: Path) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fmri_saliency.errors import InputError, nearest
+from fmri_saliency.errors import InputError, nearest, unreadable
+from fmri_saliency.tables import read_lines
 
 __all__ = ["ENTITIES", "Selection", "check_pattern", "read_subjects"]
 
@@ -82,12 +83,10 @@ def read_subjects(path: Path) -> tuple[str, ...]:
     InputError
         If there is no such file, it names nobody, or a line holds more than one name.
     """
-    path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Expected a list of subjects (text, one a line) at {path}; it cannot be read: "
-                         f"{error}") from None
+        lines = read_lines(path, "a list of subjects (text, one a line)")
+    except OSError as error:
+        raise InputError(unreadable(error, path)) from None
     names: dict[str, None] = {}
     for number, line in enumerate(lines, start=1):
         name = line.partition("#")[0].strip()

@@ -12,11 +12,11 @@ import pandas as pd
 
 from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import InputError, nearest, unreadable
-from fmri_saliency.files import read_tsv
 from fmri_saliency.records import Run
-from fmri_saliency.scans.events import busy_spans, check_timing, overhanging, read_bids_events
+from fmri_saliency.scans.events import TRIAL_TYPE, busy_spans, check_timing, overhanging, read_bids_timing
 from fmri_saliency.scans.images import read_bold_header, sidecar_of
 from fmri_saliency.scans.patterns import DESCRIBING, fill_cell, is_pattern, match_cell
+from fmri_saliency.tables import line_of, read_tsv
 
 __all__ = ["COLUMNS", "find_table"]
 
@@ -29,8 +29,8 @@ ENTITIES = ("sub", "ses", "task", "acq", "dir", "run")
 
 
 def _read_rows(path: Path) -> pd.DataFrame:
-    table = read_tsv(path, "a table of runs", dtype=str).fillna("")
-    table = table.apply(lambda column: column.str.strip())  # "01 " would be another person than "01"
+    read = read_tsv(path, "a table of runs", dtype=str, empty=True)
+    table = read.fillna("").apply(lambda column: column.str.strip())  # "01 " would be another person than "01"
     patterns = "bold" in table and bool(len(table)) and all(map(is_pattern, table["bold"]))
     for column in ("bold",) if patterns else REQUIRED:  # patterns tell subject and task
         if column not in table:
@@ -49,7 +49,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
         table[column] = table[column].map(os.path.expanduser)
     for column in PREFIXES:
         table[column] = table[column].str.removeprefix(PREFIXES[column])
-    return table
+    return table.assign(line=[line_of(read, row) for row in range(len(read))])
 
 
 @dataclass
@@ -77,7 +77,8 @@ class _Listed:
 def _expand(table: pd.DataFrame, folder: Path) -> list[_Listed]:
     """Return a record per run: of each line, or of each file that the pattern of a line stands for."""
     listed = []
-    for number, row in enumerate(table.to_dict("records"), start=2):
+    for row in table.to_dict("records"):
+        number = row.pop("line")
         if not is_pattern(row["bold"]) or (folder / row["bold"]).is_file():
             listed.append(_Listed(number, row))
             continue
@@ -137,8 +138,8 @@ def _optional_file(row: dict[str, str], column: str, folder: Path) -> Path | Non
     return fill_cell(row[column], column, folder, row) if row[column] else None
 
 
-def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) -> tuple[Run, str]:
-    """Return the run of a row, and which of its events were clipped."""
+def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str, event_column: str) -> tuple[Run, str]:
+    """Return the run of a row, and what is to be said about its events: which were clipped, or why none is named."""
     if row["t_r"] and t_r is None:
         try:
             t_r = float(row["t_r"])
@@ -147,8 +148,7 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) ->
     bold = folder / row["bold"]
     n_times, used, header_t_r = read_bold_header(bold, t_r)
     events_path = _optional_file(row, "events", folder)
-    every = read_bids_events(events_path, unnamed=True) if events_path else ()
-    events = tuple(event for event in every if event.trial_type)
+    events, every, said = read_bids_timing(events_path, event_column) if events_path else ((), (), "")
     run = Run(
         subject=row["subject"],
         task=row["task"],
@@ -168,10 +168,12 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str) ->
         busy=busy_spans(every, n_times * used),
         sources=tuple(path for path in (events_path, sidecar_of(bold)) if path and path.is_file()),
     )
-    return run, overhanging(events, n_times * used)
+    return run, said or overhanging(events, n_times * used)
 
 
-def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[list[Run], list[dict[str, Any]]]:
+def find_table(
+    path: Path, t_r: float | None = None, space: str = "", event_column: str = TRIAL_TYPE
+) -> tuple[list[Run], list[dict[str, Any]]]:
     """Read the runs listed in a TSV file.
 
     Parameters
@@ -185,6 +187,8 @@ def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[l
         Seconds per frame for all runs; beats the table and the headers.
     space : str
         BIDS name of the template space, empty if unknown.
+    event_column : str
+        The column of the events' tables that says what happened.
 
     Returns
     -------
@@ -215,9 +219,9 @@ def find_table(path: Path, t_r: float | None = None, space: str = "") -> tuple[l
             if first != one.line:
                 raise InputError(f"The scan {row['bold']} is already listed in line {first}: it would be both trained "
                                  "and tested on.")
-            run, clipped = _to_run(row, folder, t_r, space)
+            run, said = _to_run(row, folder, t_r, space, event_column)
             runs.append(run)
-            log.append({"run": one.label, "status": "found", "message": clipped})
+            log.append({"run": one.label, "status": "found", "message": said})
         except InputError as error:
             missing = bool(row["bold"]) and not (folder / row["bold"]).exists()
             status = one.status if one.problem else "missing" if missing else "unusable"

@@ -210,6 +210,10 @@ def _of_all_events(
     grid = _Grid(t_r, nearest_frame(windows.length, t_r))
     if grid.n_times < 1:
         raise InputError(f"length in [samples] is {windows.length} s, less than one frame of {t_r:g} s.")
+    if not any(run.events for run in runs):
+        raise InputError(f'unit = "{windows.unit}" in [samples] needs events with a trial type; no run has one. '
+                         "`fmri-saliency runs CONFIG.toml` says of each run what its events have; event_column in "
+                         f"[samples] ('{windows.event_column}' now) names the column of a table that holds the types.")
     class_of = _class_of(runs, windows)
     laid, left_out = [], []
     for run in runs:

@@ -11,9 +11,10 @@ import pandas as pd
 
 from fmri_saliency.bids import build_name
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json, read_tsv, write_json, write_tsv
+from fmri_saliency.files import read_json, write_json, write_tsv
 from fmri_saliency.records import Atlas, RawSeries, RegionSeries, Run
 from fmri_saliency.series.quality import Quality
+from fmri_saliency.tables import read_tsv
 
 __all__ = [
     "card_path",

@@ -39,6 +39,9 @@ class Windows:
     guard : float
         Seconds that an event is taken to last, when rest keeps clear of it, whose duration is 0 or not known (the
         press of a button).
+    event_column : str
+        The column of tables of events that holds the trial types. A run whose table lacks it, or has nothing in it,
+        has events of no trial type: time that is not rest, and no sample where a sample is an event or a block.
     t_r : float
         Repetition time, in seconds, that all series are resampled to; 0 keeps that of the scans, which must then be
         one. See :func:`~fmri_saliency.series.resample.resample_values`.
@@ -67,6 +70,7 @@ class Windows:
     delay: float = 0.0
     rest: bool = False
     guard: float = 2.0
+    event_column: str = "trial_type"
     t_r: float = 0.0
     max_marked: float = 1.0
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -79,6 +83,9 @@ class Windows:
         for name in ("delay", "guard", "t_r"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} in [samples] must be at least 0 seconds; {getattr(self, name)} came.")
+        if not self.event_column or self.event_column in ("onset", "duration"):
+            raise ConfigError("event_column in [samples] must name the column of the events that says what happened; "
+                              f"'{self.event_column}' came.")
         if not 0 <= self.max_marked <= 1:
             raise ConfigError(f"max_marked in [samples] must be a share between 0 and 1; {self.max_marked} came.")
         self._check_unit()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmri_saliency.brain.tables import complete_regions, name_side, read_region_table
-from fmri_saliency.errors import AtlasError
+from fmri_saliency.errors import AtlasError, InputError
 
 
 def read(tmp_path: Path, name: str, text: str) -> tuple[pd.DataFrame, bool]:
@@ -24,6 +24,15 @@ def test_tsv_keeps_its_columns(tmp_path: Path) -> None:
     assert table["area"].tolist() == [1, 2]
     spaced, _ = read(tmp_path, "s.tsv", "index\tname\n1\t V1 left \n2\tV2\n")
     assert spaced["name"].tolist() == ["V1 left", "V2"]
+
+
+def test_quotation_marks_are_text_and_no_column_is_for_row_numbers(tmp_path: Path) -> None:
+    table, _ = read(tmp_path, "t.tsv", 'index\tname\t\n1\t"left\t\n2\tright\t\n3\tboth"\t\n')
+    assert table.to_dict("list") == {"index": [1, 2, 3], "name": ['"left', "right", 'both"']}
+    with pytest.raises(InputError, match=r"line 2 has 4 fields; the header \(line 1\) has 3"):
+        read(tmp_path, "t.tsv", "index\tname\tnetwork\n1\t7\tleft\tn/a\n2\t8\tright\tn/a\n")
+    (tmp_path / "t.lut").write_bytes(b"\xef\xbb\xbf1 0 0 1 a\x85b\r\n".replace(b"\x85", "\x85".encode()))
+    assert read_region_table(tmp_path / "t.lut")[0]["name"].tolist() == ["a b"]
 
 
 def test_fsl_xml_of_labels_and_of_probabilities(tmp_path: Path) -> None:
@@ -67,7 +76,9 @@ def test_fsleyes_and_freesurfer_look_up_tables(tmp_path: Path) -> None:
         ("a.lut", "1 0.1 0.5 1 Left\n2 0.1 -0.5 1 Right\n", "Line 2"),
         ("a.txt", "1 name 0 0 256 0\n", "Line 1"),
         ("a.tsv", "index\tname\n1\ta\n-3\tb\n", "must hold whole numbers of at least 0"),
-        ("a.tsv", "index\tname\n1.5\ta\n", "must hold whole numbers"),
+        ("a.tsv", "index\tname\n1.5\ta\n", r"must hold whole numbers .*; '1\.5' came in line 2"),
+        ("a.tsv", "index\tname\n\n1\ta\n1_0\tb\n", "'1_0' came in line 4"),
+        ("a.tsv", "index\tname\n99999999999\ta\n", "at most 2147483647.; '99999999999' came in line 2"),
         ("a.tsv", "index\tname\n1\t \n", "Every region needs a name"),
     ],
 )

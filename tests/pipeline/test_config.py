@@ -67,6 +67,8 @@ def test_defaults_and_paths_beside_the_file(tmp_path: Path) -> None:
          "events in [scans] is for the hcp layout; this one is table"),
         (MINIMAL.replace("[output]", 'exclude = ["100307"]\n[output]'), "'100307' came"),
         (MINIMAL.replace("[output]", 'subjects = ["1"]\nsubject_list = "s.txt"\n[output]'), "give one of them"),
+        (MINIMAL + '[samples]\nevent_column = "onset"\n', "must name the column of the events that says what happened; "
+         "'onset' came"),
         ("[scans\n", "is not valid TOML"),
     ],
 )
@@ -75,6 +77,11 @@ def test_one_message_for_each_mistake(tmp_path: Path, text: str, words: str) -> 
         load(tmp_path, text)
     assert words in str(error.value)
     assert str(error.value).startswith(str(tmp_path / "config.toml"))
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_bytes(b"\xef\xbb\xbf" + MINIMAL.replace("\n", "\r\n").encode())
+    assert load_config(tmp_path / "c.toml") == load(tmp_path, MINIMAL)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fmri_saliency.pipeline import index, load_config, run_all
 from fmri_saliency.pipeline.config import Config, Output, Scans
 from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.explain import class_atlas
-from fmri_saliency.pipeline.index import find, known_runs, read_index, write_index
+from fmri_saliency.pipeline.index import choice_stamp, find, known_runs, read_index, write_index
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.scans import BidsChoice, BidsSimulation, simulate_bids
 from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
@@ -106,7 +106,8 @@ def test_what_makes_it_invalid(hcp: Config, tmp_path: Path, change: Callable) ->
 def test_another_configuration_or_version_makes_it_invalid(hcp: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_index(replace(hcp, scans=replace(hcp.scans, events="ev"))) is None
     assert read_index(replace(hcp, scans=replace(hcp.scans, exclude=("task-wm",)))) is None
-    assert read_index(hcp) is not None
+    assert read_index(replace(hcp, samples=replace(hcp.samples, event_column="value"))) is None
+    assert read_index(replace(hcp, samples=replace(hcp.samples, offset=1.0))) is not None
     monkeypatch.setattr("fmri_saliency.pipeline.workspace.__version__", "another")
     assert read_index(hcp) is None
 
@@ -115,6 +116,19 @@ def test_nothing_is_written_where_no_step_has_begun(hcp: Config, tmp_path: Path)
     elsewhere = replace(hcp, output=Output(tmp_path / "new"))
     assert len(known_runs(elsewhere).runs) == 7
     assert not (tmp_path / "new").exists()
+
+
+def test_the_column_of_events_that_is_configured_is_read(
+    tmp_path: Path, write_bold: Callable[..., Path], noisy_run: object
+) -> None:
+    (tmp_path / "e.tsv").write_text("onset\tduration\tstim_type\n20\t4\tface\n")
+    (tmp_path / "runs.tsv").write_text("subject\ttask\tbold\tevents\n1\tgo\tbold.nii.gz\te.tsv\n")
+    plain = Config(Scans("table", tmp_path / "runs.tsv"), Output(tmp_path / "out"))
+    assert find(plain).runs[0].events == ()
+    assert any("has no column 'trial_type'" in note for note in find(plain).notes)
+    config = replace(plain, samples=replace(plain.samples, event_column="stim_type"))
+    assert [event.trial_type for event in find(config).runs[0].events] == ["face"]
+    assert choice_stamp(config) != choice_stamp(plain)
 
 
 def test_a_table_of_runs(tmp_path: Path, write_bold: Callable[..., Path], noisy_run: object) -> None:
@@ -155,7 +169,7 @@ def test_later_steps_take_it_and_the_first_ones_look(
 ) -> None:
     looked = []
     real = index.find_runs
-    monkeypatch.setattr(index, "find_runs", lambda scans: looked.append(1) or real(scans))
+    monkeypatch.setattr(index, "find_runs", lambda *args: looked.append(1) or real(*args))
     assert cli("extract", small_config).code == 0
     assert len(looked) == 1
     config = load_config(small_config)

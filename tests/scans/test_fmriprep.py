@@ -208,6 +208,23 @@ def test_what_a_run_lacks_is_said(make: Make) -> None:
     assert rows(log)["sub-01_task-move"] == ("found", "")
 
 
+def test_another_column_says_what_happened(make: Make) -> None:
+    raw, out = make()
+    (func(raw) / "sub-01_task-look_events.tsv").write_text(
+        "onset\tduration\tstim_type\ttrial_type\n3\t1\tface\tn/a\n25\t1\thouse\tn/a\n")
+    runs, log = find_fmriprep(out)
+    assert runs[0].events == ()
+    status, said = rows(log)["sub-01_task-look"]
+    path = func(raw) / "sub-01_task-look_events.tsv"
+    assert status == "found"
+    assert said == (f"The column 'trial_type' of {path} is n/a in all 2 rows. Its columns are onset, duration, "
+                    "stim_type, trial_type: name the one that says what happened by event_column in [samples].")
+    runs, log = find_fmriprep(out, event_column="stim_type")
+    assert [event.trial_type for event in runs[0].events] == ["face", "house"]
+    assert rows(log)["sub-01_task-look"] == ("found", "")
+    assert "has no column 'stim_type' that says what its" in rows(log)["sub-01_task-move"][1]
+
+
 def test_events_are_inherited_as_bids_has_it(make: Make) -> None:
     raw, out = make()
     for path in raw.glob("sub-*/func/*task-look_events.tsv"):

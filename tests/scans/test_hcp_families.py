@@ -29,6 +29,10 @@ def families(tmp_path: Path):
         '"Subject","Family ID"\n"1","A"\n"2"," A"\n"3","B"\n',
         "Subject;FamilyID\n1;A\n2;A\n3;B\n",
         "Subject\tFamily_ID\n1\tA\n2\tA\n3\tB\n",
+        '"Subject"\t"Family_ID"\n"1"\t"A"\n"2"\t"A"\n"3"\t"B"\n',
+        'Subject\tFamily_ID\tnote\n1\tA\t"Come\n2\tA\tyes\n3\tB\tplease"\n',
+        'Subject,Family_ID,note\r\n1,A,"two\r\nlines, and ""more"""\r\n2,A,\r\n3,B,n/a\r\n',
+        "sep=;\nSubject;Family_ID;;\n1;A;;\n2;A;;\n3;B;;\n;;;\n",
         "participant_id,Pedigree_ID\nsub-1,A\nsub-2,A\nsub-3,B\n",
         "Subject,Family_ID\n1.0,A\n2.0,A\n3.0,B\n",
         "Subject,Family_ID\n1,A\n2,A\n1,A\n3,B\n3,B\n",  # rows twice
@@ -75,7 +79,10 @@ def test_joined_families_are_the_transitive_closure(tmp_path_factory, parents: l
         ("Person,Family_ID\n1,2\n", "'Subject' is missing"),
         ("Subject,Family_ID\n1,A\n1,B\n", r"subject 1 in more than one family \(A, B\)"),
         ("Subject,Family_ID\n1,\n2,\n", "every Family_ID is empty"),
-        ("", "cannot be read as a table"),
+        ('Subject,Family_ID,x\n1,A,"Come\n2,A,a\n3,B,please"\n', "mark that opens in line 2 closes in line 4"),
+        ("Subject,Family_ID\n1,A\n2,A,B\n", "line 3 has 3 fields"),
+        ("", "it is empty"),
+        ("Subject,FAMILY_ID,Family ID\n1,A,B\n", "two columns of one name, FAMILY_ID and Family ID"),
     ],
 )
 def test_one_message_for_each_wrong_table(families, text: str, words: str) -> None:
@@ -84,7 +91,7 @@ def test_one_message_for_each_wrong_table(families, text: str, words: str) -> No
 
 
 def test_a_missing_or_binary_table_is_a_message(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read as a table"):
+    with pytest.raises(InputError, match="no such file"):
         read_families(tmp_path / "none.csv")
     (tmp_path / "b.csv").write_bytes(b"PK\x03\x04\xff\xfe\x00\x00" * 30)
     with pytest.raises(InputError, match=r"b\.csv"):

@@ -59,5 +59,5 @@ def test_one_message_for_each_wrong_list(tmp_path: Path, text: str, words: str) 
     path.write_text(text)
     with pytest.raises(InputError, match=words):
         read_subjects(path)
-    with pytest.raises(InputError, match="it cannot be read"):
+    with pytest.raises(InputError, match="there is no such file"):
         read_subjects(tmp_path / "none.txt")

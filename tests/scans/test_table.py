@@ -138,8 +138,9 @@ def test_a_missing_run_is_a_row_not_a_crash(table: Callable[..., Path]) -> None:
         ({"events": "none.tsv"}, "The column events names"),
         ({"mask": "none.nii"}, "The column mask names"),
         ({"events": "late.tsv"}, "No event begins within the scan of 40 frames x 0.72 s = 28.8 s"),
-        ({"events": "nameless.tsv"}, "'trial_type' is missing. It has: onset, duration"),
-        ({"events": "words.tsv"}, "must be numbers, in seconds"),
+        ({"events": "untimed.tsv"}, "'duration' is missing. They have: onset, trial_type"),
+        ({"events": "words.tsv"}, "onset of the events (in seconds)"),
+        ({"events": "words.tsv"}, "words.tsv must be numbers with decimal points, or n/a; 'soon' came in line 2"),
         ({"events": "gap.tsv"}, "The onset in line 2 of"),
         ({"task": ""}, "The column task is empty"),
     ],
@@ -153,7 +154,7 @@ def test_one_message_for_each_wrong_row(
     write_bold(np.zeros((2, 2, 2, 9), dtype=np.int16), np.eye(4), "slow.nii.gz", t_r=720.0)
     header = "onset\tduration\ttrial_type\n"
     (tmp_path / "late.tsv").write_text(header + "29\t1\tgo\n")
-    (tmp_path / "nameless.tsv").write_text("onset\tduration\n1\t1\n")
+    (tmp_path / "untimed.tsv").write_text("onset\ttrial_type\n1\tgo\n")
     (tmp_path / "words.tsv").write_text(header + "soon\t1\tgo\n")
     (tmp_path / "gap.tsv").write_text(header + "n/a\t1\tgo\n")
     message = reason(table(row))
@@ -173,6 +174,8 @@ def test_a_damaged_gzip_is_not_an_image(table: Callable[..., Path], tmp_path: Pa
         ("subject\ttask\tbold\tevent\n1\tg\tb\te\n", "unknown column 'event'.* Did you mean 'events'"),
         ("subject\ttask\tbold\n", "lists no run"),
         ("", "it cannot be read"),
+        ("subject\ttask\tbold\n01\tgo\tb\tx\n", r"line 2 has 4 fields; the header \(line 1\) has 3"),
+        ("subject\ttask\tbold\tbold\n01\tgo\tb\tx\n", "its columns 3 and 4 have one name, 'bold'"),
     ],
 )
 def test_one_message_for_each_wrong_table(tmp_path: Path, text: str, words: str) -> None:
@@ -209,9 +212,56 @@ def test_events_without_a_type_are_left_out_and_types_stay_text(table: Callable[
     (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n2\t1\t1\n4\t1\tn/a\n20\t1\t2\n")
     (run,), _ = find_table(table({"events": "events.tsv"}))
     assert run.events == (Event(2.0, 1.0, "1"), Event(20.0, 1.0, "2"))
-    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n2\t1\t1\t\n20\t1\t2\t\n")
-    (run,), _ = find_table(table({"events": "events.tsv"}))  # a tab at the end of each line must not shift the columns
+    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\t\n2\t1\t1\t\n20\t1\t2\t\n")
+    (run,), _ = find_table(table({"events": "events.tsv"}))  # a tab at the end of each line is no column
     assert run.events == (Event(2.0, 1.0, "1"), Event(20.0, 1.0, "2"))
+    (tmp_path / "events.tsv").write_text("onset\tduration\ttrial_type\n2\t1\t1\t\n20\t1\t2\t\n")
+    assert "line 2 has 4 fields; the header (line 1) has 3" in reason(table({"events": "events.tsv"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("onset\tduration\n2\t1\n4\t1\n",
+         "{} has no column 'trial_type' that says what its 2 events are. Its columns are onset, duration."),
+        ("onset\tduration\tstim_type\n2\t1\tface\n",
+         "{} has no column 'trial_type' that says what its 1 events are. Its columns are onset, duration, stim_type: "
+         "name the one that says what happened by event_column in [samples]."),
+        ("onset\tduration\ttrial_type\tvalue\n2\t1\tn/a\t7\n4\t1\tn/a\t8\n9\t1\t \t9\n",
+         "The column 'trial_type' of {} is n/a in all 3 rows. Its columns are onset, duration, trial_type, value: name "
+         "the one that says what happened by event_column in [samples]."),
+        ("onset\tduration\ttrial_type\n", "{} lists no event: it has a header and no line below it."),
+    ],
+)
+def test_a_run_whose_events_are_unnamed_is_found_and_its_row_says_so(
+    table: Callable[..., Path], tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "e.tsv").write_text(text)
+    (run,), log = find_table(table({"events": "e.tsv"}))
+    assert run.events == ()
+    assert log[0]["status"] == "found"
+    assert log[0]["message"] == words.format(tmp_path / "e.tsv")
+    assert len(run.busy) == len(text.splitlines()) - 1  # something happened then: it is no rest
+
+
+def test_another_column_says_what_happened(table: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "e.tsv").write_text("onset\tduration\tvalue\ttrial_type\n2\t1\t007\tgo\n4\t2\tn/a\tgo\n19\t1\tNA\tgo\n")
+    path = table({"events": "e.tsv"})
+    (run,), log = find_table(path, event_column="value")
+    assert run.events == (Event(2, 1, "007"), Event(19, 1, "NA"))
+    assert (run.busy, log[0]["message"]) == (((2, 3), (4, 6), (19, 20)), "")
+    assert find_runs(Scans("table", path), "value").runs == (run,)
+    with pytest.raises(InputError, match=r"event_column in .samples. is for the layouts table and fmriprep"):
+        find_runs(Scans("hcp", tmp_path), "value")
+
+
+def test_the_number_of_a_line_is_that_of_the_file(table: Callable[..., Path], tmp_path: Path) -> None:
+    path = table({}, {"subject": "02", "bold": "none.nii"})
+    path.write_bytes(b"\xef\xbb\xbf\n" + path.read_bytes().replace(b"\n02", b"\n\n\t\t\n02").replace(b"\n", b"\r\n"))
+    _, log = find_table(path)
+    assert log[1]["message"].startswith("line 6 of runs.tsv: Expected a BOLD image at")
+    (tmp_path / "events.tsv").write_text(EVENTS.replace("20\t", "\n-\t"))
+    assert "'-' came in line 4" in reason(table({"events": "events.tsv"}))
 
 
 def test_events_before_the_scan_are_not_called_late(table: Callable[..., Path], tmp_path: Path) -> None:

@@ -68,6 +68,13 @@ def test_it_is_what_nilearn_gives_for_the_scan_itself(run: Run, denoise: Denoise
     assert sorted({*range(run.n_times)} - set(kept.tolist())) == list(found.marked)
 
 
+def test_quotation_marks_in_a_column_that_nobody_asked_for_swallow_no_frame(run: Run) -> None:
+    wanted = gather_confounds(run, (), Denoise(("wm_csf",))).table
+    edit(run, note=["x"] * 9 + ["Q"] + ["x"] * 50 + ["Q"] + ["x"] * 79)
+    run.confounds.write_text(run.confounds.read_text().replace("\tQ\n", '\t"Q\n', 1).replace("\tQ\n", '\tQ"\n'))
+    pd.testing.assert_frame_equal(gather_confounds(run, (), Denoise(("wm_csf",))).table, wanted)
+
+
 def test_two_tables_in_one_folder_are_kept_apart(run: Run) -> None:
     """nilearn alone gives up here: the name without `run` fits, too."""
     other = run.confounds.with_name(run.confounds.name.replace("_desc", "_run-2_desc"))
@@ -125,11 +132,19 @@ def test_a_table_of_any_name_will_do(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "denoise", "words"),
     [
-        (lambda run: edit(run, trans_x="far"), Denoise(("motion",)), "must be numbers|needs: "),
-        (lambda run: edit(run, csf=[1.0] * 9 + [np.nan] + [1.0] * 130), Denoise(("wm_csf",)), "missing or infinite"),
+        (lambda run: edit(run, trans_x="far"), Denoise(("motion",)), "column trans_x .* must be numbers .* 'far' came"),
+        (lambda run: edit(run, csf=["far"] + [1.0] * 139), Denoise(("wm_csf",)), "column csf .* 'far' came in line 2"),
+        (lambda run: edit(run, framewise_displacement="far"), Denoise(("scrub",), outliers="mark"),
+         "column framewise_displacement .* 'far' came in line 2"),
+        (lambda run: edit(run, csf=np.nan), Denoise(("wm_csf",)), "column csf of the confounds .* has no value in any"),
+        (lambda run: run.confounds.write_text("csf\twhite_matter\n" + "1\t2\t\n" * 140), Denoise(("wm_csf",)),
+         "line 2 has 3 fields"),
+        (lambda run: run.confounds.write_text("1\t2\n" * 141), Denoise(("wm_csf",)), "first line .* must name the"),
+        (lambda run: edit(run, csf=[1.0] * 9 + [np.nan] + [1.0] * 130), Denoise(("wm_csf",)),
+         r"column csf of the confounds .* is missing in line 11 \(frame 10 of 140\)"),
         (lambda run: run.confounds.write_text("a\tb\n" + "1\t2\n" * 140), Denoise(("motion",)), "needs: .*motion"),
         (lambda run: run.confounds.write_text("csf\twhite_matter\n" + "1\t2\n" * 9), Denoise(("wm_csf",)), "9 rows"),
-        (lambda run: run.confounds.write_text(""), Denoise(("motion",)), "needs: No columns"),
+        (lambda run: run.confounds.write_text(""), Denoise(("motion",)), "it is empty"),
         (lambda run: run.confounds.unlink(), Denoise(("motion",)), "there is no such file"),
         (lambda run: run.confounds.with_suffix(".json").unlink(), Denoise(("high_pass", "compcor")),
          "needs: Could not find associated json file sub-01_task-look_desc-confounds_timeseries.json"),

@@ -13,6 +13,7 @@ from making import T_R
 from fmri_saliency.errors import ConfigError, InputError
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series import Cleaning, extract_run, read_series, series_name, write_series
+from fmri_saliency.series.confounds import read_confounds
 
 RAW = Cleaning(detrend=False, high_pass=0.0, standardize="none")
 
@@ -115,15 +116,43 @@ def test_a_slow_wave_is_removed_and_a_fast_one_kept(noisy_run: Run, atlas: Atlas
     assert np.corrcoef(kept, slow)[0, 1] > 0.85
 
 
+@pytest.mark.parametrize("first", ["n/a", "NaN", ""])
+def test_the_first_frame_of_a_confound_takes_the_second_value(
+    noisy_run: Run, atlas: Atlas, tmp_path: Path, first: str
+) -> None:
+    """Zero in a column around 30 would be an outlier that takes the regression over."""
+    rest = 30 + np.random.default_rng(3).normal(size=39).round(5)
+    (tmp_path / "c.tsv").write_text("dvars\n" + "\n".join([first, *map(str, rest)]) + "\n")
+    run = replace(noisy_run, confounds=tmp_path / "c.tsv")
+    assert read_confounds(run, ("dvars",))["dvars"].tolist() == [rest[0], *rest]
+    plain = Cleaning(high_pass=0.0, detrend=False, standardize="none")
+    raw = extract_run(run, atlas, plain).values.astype(float)
+    found = extract_run(run, atlas, replace(plain, confounds=("dvars",))).values
+    design = np.column_stack([np.ones(40), [rest[0], *rest]])
+    residual = raw - design @ np.linalg.lstsq(design, raw, rcond=None)[0]
+    np.testing.assert_allclose(found - found.mean(axis=0), residual, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("text", "columns", "words"),
     [
         ("a\tb\n" + "1\t2\n" * 40, ("c",), "have no column 'c'. They have: a, b"),
         ("a\tb\n" + "1\t2\n" * 39, ("a",), "have 39 rows; .* has 40 frames"),
-        ("a\tb\n" + "1\t2\n" * 20 + "n/a\t2\n" * 20, ("a",), "missing or infinite values after the first row"),
-        ("a\tb\n" + "1\t2\n" * 20 + "inf\t2\n" * 20, ("a",), "missing or infinite values"),
+        ("a\tb\n" + "1\t2\n" * 20 + "n/a\t2\n" * 20, ("a",),
+         r"column a of the confounds .*c\.tsv is missing in line 22 \(frame 21 of 40\); only the first frame may"),
+        ("a\tb\n" + "n/a\t2\n" * 2 + "1\t2\n" * 38, ("a",), r"column a .* is missing in line 3 \(frame 2 of 40\)"),
+        ("b\ta\n" + "2\tn/a\n" * 40, ("all",), r"column a of the confounds .*c\.tsv has no value in any frame"),
+        ("a\tb\n" + "1\t2\n" * 20 + "inf\t2\n" * 20, ("a",), r"column a .* is infinite in line 22 \("),
+        ("a\tb\n-inf\t2\n" + "1\t2\n" * 39, ("a",), r"column a .* is infinite in line 2 \(frame 1"),
+        ("a\tb\n" + "1\t2\n" * 20 + "\n" + "1\t2\n" * 19, ("a",), "line 22 has 1 field; the header"),
+        ("a\n" + "1\n" * 20 + "\n" + "1\n" * 19, ("a",), "column a .* is missing in line 22"),
+        ("a\tb\n" + "1\t2\t\n" * 40, ("a",), "line 2 has 3 fields; the header .line 1. has 2: a, b"),
+        ("a\tb\n" + "True\t2\n" * 40, ("a",), "must be numbers .* 'True' came in line 2"),
+        ("a\ta\n" + "1\t2\n" * 40, ("a",), "its columns 1 and 2 have one name, 'a'"),
+        ("\ta\n" + "1\t2\n" * 40, ("a",), "column 1 has values and no name in the header"),
         ("a\tb\n" + "word\t2\n" * 40, ("a",), "must be numbers"),
-        ("", ("a",), "cannot be read as a table"),
+        ("", ("a",), "it is empty"),
+        ("a\tb\n", ("a",), r"it has a header \(a, b\) and no line below it"),
     ],
 )
 def test_one_message_for_each_wrong_confound_file(
@@ -137,8 +166,8 @@ def test_one_message_for_each_wrong_confound_file(
 def test_confounds_that_are_asked_for_must_be_there(noisy_run: Run, atlas: Atlas, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no confound file"):
         extract_run(noisy_run, atlas, Cleaning(confounds=("all",)))
-    (tmp_path / "Movement_Regressors.txt").write_text("1 2 3\n" * 40)
-    with pytest.raises(InputError, match="Expected 12 movement columns"):
+    (tmp_path / "Movement_Regressors.txt").write_text("1 " * 12 + "\n" + "1 2 3\n" * 39)
+    with pytest.raises(InputError, match=r"Expected 12 movement columns .*; 3 came in line 2"):
         extract_run(
             replace(noisy_run, confounds=tmp_path / "Movement_Regressors.txt"), atlas, Cleaning(confounds=("all",))
         )

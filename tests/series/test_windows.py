@@ -99,7 +99,8 @@ def test_classes_that_would_share_a_file_are_refused() -> None:
     [
         ([make(10, "a"), make(10, "b", t_r=1.0)], Windows(), "one repetition time; a-1.nii has 2 s and b-1.nii has 1"),
         ([make(10, "a"), make(12, "a", subject="2")], Windows(), "all 2 samples are 'a'"),
-        ([make(10)], Windows("event", length=4.0), "No event's window lies within"),
+        ([make(10)], Windows("event", length=4.0), "needs events with a trial type; no run has one"),
+        ([make(10, events=(Event(30, 0, "left"),))], Windows("event", length=4.0), "No event's window lies within"),
         ([make(10)], Windows("event", length=0.5), "less than one frame"),
         (
             [make(10, events=(Event(0, 0, "left"),))],
