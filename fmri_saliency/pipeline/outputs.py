@@ -12,7 +12,7 @@ import numpy as np
 
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
-from fmri_saliency.bids import build_name, clean_label, parse_name
+from fmri_saliency.bids import build_folder, build_name, clean_label, parse_name
 from fmri_saliency.brain import save_grayordinates, stream_map
 from fmri_saliency.evidence import GroupStatistics, group_statistics
 from fmri_saliency.files import write_json, write_tsv
@@ -123,7 +123,7 @@ def _stem(setting: MapSetting, label: str, stat: str, subject: str = "") -> Path
     entities |= {"stat": stat, "desc": clean_label(setting.classes.method)}
     if subject:
         entities["sub"] = subject
-    folder = Path(f"sub-{subject}") / "func" if subject else Path("group")
+    folder = build_folder(subject) if subject else Path("group")
     return setting.config.output.path / folder / build_name(entities, "boldmap")
 
 
@@ -322,7 +322,7 @@ def write_person(
 
 def _run_stem(setting: MapSetting, run: Run, label: str) -> Path:
     stem = _stem(setting, label, "saliencyrun", run.subject)
-    folder = stem.parents[1] / (f"ses-{run.session}" if run.session else "") / "func"
+    folder = setting.config.output.path / build_folder(run.subject, run.session)
     return folder / build_name(parse_name(stem.name).entities | run.entities, "boldmap")
 
 

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 
 from fmri_saliency import __version__
-from fmri_saliency.bids import build_name, parse_name
+from fmri_saliency.bids import build_name, clean_label, parse_name
 from fmri_saliency.brain import is_adult_template
 from fmri_saliency.brain.fsleyes import (
     COLOUR_MAPS,
@@ -172,7 +172,7 @@ def _write_atlas(root: Path, atlas: Atlas) -> tuple[list[Path], list[Path]]:
     """
     entities = {**({"tpl": atlas.space} if atlas.space else {}),
                 **{key: label for key, label in atlas.entities.items() if key != "space"}}  # fmt: skip
-    stem = (root / f"tpl-{entities['tpl']}" / "anat" if atlas.space else root / FOLDER) / build_name(entities)
+    stem = (root / f"tpl-{clean_label(atlas.space)}" / "anat" if atlas.space else root / FOLDER) / build_name(entities)
     labels, maps = (stem.with_name(f"{stem.name}_{suffix}.nii.gz") for suffix in ("dseg", "probseg"))
     images = [labels] if atlas.maps is None else [labels, maps]
     table, card = (stem.with_name(f"{stem.name}_dseg{ending}") for ending in (".tsv", ".json"))

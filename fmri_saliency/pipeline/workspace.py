@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fmri_saliency import __version__
+from fmri_saliency.bids import plain_key
 from fmri_saliency.errors import InputError, StepError
 from fmri_saliency.files import clear_unfinished, digest, read_json, write_json, write_text
 from fmri_saliency.locks import clear_stale, hold, note_time, owner_lives
@@ -84,7 +85,7 @@ class Workspace:
 
     def failure(self, key: str) -> Path:
         """Note of why a run could not be extracted."""
-        return self.desk / "failed" / f"{key}.json"
+        return self.desk / "failed" / f"{plain_key(key)}.json"
 
     @contextmanager
     def alone(self, doing: str) -> Iterator[None]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.bids import build_name
+from fmri_saliency.bids import build_folder, build_name
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import read_json, read_tsv, write_json, write_tsv
 from fmri_saliency.records import Atlas, RegionSeries, Run
@@ -33,8 +33,7 @@ def series_name(run: Run, atlas: Atlas) -> Path:
     entities = {**run.entities, **atlas.entities, "stat": "mean"}
     if run.space:
         entities["space"] = run.space
-    folder = Path(f"sub-{run.entities['sub']}") / (f"ses-{run.session}" if run.session else "") / "func"
-    return folder / build_name(entities, "timeseries")
+    return build_folder(run.subject, run.session) / build_name(entities, "timeseries")
 
 
 def card_path(stem: Path) -> Path:

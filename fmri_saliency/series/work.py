@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fmri_saliency.bids import plain_key
 from fmri_saliency.errors import InputError, ScanWarning, UnreachableError
 from fmri_saliency.files import digest, read_json, write_json
 from fmri_saliency.locks import hold, note_time
@@ -63,7 +64,7 @@ class Extracted(NamedTuple):
 
 def failure_path(desk: Path, key: str) -> Path:
     """Return where it is written down that a run cannot be extracted."""
-    return desk / "failed" / f"{key}.json"
+    return desk / "failed" / f"{plain_key(key)}.json"
 
 
 def series_state(card: dict[str, Any] | None, made_from: dict[str, Any], sources: Sequence[Source]) -> str:
