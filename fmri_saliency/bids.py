@@ -33,7 +33,7 @@ ENTITY_ORDER = (
 LONGEST = 230
 """Characters of a name, at most: with suffix and extension it stays below the 255 bytes that file systems allow."""
 CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Categories of Unicode that steer a terminal or a page: control and format characters, lone surrogates, line breaks."""
+"""Categories of Unicode that steer a terminal or a page: controls, formats, lone surrogates, line breaks."""
 
 
 def plain_label(text: object) -> str:

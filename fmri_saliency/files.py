@@ -1,13 +1,16 @@
-"""Files that are whole or absent: atomic writing and fingerprints."""
+"""Files that are whole or absent, and inside their output folder: atomic writing and fingerprints."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,16 +20,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.errors import InputError
+from fmri_saliency.errors import InputError, OutsideError
 from fmri_saliency.rows import Rows, pieces
 
 __all__ = [
+    "MARKER",
     "atomic_path",
+    "check_inside",
     "clear_unfinished",
     "digest",
     "fingerprint",
+    "one_line",
     "read_json",
+    "read_own_tsv",
     "read_tsv",
+    "remove",
     "scratch_folder",
     "write_array",
     "write_json",
@@ -36,13 +44,48 @@ __all__ = [
 ]
 
 
+MARKER = ".workflow"
+"""The folder by which an output folder is known: nothing below it is written or removed through a way out of it."""
+
+
+def check_inside(path: Path) -> None:
+    """Refuse a path that does not lie where it is written to be: below an output folder, and in it.
+
+    Every folder on the way that holds :data:`MARKER` is an output folder. What a process knows of is not asked, so
+    that each of several finds the same.
+
+    Raises
+    ------
+    OutsideError
+        If a link, or ``..``, leads out of one of them.
+    """
+    path = Path(path).absolute()
+    target = Path(os.path.realpath(path))
+    for folder in path.parents:
+        if (folder / MARKER).is_dir() and not target.is_relative_to(os.path.realpath(folder)):
+            raise OutsideError(f"{path} is not in the output folder {folder} but at {target}, where a link or '..' "
+                               "leads. Remove the link, or choose an [output] path on the disk that it leads to")
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there, of the output folder that its path names (:func:`check_inside`)."""
+    check_inside(Path(path).parent)
+    Path(path).unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
 
     A reader sees the old file or the new one, never half of one.
+
+    Raises
+    ------
+    OutsideError
+        If it would lie outside the output folder that its path names.
     """
     path = Path(path)
+    check_inside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
     handle, name = tempfile.mkstemp(prefix=_prefix(), suffix=suffix, dir=path.parent)
@@ -59,6 +102,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """Yield a new folder below `parent` for what is needed for a while; it is removed when the block ends."""
+    check_inside(Path(parent) / "scratch")
     with tempfile.TemporaryDirectory(prefix=_prefix(), dir=parent) as name:
         yield Path(name)
 
@@ -141,10 +185,54 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not readable JSON ({error}). Correct or remove it.") from None
 
 
+FORMULA = re.compile("'*[=+@\\-\uff0b\uff0d\uff1d\uff20]")
+"""How texts begin that a spreadsheet would run, in half or full width; and those that would be taken for one of these
+with a mark before it."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def one_line(text: str) -> str:
+    r"""Return a text without line breaks, tabs, and signs that steer a terminal: a space stands for them.
+
+    >>> one_line("two\nlines\x1b[2J")
+    'two lines [2J'
+    """
+    plain = "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp", "Cs") else sign for sign in text)
+    return re.sub(" +", " ", plain).strip() if plain != text else text
+
+
+def _write_cell(cell: Any) -> Any:
+    """Return a cell as it is written: text on one line, and a mark (') before what a spreadsheet would run."""
+    if not isinstance(cell, str):
+        return cell
+    text = one_line(cell)
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
+def _read_cell(cell: Any) -> Any:
+    """Return a cell as it was before :func:`_write_cell` put a mark before it."""
+    return cell[1:] if isinstance(cell, str) and cell[:1] == "'" and FORMULA.match(cell) else cell
+
+
+def _each_text(table: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
+    """Return a table with each cell of text, and each name of a column, changed; columns of numbers are kept."""
+    columns = [table.iloc[:, place] for place in range(table.shape[1])]
+    texts = [not pd.api.types.is_numeric_dtype(column) for column in columns]
+    if not any(texts):
+        return table.set_axis([change(name) for name in table.columns], axis=1)
+    changed = [column.map(change, na_action="ignore") if text else column
+               for column, text in zip(columns, texts, strict=True)]
+    return pd.concat(changed, axis=1).set_axis([change(name) for name in table.columns], axis=1)
+
+
 def write_tsv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table the BIDS way: tabs, ``n/a`` for what is missing; atomically."""
+    """Write a table the BIDS way: tabs, no quotes, ``n/a`` for what is missing; atomically.
+
+    A text that a spreadsheet would run as a formula (``=``, ``+``, ``-`` or ``@`` first) begins with a mark, ``'``;
+    :func:`read_own_tsv` takes it away. Numbers are as they are.
+    """
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a")
+        _each_text(table, _write_cell).to_csv(temporary, sep="\t", index=False, na_rep="n/a", quoting=csv.QUOTE_NONE)
 
 
 def read_tsv(path: Path, what: str, **options: Any) -> pd.DataFrame:
@@ -158,6 +246,11 @@ def read_tsv(path: Path, what: str, **options: Any) -> pd.DataFrame:
             return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, index_col=False, **options)
     except (pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"Expected {what} (tab-separated text) at {path}; it cannot be read: {error}") from None
+
+
+def read_own_tsv(path: Path, what: str, **options: Any) -> pd.DataFrame:
+    """Read a table that :func:`write_tsv` wrote: without the marks before what looks like a formula."""
+    return _each_text(read_tsv(path, what, **options), _read_cell)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from fmri_saliency.decoding import TaskDecoder, limited_threads, load_decoder
 from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import compare_untrained, edge_shares, recover
-from fmri_saliency.files import read_json, read_tsv, scratch_folder, write_json
+from fmri_saliency.files import read_json, read_own_tsv, scratch_folder, write_json
 from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
@@ -51,7 +51,7 @@ def read_truth(folder: Path, samples: Samples, offset: float) -> dict[str, np.nd
     rows = np.rint(frames * (samples.t_r / planted_t_r)).astype(int)  # where samples are resampled, the nearest frames
     truth = {}
     for task in samples.classes:
-        table = read_tsv(folder / f"task-{task}_response.tsv", "the planted response")
+        table = read_own_tsv(folder / f"task-{task}_response.tsv", "the planted response")
         if tuple(map(str, table.columns)) != samples.names:
             raise InputError(f"The truth in {folder} names other regions than the samples: use the atlas that the "
                              "scans were simulated with, or leave [scans] truth out.")

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from fmri_saliency.files import digest, read_json, read_tsv, write_text
+from fmri_saliency.files import digest, read_json, read_own_tsv, remove, write_text
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.pictures import keep_picture
 from fmri_saliency.pipeline.workspace import Workspace, require, stamp
@@ -111,12 +111,13 @@ def _run_part(run: Run, stem: Path, atlas: Atlas, folder: Path) -> dict[str, Any
     """Return the pictures of a run; those of unchanged inputs are taken from `folder`."""
     card = read_json(card_path(stem))
     frames_path, regions_path = quality_paths(stem)
-    coverage = read_tsv(regions_path, "the quality of regions")["coverage"].to_numpy(dtype=float)
+    coverage = read_own_tsv(regions_path, "the quality of regions")["coverage"].to_numpy(dtype=float)
     sides = _columns(atlas.regions)
     marked = read_marked(card, run.n_times, card_path(stem))
 
     def draw_frames() -> Any:
-        displacement = read_tsv(frames_path, "the quality of frames")["framewise_displacement"].to_numpy(dtype=float)
+        frames = read_own_tsv(frames_path, "the quality of frames")
+        displacement = frames["framewise_displacement"].to_numpy(dtype=float)
         motion = Motion(displacement, card["Quality"]["fd_source"])
         early = card["Quality"]["non_steady_frames"]
         return plot_run_quality(read_series(stem), motion, run.events, early, marked, **sides, title=run.key)
@@ -148,7 +149,7 @@ def _draw_runs(space: Workspace, keys: Sequence[str], runs: Sequence[Run], atlas
     used = {name for part in parts for name in part["used"]}
     for path in folder.glob("[!.]*.png"):
         if path.name not in used:
-            path.unlink(missing_ok=True)
+            remove(path)
     return parts
 
 
@@ -190,7 +191,7 @@ def write_quality_page(config: Config, atlas: Atlas, runs: Sequence[Run], log: p
         If the runs have not been extracted.
     """
     space = Workspace(config.output.path)
-    table = rank_runs(read_tsv(require(space.root / "quality.tsv", "extract"), "the quality of runs"))
+    table = rank_runs(read_own_tsv(require(space.root / "quality.tsv", "extract"), "the quality of runs"))
     problems = log.loc[log["status"] != "done", ["run", "status", "message"]].fillna("").astype(str)
     parts = _draw_runs(space, table["run"].tolist(), runs, atlas)
     drawn = {part["run"] for part in parts}

@@ -19,7 +19,7 @@ from fmri_saliency.bids import clean_label
 from fmri_saliency.brain import read_hemisphere
 from fmri_saliency.errors import FmriSaliencyError, StepError
 from fmri_saliency.evidence import say_whether_it_holds, summarise
-from fmri_saliency.files import read_json, read_tsv, write_json, write_text
+from fmri_saliency.files import read_json, read_own_tsv, remove, write_json, write_text
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.cards import origin
@@ -191,7 +191,7 @@ def _maps_part(
     whole = {name: read_saliency(space.saliency(name, "samples")) for name in config.decoder.networks}
     classes = read_saliency(space.saliency(config.decoder.network, "classes"))
     path = space.root / "group" / f"desc-{clean_label(classes.method)}_regions.tsv"
-    table = read_tsv(path, "the region table")
+    table = read_own_tsv(path, "the region table")
     opened = _best_known(scores[0]) if atlas.is_mni and scores else ()
     people = samples.table["subject"].to_numpy(dtype=str)
     dense = atlas.grayordinates is not None
@@ -341,7 +341,7 @@ def _report(config: Config, stopped: Exception | None) -> Path:
     content, standing = _content(config, stopped)
     volumes = [part["volume"] for part in content["classes"] if part["volume"]]
     page = config.output.path / "report.html"
-    page.with_suffix(".json").unlink(missing_ok=True)
+    remove(page.with_suffix(".json"))
     write_text(page, make_page(content, volumes=volumes))
     if stopped is None and all(one.state == "done" for one in stages(standing)):
         write_json(page.with_suffix(".json"), _card(config))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fmri_saliency.files import read_tsv
+from fmri_saliency.files import read_own_tsv
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.quality_page import COLUMNS, RULE, rank_runs
 from fmri_saliency.records import Run
@@ -110,7 +110,7 @@ def quality_part(config: Config) -> dict[str, Any] | None:
     path = config.output.path / "quality.tsv"
     if not path.is_file():
         return None
-    table = rank_runs(read_tsv(path, "the quality of runs"))
+    table = rank_runs(read_own_tsv(path, "the quality of runs"))
     if table.empty:
         return None
     moved = table["fd_mean"].dropna()

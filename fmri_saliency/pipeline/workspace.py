@@ -14,7 +14,7 @@ from typing import Any
 from fmri_saliency import __version__
 from fmri_saliency.bids import plain_key
 from fmri_saliency.errors import InputError, StepError
-from fmri_saliency.files import clear_unfinished, digest, read_json, write_json, write_text
+from fmri_saliency.files import MARKER, check_inside, clear_unfinished, digest, read_json, write_json, write_text
 from fmri_saliency.locks import clear_stale, hold, note_time, owner_lives
 
 __all__ = ["Workspace", "differences", "is_done", "name_changes", "say", "stamp"]
@@ -66,7 +66,7 @@ class Workspace:
     @property
     def desk(self) -> Path:
         """Folder of what workflows know about the work: chunks, folds, marks of what is done, failures, who works."""
-        return self.root / ".workflow"
+        return self.root / MARKER
 
     @property
     def earlier(self) -> Path:
@@ -126,6 +126,8 @@ class Workspace:
             numbers = chain([""], map(str, count(2)))
             places = (self.earlier / number / path.relative_to(self.root) for number in numbers)
             place = next(place for place in places if not place.exists())
+            check_inside(place)
+            check_inside(path.parent)
             place.parent.mkdir(parents=True, exist_ok=True)
             path.replace(place)
             moved.append(path.relative_to(self.root).as_posix())
@@ -137,11 +139,15 @@ class Workspace:
         Raises
         ------
         StepError
-            If it cannot be created, or holds files that are not this package's.
+            If it cannot be created, holds files that are not this package's, or a link in it leads what is known about
+            the work out of it.
         """
         self.check_owner()
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            self.desk.mkdir(exist_ok=True)
+            for path in (self.desk, *self.desk.iterdir()):
+                check_inside(path)
         except OSError as error:
             raise self._unwritable(error) from None
 

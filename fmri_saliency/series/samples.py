@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from fmri_saliency.errors import CoverageWarning, InputError
-from fmri_saliency.files import read_json, read_tsv, write_array, write_json, write_rows, write_tsv
+from fmri_saliency.files import read_json, read_own_tsv, remove, write_array, write_json, write_rows, write_tsv
 from fmri_saliency.records import RegionSeries, Run, Samples
 from fmri_saliency.series.planning import WindowPlan, class_balance, plan_windows
 from fmri_saliency.series.resample import resample_series
@@ -189,7 +189,7 @@ def cut_to_disk(
     """
     folder = Path(folder)
     plan = plan_windows(runs, windows, marks)
-    (folder / "samples.json").unlink(missing_ok=True)
+    remove(folder / "samples.json")
     bar = tqdm(series, total=len(runs), desc="Cutting", unit="run", disable=not progress)
     cutter = _Cutter(plan, bar, runs)
     write_rows(folder / "X.npy", cutter.shape, cutter.parts())
@@ -210,7 +210,7 @@ def _write_card(
 def write_samples(samples: Samples, folder: Path, extra: Mapping[str, Any]) -> None:
     """Write ``X.npy``, ``samples.tsv`` and, last, ``samples.json``."""
     folder = Path(folder)
-    (folder / "samples.json").unlink(missing_ok=True)
+    remove(folder / "samples.json")
     write_array(folder / "X.npy", samples.X)
     write_tsv(folder / "samples.tsv", samples.table)
     _write_card(folder, samples.table, samples.t_r, samples.names, samples.absent, extra)
@@ -227,7 +227,7 @@ def read_samples(folder: Path) -> Samples:
     folder = Path(folder)
     sidecar = read_json(folder / "samples.json")
     text = ("run", "subject", "session", "task", "direction", "group", "label")
-    table = read_tsv(folder / "samples.tsv", "the table of samples", dtype=dict.fromkeys(text, str))
+    table = read_own_tsv(folder / "samples.tsv", "the table of samples", dtype=dict.fromkeys(text, str))
     table = table.fillna(dict.fromkeys(text, ""))
     try:
         X = np.load(folder / "X.npy", mmap_mode="r", allow_pickle=False)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fmri_saliency.bids import build_folder, build_name
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json, read_tsv, write_json, write_tsv
+from fmri_saliency.files import read_json, read_own_tsv, remove, write_json, write_tsv
 from fmri_saliency.records import Atlas, RegionSeries, Run
 from fmri_saliency.series.quality import Quality
 
@@ -61,7 +61,7 @@ def forget_series(stem: Path) -> None:
     """Remove every file of a run, the card first; what cannot be removed stays, without its card of no use."""
     for path in (card_path(stem), *series_outputs(stem)):
         with suppress(OSError):
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any], quality: Quality | None = None) -> None:
@@ -70,7 +70,7 @@ def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any], qualit
     The JSON is written last: where it is, the others are whole. `extra` goes into it.
     """
     stem = Path(stem)
-    card_path(stem).unlink(missing_ok=True)
+    remove(card_path(stem))
     write_tsv(stem.with_name(stem.name + ".tsv"), pd.DataFrame(series.values, columns=list(series.names)))
     write_tsv(coverage_path(stem), pd.DataFrame([series.coverage.round(4)], columns=list(series.names)))
     if quality is not None:
@@ -100,8 +100,8 @@ def read_series(stem: Path) -> RegionSeries:
     """
     stem = Path(stem)
     sidecar = read_json(card_path(stem))
-    table = read_tsv(stem.with_name(stem.name + ".tsv"), "region series")
-    coverage = read_tsv(coverage_path(stem), "the coverage of regions")
+    table = read_own_tsv(stem.with_name(stem.name + ".tsv"), "region series")
+    coverage = read_own_tsv(coverage_path(stem), "the coverage of regions")
     if list(coverage.columns) != list(table.columns):
         raise InputError(f"Series and coverage of {stem} name different regions; extract the run again.")
     return RegionSeries(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from fmri_saliency.bids import plain_key
 from fmri_saliency.errors import InputError, ScanWarning, UnreachableError
-from fmri_saliency.files import digest, read_json, write_json
+from fmri_saliency.files import digest, read_json, remove, write_json
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series.extract import Cleaning, extract_with_quality
@@ -180,7 +180,7 @@ def note_failure(desk: Path, run: Run, failure: str, again: bool = False) -> Non
         if failure:
             write_json(path, {"run": run.key, "file": run.bold.as_posix(), "message": failure, "again": again})
         else:
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def extract_to_files(job: SeriesJob, atlas: Atlas, cleaning: Cleaning, wait: bool = True) -> Extracted:
