@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -152,12 +153,19 @@ def parse_name(name: str) -> BidsName:
 def bids_uri(path: Path, links: Mapping[str, Path]) -> str:
     """Return where a file is as a BIDS URI, relative to the innermost data set of `links` that holds it.
 
+    Where none holds it, it is named from the first one, so that no name tells where on this machine it lies.
+
     >>> bids_uri(Path("/data/raw/sub-01/x.nii.gz"), {"raw": Path("/data/raw")})
     'bids:raw:sub-01/x.nii.gz'
+    >>> bids_uri(Path("/data/masks/m.nii.gz"), {"raw": Path("/data/raw")})
+    'bids:raw:../masks/m.nii.gz'
     >>> bids_uri(Path("/data/x.nii.gz"), {})
     'file:///data/x.nii.gz'
     """
     holders = [(folder, name) for name, folder in links.items() if path.is_relative_to(folder)]
+    if not holders and links:
+        name, folder = next(iter(links.items()))
+        return f"bids:{name}:{os.path.relpath(path, folder)}"
     if not holders:
         return path.as_uri()
     folder, name = max(holders, key=lambda holder: len(holder[0].parts))

@@ -14,6 +14,7 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "clear_unfinished",
     "digest",
     "fingerprint",
+    "hide_places",
     "one_line",
     "read_json",
     "read_own_tsv",
@@ -170,9 +172,45 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"Cannot write {type(value).__name__} as JSON.")
 
 
+PLACE = re.compile(r"(?<![^\s\"'(\[,;=])(?:file://)?(/[^/\s\"'<>]+)/[^\s\"'<>]*")
+"""A path from the root of this machine in a text: at its beginning, or after a space, a quote, a bracket."""
+
+
+def hide_places(text: str, folder: Path) -> str:
+    """Return a text in which paths of this machine are relative to a folder, the one that is shared.
+
+    >>> hide_places("Expected a mask at /tmp/study/masks/m.nii; there is none.", Path("/tmp/study/results"))
+    'Expected a mask at ../masks/m.nii; there is none.'
+
+    Parameters
+    ----------
+    text : str
+    folder : Path
+        Absolute. What begins with a slash and is no folder of this machine is left as it is.
+    """
+
+    def change(found: re.Match[str]) -> str:
+        if not os.path.isdir(found[1]):
+            return found[0]
+        place = found[0].removeprefix("file://")
+        bare = place.rstrip(".,;:)]")
+        return os.path.relpath(bare, folder) + place[len(bare):]
+
+    return PLACE.sub(change, text.replace(f"{folder}/", "")) if "/" in text else text
+
+
+def _shared_folder(path: Path) -> Path | None:
+    """Return the output folder that a file is shared with; none for what stays in :data:`MARKER`, or lies elsewhere."""
+    folders = Path(path).absolute().parents
+    if any(folder.name == MARKER for folder in folders):
+        return None
+    return next((folder for folder in folders if (folder / MARKER).is_dir()), None)
+
+
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON with stable order of keys as given, atomically."""
-    write_text(path, json.dumps(content, indent=2, default=_plain, ensure_ascii=False) + "\n")
+    """Write JSON with stable order of keys as given, atomically; paths in it are relative to its output folder."""
+    text, folder = json.dumps(content, indent=2, default=_plain, ensure_ascii=False), _shared_folder(path)
+    write_text(path, (text if folder is None else hide_places(text, folder)) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -201,11 +239,11 @@ def one_line(text: str) -> str:
     return re.sub(" +", " ", plain).strip() if plain != text else text
 
 
-def _write_cell(cell: Any) -> Any:
+def _write_cell(cell: Any, folder: Path | None = None) -> Any:
     """Return a cell as it is written: text on one line, and a mark (') before what a spreadsheet would run."""
     if not isinstance(cell, str):
         return cell
-    text = one_line(cell)
+    text = one_line(cell if folder is None else hide_places(cell, folder))
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
 
 
@@ -229,10 +267,11 @@ def write_tsv(path: Path, table: pd.DataFrame) -> None:
     """Write a table the BIDS way: tabs, no quotes, ``n/a`` for what is missing; atomically.
 
     A text that a spreadsheet would run as a formula (``=``, ``+``, ``-`` or ``@`` first) begins with a mark, ``'``;
-    :func:`read_own_tsv` takes it away. Numbers are as they are.
+    :func:`read_own_tsv` takes it away. Numbers are as they are. Paths in texts are relative to the output folder.
     """
+    told = _each_text(table, partial(_write_cell, folder=_shared_folder(path)))
     with atomic_path(path) as temporary:
-        _each_text(table, _write_cell).to_csv(temporary, sep="\t", index=False, na_rep="n/a", quoting=csv.QUOTE_NONE)
+        told.to_csv(temporary, sep="\t", index=False, na_rep="n/a", quoting=csv.QUOTE_NONE)
 
 
 def read_tsv(path: Path, what: str, **options: Any) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from fmri_saliency.files import digest, read_json, read_own_tsv, remove, write_text
 from fmri_saliency.pipeline.config import Config
+from fmri_saliency.pipeline.page_files import without_places
 from fmri_saliency.pipeline.pictures import keep_picture
 from fmri_saliency.pipeline.workspace import Workspace, require, stamp
 from fmri_saliency.plotting import plot_coverage, plot_run_quality
@@ -215,5 +216,5 @@ def write_quality_page(config: Config, atlas: Atlas, runs: Sequence[Run], log: p
         "runs": parts,
     }
     page = space.root / "quality.html"
-    write_text(page, make_page(content, "quality.html.j2"))
+    write_text(page, make_page(without_places(content, space.root), "quality.html.j2"))
     return page

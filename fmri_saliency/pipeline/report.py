@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -29,7 +30,7 @@ from fmri_saliency.pipeline.explain import check_explained, class_atlas
 from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.methods import describe_methods
-from fmri_saliency.pipeline.page_files import list_files
+from fmri_saliency.pipeline.page_files import list_files, without_places
 from fmri_saliency.pipeline.pictures import draw_picture
 from fmri_saliency.pipeline.quality_page import write_quality_page
 from fmri_saliency.pipeline.scans_part import quality_part, scans_part
@@ -253,7 +254,7 @@ def _partial(config: Config, standing: Standing, stopped: Exception | None) -> d
     return {
         "words": f"{where}{why}",
         "stages": told,
-        "command": f"fmri-saliency run {config.output.path / 'config.toml'}",
+        "command": f"fmri-saliency run {shlex.quote(str(config.output.path / 'config.toml'))}",
     }
 
 
@@ -342,7 +343,7 @@ def _report(config: Config, stopped: Exception | None) -> Path:
     volumes = [part["volume"] for part in content["classes"] if part["volume"]]
     page = config.output.path / "report.html"
     remove(page.with_suffix(".json"))
-    write_text(page, make_page(content, volumes=volumes))
+    write_text(page, make_page(without_places(content, page.parent), volumes=volumes))
     if stopped is None and all(one.state == "done" for one in stages(standing)):
         write_json(page.with_suffix(".json"), _card(config))
     elif stopped is None:

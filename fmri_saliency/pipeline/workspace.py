@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fmri_saliency import __version__
 from fmri_saliency.bids import plain_key
@@ -166,7 +168,8 @@ class Workspace:
         Parameters
         ----------
         links : mapping of str to Path, optional
-            The data sets that it is made from, by the names that BIDS URIs call them by.
+            The data sets that it is made from, by the names that BIDS URIs call them by; the file says where they lie
+            from here.
 
         Raises
         ------
@@ -181,8 +184,8 @@ class Workspace:
                 "GeneratedBy": [{"Name": "fmri_saliency", "Version": __version__}],
             }
             if links:
-                places = {name: path.as_uri() for name, path in links.items()}
-                description["SourceDatasets"] = [{"URL": place} for place in places.values()]
+                places = {name: quote(os.path.relpath(path, self.root)) for name, path in links.items()}
+                description["SourceDatasets"] = [{"URL": f"bids:{name}:"} for name in places]
                 description["DatasetLinks"] = places
             write_json(self.root / "dataset_description.json", description)
             write_text(self.root / "README.md", README.read_text(encoding="utf-8"))
