@@ -19,7 +19,7 @@ import tomli_w
 from fmri_saliency.brain import AtlasChoice
 from fmri_saliency.decoding import SPLITS, Architecture, Training, check_device
 from fmri_saliency.errors import ConfigError, nearest, one_of
-from fmri_saliency.files import write_text
+from fmri_saliency.files import one_line, write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings
@@ -198,6 +198,8 @@ def _convert_plain(hint: Any, value: Any, section: str, key: str, folder: Path) 
     if hint is Path:
         if not isinstance(value, str) or not value:
             raise _wrong(section, key, "a path in quotes", value)
+        if one_line(value) != value:
+            raise _wrong(section, key, "a path without line breaks and control characters", value)
         return (folder / Path(value).expanduser()).resolve()
     words, fits = PLAIN[hint]
     if not fits(value):
