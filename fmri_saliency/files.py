@@ -66,7 +66,7 @@ def check_inside(path: Path) -> None:
     for folder in path.parents:
         if (folder / MARKER).is_dir() and not target.is_relative_to(os.path.realpath(folder)):
             raise OutsideError(f"{path} is not in the output folder {folder} but at {target}, where a link or '..' "
-                               "leads. Remove the link, or choose an [output] path on the disk that it leads to")
+                               "leads. Remove the link, or choose an [output] path on the disk that it leads to.")
 
 
 def remove(path: Path) -> None:

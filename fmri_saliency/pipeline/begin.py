@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fmri_saliency import __version__
-from fmri_saliency.errors import InputError, StepError
+from fmri_saliency.errors import InputError, OutsideError, StepError
 from fmri_saliency.files import digest, read_json
 from fmri_saliency.pipeline.config import Config, read_plain, to_plain, write_config
 from fmri_saliency.pipeline.workspace import Workspace, differences, say
@@ -95,6 +95,8 @@ def begin(config: Config) -> None:
                     f"depends on it is made again.{aside}")
             space.describe(source_links(config))
             write_config(config, space.root / "config.toml")
+    except OutsideError:
+        raise
     except OSError as error:
         raise StepError(f"The output folder {space.root} cannot be written to: {error.strerror or error}. See to its "
                         "rights, make room there, or choose another [output] path; what is done is kept.") from None

@@ -148,10 +148,11 @@ class Workspace:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.desk.mkdir(exist_ok=True)
-            for path in (self.desk, *self.desk.iterdir()):
-                check_inside(path)
+            ways = [self.desk, *self.desk.iterdir()]
         except OSError as error:
             raise self._unwritable(error) from None
+        for path in ways:
+            check_inside(path)
 
     def _unwritable(self, error: OSError) -> StepError:
         words = f"{error.strerror or error}. See to its rights, make room there, or choose another [output] path"

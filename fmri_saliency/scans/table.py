@@ -105,14 +105,15 @@ def _number_repeats(listed: list[_Listed]) -> None:
             seen[key] += 1
             one.row["run"] = one.row["run"] or (str(seen[key]) if total[key] > 1 else "")
     _check_labels(listed)
-    first: dict[tuple[str, ...], _Listed] = {}
+    first: dict[tuple[str, ...] | str, _Listed] = {}
     for one in listed:
         if one.problem:
             continue
-        other = first.setdefault(tuple(map(plain_label, one.key)), one)
-        if one.row["bold"] != other.row["bold"]:
-            for late, early in ((one, other), (other, one)):
-                late.problem = _claim(late, early)
+        for name in (tuple(map(plain_label, one.key)), one.label):  # of a file, and in the log
+            other = first.setdefault(name, one)
+            if one.row["bold"] != other.row["bold"]:
+                for late, early in ((one, other), (other, one)):
+                    late.problem = _claim(late, early)
 
 
 def _check_labels(listed: list[_Listed]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fmri_saliency.bids import plain_key
-from fmri_saliency.errors import InputError, ScanWarning, UnreachableError
+from fmri_saliency.errors import InputError, OutsideError, ScanWarning, UnreachableError
 from fmri_saliency.files import digest, read_json, remove, write_json
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.records import Atlas, Run
@@ -130,6 +130,8 @@ def _extract(job: SeriesJob, atlas: Atlas, cleaning: Cleaning, identity: dict[st
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     try:
         write_series(series, job.stem, {**job.about, **identity, "Notes": notes}, quality)
+    except OutsideError as error:
+        return str(error), "again"
     except OSError as error:
         return (f"The series of {job.run.bold} cannot be written to {job.stem.parent}: {error.strerror or error}. Make "
                 "room there, or choose another [output] path, and run the same command again."), "again"
