@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from errno import EPERM
 
 __all__ = [
     "AtlasError",
@@ -15,6 +16,7 @@ __all__ = [
     "DecoderError",
     "FmriSaliencyError",
     "InputError",
+    "OutsideError",
     "ReplacementWarning",
     "ScanWarning",
     "SpaceMismatchWarning",
@@ -62,6 +64,12 @@ class DecoderError(InputError):
 
 class StepError(FmriSaliencyError):
     """A step of the workflow failed or cannot begin yet."""
+
+
+class OutsideError(StepError, OSError):
+    """A file would be written, or removed, outside the output folder: by a link in it, or by ``..`` in a name."""
+
+    errno = EPERM
 
 
 class TimingWarning(UserWarning):

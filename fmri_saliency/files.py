@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writing and fingerprints."""
+"""Files that are whole or absent, and inside their output folder: atomic writing and fingerprints."""
 
 from __future__ import annotations
 
@@ -10,24 +10,32 @@ import re
 import shutil
 import socket
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.errors import InputError
+from fmri_saliency.errors import InputError, OutsideError
 from fmri_saliency.rows import Rows, pieces
 
 __all__ = [
+    "MARKER",
     "atomic_path",
+    "check_inside",
     "clear_unfinished",
     "digest",
     "fingerprint",
+    "hide_places",
+    "one_line",
     "read_json",
+    "remove",
     "scratch_folder",
+    "unmark_cells",
     "write_array",
     "write_json",
     "write_rows",
@@ -36,13 +44,48 @@ __all__ = [
 ]
 
 
+MARKER = ".workflow"
+"""The folder by which an output folder is known: nothing below it is written or removed through a way out of it."""
+
+
+def check_inside(path: Path) -> None:
+    """Refuse a path that does not lie where it is written to be: below an output folder, and in it.
+
+    Every folder on the way that holds :data:`MARKER` is an output folder. What a process knows of is not asked, so
+    that each of several finds the same.
+
+    Raises
+    ------
+    OutsideError
+        If a link, or ``..``, leads out of one of them.
+    """
+    path = Path(path).absolute()
+    target = Path(os.path.realpath(path))
+    for folder in path.parents:
+        if (folder / MARKER).is_dir() and not target.is_relative_to(os.path.realpath(folder)):
+            raise OutsideError(f"{path} is not in the output folder {folder} but at {target}, where a link or '..' "
+                               "leads. Remove the link, or choose an [output] path on the disk that it leads to.")
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there, of the output folder that its path names (:func:`check_inside`)."""
+    check_inside(Path(path).parent)
+    Path(path).unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
 
     A reader sees the old file or the new one, never half of one.
+
+    Raises
+    ------
+    OutsideError
+        If it would lie outside the output folder that its path names.
     """
     path = Path(path)
+    check_inside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
     handle, name = tempfile.mkstemp(prefix=_prefix(), suffix=suffix, dir=path.parent)
@@ -59,6 +102,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """Yield a new folder below `parent` for what is needed for a while; it is removed when the block ends."""
+    check_inside(Path(parent) / "scratch")
     with tempfile.TemporaryDirectory(prefix=_prefix(), dir=parent) as name:
         yield Path(name)
 
@@ -126,9 +170,45 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"Cannot write {type(value).__name__} as JSON.")
 
 
+PLACE = re.compile(r"(?<![^\s\"'(\[,;=])(?:file://)?(/[^/\s\"'<>]+)/[^\s\"'<>]*")
+"""A path from the root of this machine in a text: at its beginning, or after a space, a quote, a bracket."""
+
+
+def hide_places(text: str, folder: Path) -> str:
+    """Return a text in which paths of this machine are relative to a folder, the one that is shared.
+
+    >>> hide_places("Expected a mask at /tmp/study/masks/m.nii; there is none.", Path("/tmp/study/results"))
+    'Expected a mask at ../masks/m.nii; there is none.'
+
+    Parameters
+    ----------
+    text : str
+    folder : Path
+        Absolute. What begins with a slash and is no folder of this machine is left as it is.
+    """
+
+    def change(found: re.Match[str]) -> str:
+        if not os.path.isdir(found[1]):
+            return found[0]
+        place = found[0].removeprefix("file://")
+        bare = place.rstrip(".,;:)]")
+        return os.path.relpath(bare, folder) + place[len(bare):]
+
+    return PLACE.sub(change, text.replace(f"{folder}/", "")) if "/" in text else text
+
+
+def _shared_folder(path: Path) -> Path | None:
+    """Return the output folder that a file is shared with; none for what stays in :data:`MARKER`, or lies elsewhere."""
+    folders = Path(path).absolute().parents
+    if any(folder.name == MARKER for folder in folders):
+        return None
+    return next((folder for folder in folders if (folder / MARKER).is_dir()), None)
+
+
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON with stable order of keys as given, atomically."""
-    write_text(path, json.dumps(content, indent=2, default=_plain, ensure_ascii=False) + "\n")
+    """Write JSON with stable order of keys as given, atomically; paths in it are relative to its output folder."""
+    text, folder = json.dumps(content, indent=2, default=_plain, ensure_ascii=False), _shared_folder(path)
+    write_text(path, (text if folder is None else hide_places(text, folder)) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -141,20 +221,60 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not readable JSON ({error}). Correct or remove it.") from None
 
 
-def write_tsv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table the BIDS way: tabs, ``n/a`` for what is missing; atomically.
+FORMULA = re.compile("'*[=+@\\-\uff0b\uff0d\uff1d\uff20]")
+"""How texts begin that a spreadsheet would run, in half or full width; and those that would be taken for one of these
+with a mark before it."""
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
-    Quotation marks are text, as :func:`fmri_saliency.tables.read_tsv` takes them; tabs and line breaks within a text
-    become blanks.
+
+def one_line(text: str) -> str:
+    r"""Return a text without line breaks, tabs, and signs that steer a terminal: a space stands for them.
+
+    >>> one_line("two\nlines\x1b[2J")
+    'two lines [2J'
     """
-    texts = table.select_dtypes(exclude=["number", "bool"]).columns
-    table = table.assign(**{name: table[name].map(_in_one_line) for name in texts}).rename(columns=_in_one_line)
+    plain = "".join(" " if unicodedata.category(sign) in ("Cc", "Zl", "Zp", "Cs") else sign for sign in text)
+    return re.sub(" +", " ", plain).strip() if plain != text else text
+
+
+def _write_cell(cell: Any, folder: Path | None = None) -> Any:
+    """Return a cell as it is written: text on one line, and a mark (') before what a spreadsheet would run."""
+    if not isinstance(cell, str):
+        return cell
+    text = one_line(cell if folder is None else hide_places(cell, folder))
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
+def _read_cell(cell: Any) -> Any:
+    """Return a cell as it was before :func:`_write_cell` put a mark before it."""
+    return cell[1:] if isinstance(cell, str) and cell[:1] == "'" and FORMULA.match(cell) else cell
+
+
+def _each_text(table: pd.DataFrame, change: Callable[[Any], Any]) -> pd.DataFrame:
+    """Return a table with each cell of text, and each name of a column, changed; columns of numbers are kept."""
+    columns = [table.iloc[:, place] for place in range(table.shape[1])]
+    texts = [not pd.api.types.is_numeric_dtype(column) for column in columns]
+    if not any(texts):
+        return table.set_axis([change(name) for name in table.columns], axis=1)
+    changed = [column.map(change, na_action="ignore") if text else column
+               for column, text in zip(columns, texts, strict=True)]
+    return pd.concat(changed, axis=1).set_axis([change(name) for name in table.columns], axis=1)
+
+
+def write_tsv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table the BIDS way: tabs, no quotes, ``n/a`` for what is missing; atomically.
+
+    A text that a spreadsheet would run as a formula (``=``, ``+``, ``-`` or ``@`` first) begins with a mark, ``'``;
+    :func:`unmark_cells` takes it away. Numbers are as they are. Paths in texts are relative to the output folder.
+    """
+    told = _each_text(table, partial(_write_cell, folder=_shared_folder(path)))
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="n/a", quoting=csv.QUOTE_NONE)
+        told.to_csv(temporary, sep="\t", index=False, na_rep="n/a", quoting=csv.QUOTE_NONE)
 
 
-def _in_one_line(value: Any) -> Any:
-    return re.sub(r"[\t\r\n\0]+", " ", value) if isinstance(value, str) else value
+def unmark_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that :func:`write_tsv` wrote without the marks before what looks like a formula."""
+    return _each_text(table, _read_cell)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:

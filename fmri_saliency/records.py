@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.errors import InputError
+from fmri_saliency.bids import clean_label
+from fmri_saliency.errors import AtlasError, InputError
 from fmri_saliency.files import digest
 from fmri_saliency.rows import Rows, pieces, sum_rows
 
@@ -86,6 +87,11 @@ class Run:
     start_time: float = 0.0
     sources: tuple[Path, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("subject", "session", "task", "acquisition", "direction", "run"):
+            if getattr(self, name):
+                clean_label(getattr(self, name), f"The {name}")
+
     @property
     def entities(self) -> dict[str, str]:
         """BIDS entities of the run, in BIDS order, without the empty ones."""
@@ -95,7 +101,7 @@ class Run:
 
     @property
     def key(self) -> str:
-        """Name of the run: its entities, ``sub-01_task-motor_dir-LR``."""
+        """Name of the run as its labels are written, ``sub-01_task-motor_dir-LR``; no part of a path."""
         return "_".join(f"{key}-{value}" for key, value in self.entities.items())
 
     @property
@@ -147,6 +153,8 @@ class Atlas:
     grayordinates: Any = None
 
     def __post_init__(self) -> None:
+        for key, label in self.entities.items():
+            clean_label(label, f"The {'name' if key == 'atlas' else key} of an atlas", AtlasError)
         _check_shape("The label image of an atlas", self.labels, (None, None, None))
         _check_shape("The affine of an atlas", self.affine, (4, 4))
         if self.maps is not None:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.errors import InputError
+from fmri_saliency.files import unmark_cells
 
-__all__ = ["line_of", "read_csv", "read_lines", "read_spaced", "read_tsv", "to_numbers"]
+__all__ = ["line_of", "read_csv", "read_lines", "read_own_tsv", "read_spaced", "read_tsv", "to_numbers"]
 
 MISSING = ("n/a", "#n/a", "na", "<na>", "nan", "-nan", "null", "none", "")
 """How programs write a number that is missing, in small letters; ``n/a`` is that of BIDS."""
@@ -150,6 +151,11 @@ def read_tsv(
     if not (numbers or empty):
         raise _unfit(path, what, f"it has a header ({', '.join(table.columns[:8])}) and no line below it")
     return _number_lines(table, numbers)
+
+
+def read_own_tsv(path: Path, what: str, dtype: type | Mapping[str, type] | None = None) -> pd.DataFrame:
+    """Read a table that this package wrote (:func:`fmri_saliency.files.write_tsv`); see :func:`read_tsv`."""
+    return unmark_cells(read_tsv(path, what, dtype))
 
 
 def _parse(rows: Sequence[str], names: Sequence[str], dtype: type | Mapping[str, type] | None) -> pd.DataFrame:

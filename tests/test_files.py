@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fmri_saliency import files, places
 from fmri_saliency.bids import build_name, clean_label
-from fmri_saliency.errors import FmriSaliencyError, InputError, nearest, one_of
+from fmri_saliency.errors import FmriSaliencyError, InputError, OutsideError, nearest, one_of
+from fmri_saliency.tables import read_own_tsv
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -130,3 +132,89 @@ def test_rows_written_part_by_part_are_the_array(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=words):
             files.write_rows(tmp_path / "other.npy", shape, [array])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["parts.npy", "whole.npy"]
+
+
+TEXTS = ["=1+1", "+1;x", "-2+3", "@SUM(1)", "\uff1d1", "'=1", "''=1", "'", "-", "-5", "+1e3", "plain", "it's", "=",
+         ""]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_no_text_is_a_formula_and_every_text_is_read_back(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.tsv"
+    files.write_tsv(path, pd.DataFrame({text or "name": [text, "x"], "number": [-1.5, 2.0]}))
+    header, first, _ = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines())
+    for cell in (header[0], first[0]):
+        assert cell[:1] not in tuple("=+-@\uff1d") or cell in ("-5", "+1e3")
+    assert first[1] == "-1.5"
+    read = read_own_tsv(path, "a table", dtype={text or "name": str})
+    assert read.columns.tolist() == [text or "name", "number"]
+    assert read.iloc[:, 0].tolist() == [text, "x"]
+    assert read["number"].tolist() == [-1.5, 2.0]
+
+
+def test_a_cell_is_one_cell(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a\tb": ["two\nlines\r\n", 'a "quoted" \x1b[2Jword'], "n": [1, 2]})
+    files.write_tsv(tmp_path / "x.tsv", table)
+    lines = (tmp_path / "x.tsv").read_text().splitlines()
+    assert lines == ["a b\tn", "two lines\t1", 'a "quoted" [2Jword\t2']
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Return an output folder, with a folder beside it."""
+    for name in ("results/.workflow", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path / "results"
+
+
+def test_nothing_is_written_or_removed_through_a_way_out_of_the_output_folder(results: Path) -> None:
+    elsewhere = results.parent / "elsewhere"
+    (elsewhere / "there.json").write_text("{}")
+    (results / "sub-01").symlink_to(elsewhere)
+    (results / "page.html").symlink_to(elsewhere / "there.json")
+    (results / ".workflow" / "failed").symlink_to(elsewhere)
+    table, array = pd.DataFrame({"a": [1]}), np.zeros((1, 1), np.float32)
+    for place in ("sub-01/x", "sub-01/func/x", "page.html", ".workflow/failed/x", "sub-02/../../elsewhere/x", "../x"):
+        path = results / place
+        for write in (
+            lambda path: files.write_text(path, ""), lambda path: files.write_json(path, {}),
+            lambda path: files.write_tsv(path, table), lambda path: files.write_array(path, array),
+            lambda path: files.write_rows(path, (1, 1), [array]),
+        ):  # fmt: skip
+            with pytest.raises(OutsideError, match="is not in the output folder"):
+                write(path)
+    for place in ("sub-01/there.json", "../elsewhere/there.json"):
+        with pytest.raises(OutsideError):
+            files.remove(results / place)
+    assert [path.name for path in elsewhere.iterdir()] == ["there.json"]
+    assert sorted(path.name for path in results.parent.iterdir()) == ["elsewhere", "results"]
+    with pytest.raises(OutsideError), files.scratch_folder(results / "sub-01"):
+        pass
+
+
+def test_links_that_stay_inside_and_folders_that_are_links_themselves_are_followed(results: Path) -> None:
+    (results / "kept").mkdir()
+    (results / "kept" / "a.txt").write_text("old")
+    (results / "a.txt").symlink_to("kept/a.txt")
+    (results.parent / "by another name").symlink_to(results)
+    files.write_text(results / "a.txt", "new")
+    files.write_text(results.parent / "by another name" / "b.txt", "new")
+    assert sorted(path.name for path in results.iterdir()) == [".workflow", "a.txt", "b.txt", "kept"]
+    assert (results / "kept" / "a.txt").read_text() == "old"  # a link is replaced, and what it led to is not written to
+    files.remove(results / "a.txt")
+    files.remove(results / "a.txt")
+    assert not (results / "a.txt").exists()
+
+
+def test_paths_in_what_is_shared_are_relative_to_it(results: Path) -> None:
+    scan, root = results.parent / "my scans" / "x.nii.gz", results.parent
+    words = f"Expected '{scan}' (see {results}/runs.tsv), or file://{root}/a/b. 1/2 of and/or /no/such; https://a/b/c"
+    told = ("Expected '../my scans/x.nii.gz' (see runs.tsv), or ../a/b. 1/2 of and/or /no/such; https://a/b/c")
+    assert files.hide_places(words, results) == told
+    files.write_json(results / "sub" / "x.json", {"Notes": [words], "n": 1})
+    assert files.read_json(results / "sub" / "x.json") == {"Notes": [told], "n": 1}
+    files.write_tsv(results / "x.tsv", pd.DataFrame({"message": [words]}))
+    assert (results / "x.tsv").read_text() == f"message\n{told}\n"
+    for path in (results / ".workflow" / "x.json", root / "x.json"):
+        files.write_json(path, words)
+        assert files.read_json(path) == words

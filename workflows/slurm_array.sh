@@ -80,7 +80,7 @@ if [ $# -ne 1 ] || [ ! -f "$1" ]; then
     echo "usage: sbatch slurm_array.sh CONFIG.toml" >&2
     exit 2
 fi
-config=$(realpath "$1")
+config=$(realpath -- "$1")
 script=$0  # of a job: a copy that lasts as long as the job does
 if [ -n "${SLURM_JOB_ID:-}" ]; then  # what was chosen when calling holds for all jobs
     export SBATCH_PARTITION=$SLURM_JOB_PARTITION
@@ -95,6 +95,7 @@ fi
 
 desk=$(fmri-saliency index "$config" --chunk-size "$CHUNK_SIZE")
 mkdir -p "$desk/logs"
+logs=${desk//%/%%}/logs  # as names for sbatch, which fills in what begins with %
 if [ -z "$ARRAY_MAX" ]; then
     ARRAY_MAX=$(scontrol show config | sed -n 's/^MaxArraySize *= *//p')
     ARRAY_MAX=$((${ARRAY_MAX:-1001} - 1))
@@ -128,9 +129,9 @@ submit() {
     *) [ -z "$gpu" ] || options+=("$gpu") ;;
     esac
     if [ -n "$list" ]; then
-        options+=(--array "1-$(wc -l <"$list")%$AT_ONCE" --output "$desk/logs/$step-%A_%a.log")
+        options+=(--array "1-$(wc -l <"$list")%$AT_ONCE" --output "$logs/$step-%A_%a.log")
     else
-        options+=(--output "$desk/logs/$step-%j.log")
+        options+=(--output "$logs/$step-%j.log")
     fi
     sbatch "${options[@]}" "$script" "$config" task "$step" "$list" | cut -d ";" -f 1
 }

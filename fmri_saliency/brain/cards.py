@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import AtlasError, ConfigError, nearest
 from fmri_saliency.files import read_json
 from fmri_saliency.places import data_folder
@@ -52,6 +53,8 @@ class AtlasChoice:
     space: str = ""
 
     def __post_init__(self) -> None:
+        for key in ("name", "space") if self.space else ("name",):
+            clean_label(getattr(self, key), f"{key} in [atlas]:", ConfigError)
         for key in ("n_regions", "networks", "resolution_mm"):
             if getattr(self, key) < 0:
                 raise ConfigError(f"{key} in [atlas] must be at least 0 (0: the atlas's default); "

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.errors import AtlasError
+from fmri_saliency.files import one_line
 from fmri_saliency.tables import line_of, read_lines, read_tsv
 
 __all__ = ["complete_regions", "name_side", "read_region_table"]
@@ -150,7 +151,8 @@ def complete_regions(regions: pd.DataFrame) -> pd.DataFrame:
     """Add the columns hemisphere (L, R) and network where the names say them, and give existing ones one form."""
     table = regions.rename(columns={old: new for old, new in SAME_COLUMN.items()
                                     if old in regions and new not in regions})
-    names = table["name"].astype(str)
+    names = table["name"].astype(str).map(one_line)  # a name is a cell, a word of XML and of a look-up table
+    table = table.assign(name=names)
     for column, read in (("hemisphere", name_side), ("network", _name_network)):
         said = names.map(read)
         if column not in table and (said != "").any():

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from fmri_saliency.decoding.decoder import TaskDecoder
 from fmri_saliency.decoding.settings import Architecture, Training
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import atomic_path, read_json, write_json
+from fmri_saliency.files import atomic_path, read_json, remove, write_json
 
 __all__ = ["load_decoder", "save_decoder"]
 
@@ -26,7 +26,7 @@ def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | Non
     """
     folder = Path(folder)
     tensors = {name: value.detach().cpu().contiguous() for name, value in decoder.module_.state_dict().items()}
-    (folder / "model.json").unlink(missing_ok=True)
+    remove(folder / "model.json")
     tensors = {name: value.clone() for name, value in tensors.items()}  # tied weights share memory
     with atomic_path(folder / "weights.safetensors") as temporary:
         save_file(tensors, temporary)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fmri_saliency import __version__
-from fmri_saliency.errors import InputError, StepError
+from fmri_saliency.errors import InputError, OutsideError, StepError
 from fmri_saliency.files import digest, read_json
-from fmri_saliency.pipeline.config import Config, to_plain, write_config
+from fmri_saliency.pipeline.config import Config, read_plain, to_plain, write_config
 from fmri_saliency.pipeline.workspace import Workspace, differences, say
 from fmri_saliency.sources import hash_file
 
@@ -57,9 +56,9 @@ def atlas_stamp(config: Config) -> str:
 def _recorded(space: Workspace) -> dict[str, Any] | None:
     """Return the version and the settings that the folder's results were made with; None where it has none."""
     try:
-        plain = tomllib.loads((space.root / "config.toml").read_text(encoding="utf-8"))
+        plain = read_plain(space.root / "config.toml")
         made_by = read_json(space.root / "dataset_description.json")["GeneratedBy"][0].get("Version")
-    except (OSError, ValueError, InputError, LookupError, AttributeError):
+    except (OSError, ValueError, InputError, LookupError, AttributeError, TypeError):
         return None
     return {"version": made_by, **result_settings(plain)}
 
@@ -96,6 +95,8 @@ def begin(config: Config) -> None:
                     f"depends on it is made again.{aside}")
             space.describe(source_links(config))
             write_config(config, space.root / "config.toml")
+    except OutsideError:
+        raise
     except OSError as error:
         raise StepError(f"The output folder {space.root} cannot be written to: {error.strerror or error}. See to its "
                         "rights, make room there, or choose another [output] path; what is done is kept.") from None

@@ -23,7 +23,7 @@ from typing import Any
 
 from fmri_saliency.brain import load_chosen_atlas
 from fmri_saliency.errors import ConfigError, StepError
-from fmri_saliency.files import digest, fingerprint, read_json, write_json, write_text
+from fmri_saliency.files import digest, fingerprint, read_json, remove, write_json, write_text
 from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import load_samples, plan_folds, say_plan
@@ -120,8 +120,8 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
     for number, content in enumerate(wanted, 1):
         _write_if_new(_chunk_path(space, number), content)
     for left in _chunks(space.desk)[len(wanted):]:
-        left.unlink()
-        _mark(left).unlink(missing_ok=True)
+        remove(left)
+        remove(_mark(left))
     rows = [f"{network}\t{fold}\n" for network in config.decoder.networks for fold in range(1, len(folds) + 1)]
     write_text(space.desk / "folds.tsv", "".join(rows))
     write_trials(config, trials)
@@ -130,7 +130,7 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
     write_json(space.desk / "size.json", {**size, "array_mb": array_mb})
     undone = [chunk for chunk in _chunks(space.desk) if not _is_done(chunk)]
     for chunk in undone:
-        _mark(chunk).unlink(missing_ok=True)  # that of other runs
+        remove(_mark(chunk))  # that of other runs
     say(f"{len(finding.runs)} runs in {len(wanted)} chunks, of which {len(undone)} are to be extracted.")
     return space.desk
 
@@ -143,7 +143,7 @@ def _say_changes(config: Config, space: Workspace, wanted: Sequence[dict[str, An
             f"that: {', '.join(stages)}.")
     if "extract" in stages:  # the marks may be older than series of other settings
         for chunk in _chunks(space.desk):
-            _mark(chunk).unlink(missing_ok=True)
+            remove(_mark(chunk))
         return
     before = {one["bold"]: one["state"] for chunk in _chunks(space.desk) for one in read_json(chunk)["runs"]}
     now = [one for chunk in wanted for one in chunk["runs"]]
@@ -203,7 +203,7 @@ def _extract_listed(config: Config, chunk: Path, content: dict[str, Any]) -> dic
         raise StepError(f"{chunk} lists the runs of another [scans], or with another event_column of [samples]: run "
                         "`fmri-saliency index CONFIG.toml` again.")
     begin(config)
-    _mark(chunk).unlink(missing_ok=True)
+    remove(_mark(chunk))
     runs, space = [_read_run(values) for values in content["runs"]], Workspace(config.output.path)
     atlas = load_chosen_atlas(config.atlas)
     stems = series_stems(config, runs, atlas)
@@ -259,7 +259,7 @@ def _gather(config: Config) -> None:
     failures = {key: one for key, one in notes.items() if one is not None and one.what == "failed"}
     if len(failures) < len(absent):
         for chunk in _chunks(space.desk):
-            _mark(chunk).unlink(missing_ok=True)
+            remove(_mark(chunk))
         first = next(key for key in absent if key not in failures)
         raise StepError(f"{len(absent) - len(failures)} runs have no series (first: {first}): new ones, or files were "
                         "removed. Run the workflow again, or `fmri-saliency extract CONFIG.toml`.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import os
 import tomllib
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import tomli_w
 from fmri_saliency.brain import AtlasChoice
 from fmri_saliency.decoding import SPLITS, Architecture, Training, check_device
 from fmri_saliency.errors import ConfigError, nearest, one_of
-from fmri_saliency.files import write_text
+from fmri_saliency.files import one_line, write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings
@@ -33,6 +35,7 @@ __all__ = [
     "Search",
     "build_section",
     "load_config",
+    "read_plain",
     "read_settings",
     "to_plain",
     "write_config",
@@ -195,6 +198,8 @@ def _convert_plain(hint: Any, value: Any, section: str, key: str, folder: Path) 
     if hint is Path:
         if not isinstance(value, str) or not value:
             raise _wrong(section, key, "a path in quotes", value)
+        if one_line(value) != value:
+            raise _wrong(section, key, "a path without line breaks and control characters", value)
         return (folder / Path(value).expanduser()).resolve()
     words, fits = PLAIN[hint]
     if not fits(value):
@@ -282,18 +287,50 @@ def read_settings(path: Path, build: Callable[[dict[str, Any], Path], Any]) -> A
         raise ConfigError(f"{path}: {error}") from None
 
 
-def to_plain(value: Any) -> Any:
-    """Return settings as plain dicts, lists and texts, ready for TOML and JSON (None left out)."""
+def to_plain(value: Any, folder: Path | None = None) -> Any:
+    """Return settings as plain dicts, lists and texts, ready for TOML and JSON (None left out).
+
+    Paths are absolute, or relative to `folder`, from which a configuration that lies there is read.
+    """
     if dataclasses.is_dataclass(value):
         pairs = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return {name: to_plain(item) for name, item in pairs.items() if item is not None}
+        return {name: to_plain(item, folder) for name, item in pairs.items() if item is not None}
     if isinstance(value, dict):
-        return {name: to_plain(item) for name, item in value.items()}
+        return {name: to_plain(item, folder) for name, item in value.items()}
     if isinstance(value, tuple | list):
-        return [to_plain(item) for item in value]
-    return value.as_posix() if isinstance(value, Path) else value
+        return [to_plain(item, folder) for item in value]
+    if not isinstance(value, Path):
+        return value
+    return value.as_posix() if folder is None else Path(os.path.relpath(value, folder)).as_posix()
 
 
 def write_config(config: Config, path: Path) -> None:
-    """Write the resolved configuration: every key, absolute paths; it can be run again."""
-    write_text(path, tomli_w.dumps(to_plain(config)))
+    """Write the resolved configuration: every key, paths relative to where it lies; it can be run again from there."""
+    write_text(path, tomli_w.dumps(to_plain(config, path.resolve().parent)))
+
+
+def _path_keys(kind: type = Config, prefix: str = "") -> Iterator[str]:
+    """Return the keys that hold paths, such as ``scans.path``."""
+    for name, hint in typing.get_type_hints(kind).items():
+        kinds = {hint, *typing.get_args(hint)}
+        if Path in kinds:
+            yield f"{prefix}{name}"
+        for below in filter(dataclasses.is_dataclass, kinds):
+            yield from _path_keys(below, f"{prefix}{name}.")
+
+
+def read_plain(path: Path) -> dict[str, Any]:
+    """Read what :func:`write_config` wrote as plain settings, with absolute paths; keys of another version are kept.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is no such file, or it is not TOML.
+    """
+    plain = tomllib.loads(path.read_text(encoding="utf-8"))
+    for key in _path_keys():
+        *sections, last = key.split(".")
+        place = functools.reduce(lambda values, name: values.get(name, {}), sections, plain)
+        if last in place:
+            place[last] = (path.resolve().parent / place[last]).resolve().as_posix()
+    return plain

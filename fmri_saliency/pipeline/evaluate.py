@@ -14,7 +14,7 @@ import pandas as pd
 from fmri_saliency import __version__
 from fmri_saliency.errors import StepError
 from fmri_saliency.evidence import say_verdict, summarise
-from fmri_saliency.files import clear_unfinished, read_json, write_json, write_tsv
+from fmri_saliency.files import MARKER, clear_unfinished, read_json, remove, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import to_plain
 from fmri_saliency.pipeline.evaluation_page import column_name, summary_table, suppressors_of, write_page
@@ -50,7 +50,7 @@ def _make_row(evaluation: Evaluation, name: str, pair: Pair, seed: int) -> dict[
     try:
         write_json(path, _plain(run_trial(evaluation, name, pair, seed)))
     except Exception as error:  # whatever it is, it is this row's, and it is named
-        path.unlink(missing_ok=True)
+        remove(path)
         last = traceback.extract_tb(error.__traceback__)[-1]
         return {"set": name, "pair": pair.name, "seed": seed, "error": f"{type(error).__name__}: {error}",
                 "at": f"{Path(last.filename).name}, line {last.lineno}"}  # fmt: skip
@@ -71,7 +71,7 @@ def _begin(evaluation: Evaluation) -> Path:
             raise StepError(f"The output folder {root} holds files that are not of an evaluation; they could be "
                             'overwritten. Choose a folder of its own in [output], for example path = "evaluation".')
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        (root / MARKER).mkdir(parents=True, exist_ok=True)
         clear_unfinished(root)
         write_evaluation(evaluation, root / MARK)
     except OSError as error:

@@ -12,6 +12,7 @@ from fmri_saliency.attribution import METHODS
 from fmri_saliency.bids import clean_label
 from fmri_saliency.evidence import NAIVE, Judgement, Spread, over_seeds, say_verdict
 from fmri_saliency.files import write_text
+from fmri_saliency.pipeline.page_files import without_places
 from fmri_saliency.pipeline.pictures import draw_picture
 from fmri_saliency.pipeline.protocol import SUPPRESSORS, Evaluation
 from fmri_saliency.pipeline.report import versions_in_words
@@ -266,5 +267,5 @@ def write_page(evaluation: Evaluation, judgements: Sequence[Judgement], failures
         "versions": versions_in_words(),
     }
     page = root / "evaluation.html"
-    write_text(page, make_page(content, "evaluation.html.j2"))
+    write_text(page, make_page(without_places(content, root), "evaluation.html.j2"))
     return page

@@ -14,7 +14,7 @@ import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
 from fmri_saliency import __version__
-from fmri_saliency.bids import bids_uri
+from fmri_saliency.bids import bids_uri, build_name
 from fmri_saliency.brain import check_space, extend_grid, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
 from fmri_saliency.errors import ConfigError, InputError, SpaceMismatchWarning, StepError, UnreachableError, nearest
@@ -173,7 +173,8 @@ def _set_others_aside(space: Workspace, stem: Path, run: Run) -> None:
     if not stem.parent.is_dir():
         return
     mine = {card_path(stem), *series_outputs(stem), confounds_path(stem)}
-    spaces = (f"{run.key}_space-*", f"{run.key}_atlas-*", f"{run.key}_stat-*", f"{run.key}_seg-*")
+    name = build_name(run.entities)
+    spaces = (f"{name}_space-*", f"{name}_atlas-*", f"{name}_stat-*", f"{name}_seg-*")
     others = [path for one in spaces for path in stem.parent.glob(one) if path not in mine]
     space.set_aside([path for path in sorted(others) if "unfinished" not in path.name and "_boldmap" not in path.name])
 

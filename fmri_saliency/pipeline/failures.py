@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmri_saliency.errors import FmriSaliencyError, InputError
-from fmri_saliency.files import digest, read_json, write_json
+from fmri_saliency.files import digest, read_json, remove, write_json
 from fmri_saliency.pipeline.begin import result_settings
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.workspace import Workspace
@@ -88,7 +88,7 @@ def forget(config: Config, *works: str) -> None:
     for path in (_place(config, work) for work in works):
         for one in (path, *path.parent.glob(f"{path.stem}__*.json")):
             with suppress(OSError):
-                one.unlink(missing_ok=True)
+                remove(one)
 
 
 def read_failures(config: Config) -> dict[str, Failure]:

@@ -13,7 +13,7 @@ import numpy as np
 from fmri_saliency import __version__
 from fmri_saliency.decoding import Fold, make_folds
 from fmri_saliency.errors import ConfigError, DecoderError
-from fmri_saliency.files import digest, write_text
+from fmri_saliency.files import digest, remove, write_text
 from fmri_saliency.pipeline.config import Config, Decoder, build_section, to_plain
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.records import Samples
@@ -191,7 +191,7 @@ def write_trials(config: Config, trials: Sequence[Trial]) -> None:
     """List trials in ``.workflow/trials.tsv``, a row each; there is no such file where there is no [search]."""
     path = Workspace(config.output.path).desk / TRIALS
     if config.search is None:
-        path.unlink(missing_ok=True)
+        remove(path)
         return
     rows = [(trial.key, trial.outer, trial.inner, trial.setting + 1, trial.seed) for trial in trials]
     write_text(path, "".join("\t".join(map(str, row)) + "\n" for row in rows))

@@ -26,7 +26,7 @@ from fmri_saliency.records import Evidence, Samples
 from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import explain_samples, read_saliency
 from fmri_saliency.series import nearest_frame
-from fmri_saliency.tables import read_tsv
+from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["judge", "read_truth"]
 
@@ -54,7 +54,7 @@ def read_truth(folder: Path, samples: Samples, offset: float) -> dict[str, np.nd
     rows = np.array([nearest_frame(seconds, planted_t_r) for seconds in frames * samples.t_r])
     truth = {}
     for task in samples.classes:
-        table = read_tsv(folder / f"task-{task}_response.tsv", "the planted response")
+        table = read_own_tsv(folder / f"task-{task}_response.tsv", "the planted response")
         if tuple(map(str, table.columns)) != samples.names:
             raise InputError(f"The truth in {folder} names other regions than the samples: use the atlas that the "
                              "scans were simulated with, or leave [scans] truth out.")

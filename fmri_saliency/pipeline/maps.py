@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import ConfigError, nearest
-from fmri_saliency.files import read_json, write_json, write_rows, write_tsv
+from fmri_saliency.files import read_json, remove, write_json, write_rows, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config
@@ -107,7 +107,7 @@ def _average_blocks(config: Config, samples: Samples, blocks: dict[str, Blocks],
     stem = space.saliency(network, "blocks")
     if not blocks:
         for ending in (".json", ".npy"):
-            stem.with_name(stem.name + ending).unlink(missing_ok=True)
+            remove(stem.with_name(stem.name + ending))
         return None
     if is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")]):
         return read_saliency(stem)

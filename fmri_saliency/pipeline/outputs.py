@@ -12,10 +12,10 @@ import numpy as np
 
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
-from fmri_saliency.bids import build_name, clean_label, parse_name
+from fmri_saliency.bids import build_folder, build_name, clean_label, parse_name
 from fmri_saliency.brain import save_grayordinates, stream_map
 from fmri_saliency.evidence import GroupStatistics, group_statistics
-from fmri_saliency.files import write_json, write_tsv
+from fmri_saliency.files import remove, write_json, write_tsv
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import SPLIT_WORDS
@@ -123,7 +123,7 @@ def _stem(setting: MapSetting, label: str, stat: str, subject: str = "") -> Path
     entities |= {"stat": stat, "desc": clean_label(setting.classes.method)}
     if subject:
         entities["sub"] = subject
-    folder = Path(f"sub-{subject}") / "func" if subject else Path("group")
+    folder = build_folder(subject) if subject else Path("group")
     return setting.config.output.path / folder / build_name(entities, "boldmap")
 
 
@@ -147,7 +147,7 @@ def _write(
     card, files = _card(stem), _files(setting, stem, stat)
     if is_done(card, setting.inputs, files):
         return
-    card.unlink(missing_ok=True)
+    remove(card)
     classes, atlas = setting.classes, setting.atlas
     start = 0.0 if stat == "saliencyblock" else classes.start
     whose = about.get("Subject") or f"n={about['Subjects']}"
@@ -278,7 +278,7 @@ def _write_table(setting: MapSetting, label: str, values: np.ndarray, subject: s
     path, card = _table(setting, label, subject)
     if is_done(card, setting.inputs, [path]):
         return
-    card.unlink(missing_ok=True)
+    remove(card)
     one = replace(setting.classes, values=values[None], labels=(label,), n_averaged=(1,))
     table = region_time_table(one, setting.atlas)
     write_tsv(path, table)
@@ -331,7 +331,7 @@ def write_person(
 
 def _run_stem(setting: MapSetting, run: Run, label: str) -> Path:
     stem = _stem(setting, label, "saliencyrun", run.subject)
-    folder = stem.parents[1] / (f"ses-{run.session}" if run.session else "") / "func"
+    folder = setting.config.output.path / build_folder(run.subject, run.session)
     return folder / build_name(parse_name(stem.name).entities | run.entities, "boldmap")
 
 
@@ -386,4 +386,4 @@ def remove_others(root: Path, keep: Iterable[Path]) -> None:
     for path in itertools.chain.from_iterable(folder.iterdir() for folder in folders if folder.is_dir()):
         stale = any(kind in path.name for kind in KINDS) and "_desc-quality_" not in path.name
         if stale and path not in kept:
-            path.unlink()
+            remove(path)

@@ -1,14 +1,17 @@
-"""Where each file lies, for the page: what there is, with links from the page's own folder."""
+"""Where each file lies, for the page: what there is, from the page's own folder; nothing says where that lies."""
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from fmri_saliency.files import hide_places
 from fmri_saliency.pipeline.standing import Standing
+from fmri_saliency.report import Picture, Volume
 
-__all__ = ["list_files"]
+__all__ = ["list_files", "without_places"]
 
 N_LINKS = 12
 """Links of one kind of file; a study has thousands."""
@@ -52,3 +55,17 @@ def list_files(root: Path, standing: Standing) -> list[dict[str, Any]]:
             links = [quote(path.relative_to(root).as_posix()) for path in found[:N_LINKS]]
             rows.append({"path": pattern, "what": what, "links": links, "more": len(found) - len(links)})
     return rows
+
+
+def without_places(content: Any, root: Path) -> Any:
+    """Return the content of a page with all paths in its texts relative to a folder (:func:`~.files.hide_places`)."""
+    if type(content) is str:  # not what a template has made
+        return hide_places(content, root)
+    if isinstance(content, dict):
+        return {key: without_places(value, root) for key, value in content.items()}
+    if type(content) in (list, tuple):
+        return type(content)(without_places(value, root) for value in content)
+    if is_dataclass(content) and not isinstance(content, Picture | Volume):
+        return replace(content, **{one.name: without_places(getattr(content, one.name), root)
+                                   for one in fields(content) if one.init})  # fmt: skip
+    return content

@@ -10,7 +10,7 @@ import tomli_w
 
 from fmri_saliency.decoding import check_device
 from fmri_saliency.errors import ConfigError, InputError, one_of
-from fmri_saliency.files import write_text
+from fmri_saliency.files import hide_places, write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.config import build_section, read_settings, to_plain
 from fmri_saliency.saliency import PAIRS, Pair
@@ -335,5 +335,6 @@ def load_evaluation(path: Path) -> Evaluation:
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:
-    """Write the resolved configuration: every key, absolute paths; it can be run again."""
-    write_text(path, tomli_w.dumps(to_plain(evaluation)))
+    """Write the resolved configuration: every key, paths relative to where it lies; it can be run again from there."""
+    folder = path.resolve().parent
+    write_text(path, hide_places(tomli_w.dumps(to_plain(evaluation, folder)), folder))

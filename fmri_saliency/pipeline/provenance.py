@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from fmri_saliency.bids import bids_uri
 from fmri_saliency.errors import InputError
@@ -43,7 +44,7 @@ def _root(path: Path) -> Path:
 def _links(root: Path, given: Mapping[str, str]) -> dict[str, Path]:
     """Return where the data sets that URIs name are: as given, else as the output folder says."""
     said = read_json(root / "dataset_description.json").get("DatasetLinks", {})
-    places = {name: find_source(uri, {}) or (root / uri).resolve() for name, uri in said.items()}
+    places = {name: find_source(uri, {}) or (root / unquote(uri)).resolve() for name, uri in said.items()}
     return {**places, **{name: Path(folder).expanduser().resolve() for name, folder in given.items()}, "": root}
 
 

@@ -10,15 +10,16 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from fmri_saliency.files import digest, read_json, write_text
+from fmri_saliency.files import digest, read_json, remove, write_text
 from fmri_saliency.pipeline.config import Config
+from fmri_saliency.pipeline.page_files import without_places
 from fmri_saliency.pipeline.pictures import keep_picture
 from fmri_saliency.pipeline.workspace import Workspace, require, stamp
 from fmri_saliency.plotting import plot_coverage, plot_run_quality
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.report import make_page
 from fmri_saliency.series import Motion, card_path, quality_paths, read_marked, read_series, series_name
-from fmri_saliency.tables import read_tsv
+from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["rank_runs", "write_quality_page"]
 
@@ -112,12 +113,13 @@ def _run_part(run: Run, stem: Path, atlas: Atlas, folder: Path) -> dict[str, Any
     """Return the pictures of a run; those of unchanged inputs are taken from `folder`."""
     card = read_json(card_path(stem))
     frames_path, regions_path = quality_paths(stem)
-    coverage = read_tsv(regions_path, "the quality of regions")["coverage"].to_numpy(dtype=float)
+    coverage = read_own_tsv(regions_path, "the quality of regions")["coverage"].to_numpy(dtype=float)
     sides = _columns(atlas.regions)
     marked = read_marked(card, run.n_times, card_path(stem))
 
     def draw_frames() -> Any:
-        displacement = read_tsv(frames_path, "the quality of frames")["framewise_displacement"].to_numpy(dtype=float)
+        frames = read_own_tsv(frames_path, "the quality of frames")
+        displacement = frames["framewise_displacement"].to_numpy(dtype=float)
         motion = Motion(displacement, card["Quality"]["fd_source"])
         early = card["Quality"]["non_steady_frames"]
         return plot_run_quality(read_series(stem), motion, run.events, early, marked, **sides, title=run.key)
@@ -149,7 +151,7 @@ def _draw_runs(space: Workspace, keys: Sequence[str], runs: Sequence[Run], atlas
     used = {name for part in parts for name in part["used"]}
     for path in folder.glob("[!.]*.png"):
         if path.name not in used:
-            path.unlink(missing_ok=True)
+            remove(path)
     return parts
 
 
@@ -191,7 +193,7 @@ def write_quality_page(config: Config, atlas: Atlas, runs: Sequence[Run], log: p
         If the runs have not been extracted.
     """
     space = Workspace(config.output.path)
-    table = rank_runs(read_tsv(require(space.root / "quality.tsv", "extract"), "the quality of runs"))
+    table = rank_runs(read_own_tsv(require(space.root / "quality.tsv", "extract"), "the quality of runs"))
     problems = log.loc[log["status"] != "done", ["run", "status", "message"]].fillna("").astype(str)
     parts = _draw_runs(space, table["run"].tolist(), runs, atlas)
     drawn = {part["run"] for part in parts}
@@ -215,5 +217,5 @@ def write_quality_page(config: Config, atlas: Atlas, runs: Sequence[Run], log: p
         "runs": parts,
     }
     page = space.root / "quality.html"
-    write_text(page, make_page(content, "quality.html.j2"))
+    write_text(page, make_page(without_places(content, space.root), "quality.html.j2"))
     return page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,7 +20,7 @@ from fmri_saliency.bids import clean_label
 from fmri_saliency.brain import read_hemisphere
 from fmri_saliency.errors import FmriSaliencyError, StepError
 from fmri_saliency.evidence import say_whether_it_holds, summarise
-from fmri_saliency.files import read_json, write_json, write_text
+from fmri_saliency.files import read_json, remove, write_json, write_text
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.cards import origin
@@ -29,7 +30,7 @@ from fmri_saliency.pipeline.explain import check_explained, class_atlas
 from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.index import known_runs
 from fmri_saliency.pipeline.methods import describe_methods
-from fmri_saliency.pipeline.page_files import list_files
+from fmri_saliency.pipeline.page_files import list_files, without_places
 from fmri_saliency.pipeline.pictures import draw_picture
 from fmri_saliency.pipeline.quality_page import write_quality_page
 from fmri_saliency.pipeline.scans_part import quality_part, scans_part
@@ -52,7 +53,7 @@ from fmri_saliency.records import Atlas, Evidence, Run, Saliency, Samples
 from fmri_saliency.report import Picture, make_page
 from fmri_saliency.saliency import read_saliency
 from fmri_saliency.series import read_samples
-from fmri_saliency.tables import read_tsv
+from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["leave_report", "report", "versions_in_words"]
 
@@ -192,7 +193,7 @@ def _maps_part(
     whole = {name: read_saliency(space.saliency(name, "samples")) for name in config.decoder.networks}
     classes = read_saliency(space.saliency(config.decoder.network, "classes"))
     path = space.root / "group" / f"desc-{clean_label(classes.method)}_regions.tsv"
-    table = read_tsv(path, "the region table")
+    table = read_own_tsv(path, "the region table")
     opened = _best_known(scores[0]) if atlas.is_mni and scores else ()
     people = samples.table["subject"].to_numpy(dtype=str)
     dense = atlas.grayordinates is not None
@@ -254,7 +255,7 @@ def _partial(config: Config, standing: Standing, stopped: Exception | None) -> d
     return {
         "words": f"{where}{why}",
         "stages": told,
-        "command": f"fmri-saliency run {config.output.path / 'config.toml'}",
+        "command": f"fmri-saliency run {shlex.quote(str(config.output.path / 'config.toml'))}",
     }
 
 
@@ -342,8 +343,8 @@ def _report(config: Config, stopped: Exception | None) -> Path:
     content, standing = _content(config, stopped)
     volumes = [part["volume"] for part in content["classes"] if part["volume"]]
     page = config.output.path / "report.html"
-    page.with_suffix(".json").unlink(missing_ok=True)
-    write_text(page, make_page(content, volumes=volumes))
+    remove(page.with_suffix(".json"))
+    write_text(page, make_page(without_places(content, page.parent), volumes=volumes))
     if stopped is None and all(one.state == "done" for one in stages(standing)):
         write_json(page.with_suffix(".json"), _card(config))
     elif stopped is None:

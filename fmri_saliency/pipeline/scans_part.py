@@ -10,7 +10,7 @@ import pandas as pd
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.quality_page import COLUMNS, RULE, rank_runs
 from fmri_saliency.records import Run
-from fmri_saliency.tables import read_tsv
+from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["quality_part", "scans_part"]
 
@@ -110,7 +110,7 @@ def quality_part(config: Config) -> dict[str, Any] | None:
     path = config.output.path / "quality.tsv"
     if not path.is_file():
         return None
-    table = rank_runs(read_tsv(path, "the quality of runs"))
+    table = rank_runs(read_own_tsv(path, "the quality of runs"))
     if table.empty:
         return None
     moved = table["fd_mean"].dropna()

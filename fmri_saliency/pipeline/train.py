@@ -16,7 +16,7 @@ from fmri_saliency.bids import bids_uri
 from fmri_saliency.decoding import Fold, TaskDecoder, find_blocks, make_folds, save_decoder, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
 from fmri_saliency.errors import ConfigError, one_of
-from fmri_saliency.files import digest, read_json, write_json, write_tsv
+from fmri_saliency.files import digest, read_json, remove, write_json, write_tsv
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
@@ -27,7 +27,7 @@ from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, say, say_why, stamp
 from fmri_saliency.records import Samples
 from fmri_saliency.rows import Rows
-from fmri_saliency.tables import read_tsv
+from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["LINEAR", "train", "train_fold"]
 
@@ -72,7 +72,7 @@ def _train_fold(
         if not is_trained(folder, digest(made_from)):
             _fit_fold(config, network, number, fold, samples, made_from)
             note_time(space.desk, work, time.perf_counter() - begin)
-        (folder / UNFINISHED).unlink(missing_ok=True)
+        remove(folder / UNFINISHED)
 
 
 def _fit_fold(
@@ -138,7 +138,7 @@ def _gather(config: Config, network: str, folds: Sequence[Fold], samples: Sample
     predicted = np.empty(len(samples.y), dtype=object)
     for number in range(1, len(folds) + 1):
         path = Workspace(config.output.path).fold(network, number) / "predictions.tsv"
-        table = read_tsv(path, "predictions", dtype={"label": str, "predicted": str})
+        table = read_own_tsv(path, "predictions", dtype={"label": str, "predicted": str})
         predicted[table["sample"].to_numpy(dtype=int)] = table["predicted"].to_numpy()
     return predicted.astype(str)
 
@@ -251,7 +251,7 @@ def _score(config: Config, folds: Sequence[Fold], samples: Samples, stamps: dict
     space = Workspace(config.output.path)
     for network in config.decoder.networks:  # here, too: a job may be killed just after its card is written
         for number in range(1, len(folds) + 1):
-            (space.fold(network, number) / UNFINISHED).unlink(missing_ok=True)
+            remove(space.fold(network, number) / UNFINISHED)
     for network in config.decoder.networks:
         _write_scores(config, network, samples, _gather(config, network, folds, samples), folds, stamps[network])
     if LINEAR not in config.decoder.networks and not is_done(space.scores(LINEAR), stamps[LINEAR]):

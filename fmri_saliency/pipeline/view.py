@@ -7,13 +7,14 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 
 from fmri_saliency import __version__
-from fmri_saliency.bids import build_name, parse_name
+from fmri_saliency.bids import build_name, clean_label, parse_name
 from fmri_saliency.brain import is_adult_template
 from fmri_saliency.brain.fsleyes import (
     COLOUR_MAPS,
@@ -26,7 +27,7 @@ from fmri_saliency.brain.fsleyes import (
     write_fsl_atlas,
     write_look_up,
 )
-from fmri_saliency.files import atomic_path, read_json, write_json, write_tsv
+from fmri_saliency.files import atomic_path, one_line, read_json, remove, write_json, write_tsv
 from fmri_saliency.pipeline.workspace import is_done, say, stamp
 from fmri_saliency.records import Atlas, Saliency
 
@@ -40,60 +41,18 @@ SHARE = 0.99
 LEAST = 0.1
 """Values below this share of the range are not drawn, so that the brain beneath can be seen."""
 
-SCRIPT = """\
-#!/bin/sh
-# Maps in FSLeyes: orange speaks for a class, blue against it; what is near zero is not drawn.
-#
-#   ./view.sh                    every class, mean over time; the first one is switched on
-#   ./view.sh CLASS              one class over time, at its strongest moment
-#   ./view.sh --atlas            the regions
-#   ./view.sh FILE.nii.gz        another map, one person's say, in the range of its header
-#   ./view.sh --render FILE.png [CLASS, ...]    a picture instead of a window; needs no screen
-#   ./view.sh [CLASS, ...] -- OPTIONS           with options of FSLeyes, such as --scene lightbox
-#
-# Classes: {classes}
-# {space}
-# FSLEYES names the program where it is not `fsleyes`.
+SCRIPT = Path(__file__).with_name("view_template.sh")
 
-set -eu
-absolute() {{ case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }}
-program=${{FSLEYES:-fsleyes}}
-case $program in */*) program=$(absolute "$program") ;; esac
-shown= picture=
-while [ $# -gt 0 ]; do
-    case $1 in
-    -h | --help) sed -n '2,/^$/s/^# \\{{0,1\\}}//p' "$0"; exit ;;
-    --render) picture=$(absolute "${{2:?"a name for the picture"}}"); shift 2 ;;
-    --) shift; break ;;
-    *.nii | *.nii.gz) shown=$(absolute "$1"); shift ;;
-    *) shown=$1; shift ;;
-    esac
-done
-CDPATH= cd -- "$(dirname -- "$0")"
-positive='--cmap {folder}/positive.cmap'
-signed="$positive --negativeCmap {folder}/negative.cmap --useNegativeCmap"
-time='--cmap {folder}/time.cmap'
-{template}
 
-# options of FSLeyes first, then the images, the last of them on top
-case $shown in
-{cases}
-*)
-    echo "view.sh: there is no class or map '$shown'. Classes: "{named} >&2
-    exit 2 ;;
-esac
-command -v "$program" >/dev/null || {{
-    echo "view.sh: there is no program '$program': install FSLeyes, or name it in FSLEYES." >&2
-    exit 127
-}}
-if [ -n "$picture" ]; then
-    set -- render --outfile "$picture" --size 1200 450 --hideCursor --showColourBar \\
-        --xcentre 0 0 --ycentre 0 0 --zcentre 0 0 "$@"
-else  # FSL itself is not needed, and images of other extents lie in one space all the same
-    set -- --skipfslcheck --hideOrientationWarnings "$@"
-fi
-exec "$program" "$@"
-"""
+class _Script(Template):
+    """A script with ``@@name`` for what differs: the shell has other uses for a dollar."""
+
+    delimiter = "@@"
+
+
+def _word(text: object) -> str:
+    """Return a text as one word of the shell, on one line, whatever it holds."""
+    return shlex.quote(one_line(str(text)))
 
 
 @dataclass(frozen=True)
@@ -172,7 +131,7 @@ def _write_atlas(root: Path, atlas: Atlas) -> tuple[list[Path], list[Path]]:
     """
     entities = {**({"tpl": atlas.space} if atlas.space else {}),
                 **{key: label for key, label in atlas.entities.items() if key != "space"}}  # fmt: skip
-    stem = (root / f"tpl-{entities['tpl']}" / "anat" if atlas.space else root / FOLDER) / build_name(entities)
+    stem = (root / f"tpl-{clean_label(atlas.space)}" / "anat" if atlas.space else root / FOLDER) / build_name(entities)
     labels, maps = (stem.with_name(f"{stem.name}_{suffix}.nii.gz") for suffix in ("dseg", "probseg"))
     images = [labels] if atlas.maps is None else [labels, maps]
     table, card = (stem.with_name(f"{stem.name}_dseg{ending}") for ending in (".tsv", ".json"))
@@ -236,11 +195,11 @@ def _range(values: np.ndarray, maps: Sequence[_Map]) -> tuple[str, str]:
 
 
 def _overlay(root: Path, item: _Map, limits: Sequence[str], *more: str) -> str:
-    """Return the words for FSLeyes to show a map; names of files hold nothing that a shell would take amiss."""
+    """Return the words for FSLeyes to show a map."""
     colours = "$time" if item.unit == "s" else "$signed" if item.low < 0 else "$positive"
     shown = ["--displayRange", *limits] if limits else []
-    name = shlex.quote(f"{item.label}, {item.stat}")
-    return " ".join([item.path.relative_to(root).as_posix(), "--name", name, colours, *shown, *more])
+    name = _word(f"{item.label}, {item.stat}")
+    return " ".join([_word(item.path.relative_to(root).as_posix()), "--name", name, colours, *shown, *more])
 
 
 def _script(
@@ -252,7 +211,8 @@ def _script(
     mean_limits = _range(classes.over_time(), means)
     over_time = [item for item in maps if item.n_axes == 4 and item.stat == "saliency"]
     limits = _range(classes.values, over_time)
-    labels = f"{image.relative_to(root).as_posix()} --name regions --overlayType label --lut {FOLDER}/{look_up.name}"
+    labels = " ".join([_word(image.relative_to(root).as_posix()), "--name regions --overlayType label --lut",
+                       _word(f"{FOLDER}/{look_up.name}")])  # fmt: skip
     faint = f"{labels} --outline --alpha 20"  # so that FSLeyes names the region at the cursor
     first = int(np.abs(classes.over_time()[0]).argmax())
     every = [_overlay(root, item, mean_limits, *([] if item.label == classes.labels[0] else ["--disabled"]))
@@ -264,17 +224,16 @@ def _script(
         others = [_overlay(root, item, mean_limits if item in means else (), "--disabled")
                   for item in maps if item.label == label and item.n_axes == 3]  # fmt: skip
         moving = [_overlay(root, item, limits, "--volume", str(frame)) for item in over_time if item.label == label]
-        cases.append(_case(shlex.quote(label), centres[region], [faint, *others, *moving]))
+        cases.append(_case(_word(label), centres[region], [faint, *others, *moving]))
     cases.append(_case("--atlas", centres[first], [labels]))
     cases.append(_case("*_stat-peaktime_*.nii | *_stat-peaktime_*.nii.gz", None, [faint, '"$shown" $time']))
     unsigned = [f"*{part}*.nii{end}" for part in UNSIGNED for end in ("", ".gz")]
     cases.append(_case(" | ".join(unsigned), None, [faint, '"$shown" $positive']))
     cases.append(_case("*.nii | *.nii.gz", None, [faint, '"$shown" $signed']))
-    return SCRIPT.format(
+    return _Script(SCRIPT.read_text(encoding="utf-8")).substitute(
         folder=FOLDER,
-        classes=", ".join(" ".join(label.split()) for label in classes.labels),
-        named=shlex.quote(", ".join(classes.labels)),
-        space=_space_words(atlas),
+        classes=_word(", ".join(classes.labels)),
+        space=_word(_space_words(atlas)),
         template=_template_lines(root, atlas),
         cases="\n".join(cases),
     )
@@ -295,7 +254,7 @@ def _space_words(atlas: Atlas) -> str:
 def _template_lines(root: Path, atlas: Atlas) -> str:
     """Return the lines that choose what lies beneath: FSL's template for maps in its space, where FSL is installed."""
     if not is_adult_template(atlas.space):
-        return f"under=\necho {shlex.quote('view.sh: ' + _space_words(atlas))} >&2"
+        return "under=\nprintf 'view.sh: %s\\n' \"$space\" >&2"
     lines = [f"under=tpl-{TEMPLATE_SPACE}/anat/{TEMPLATE}"]
     if atlas.space.startswith("MNI152NLin6"):
         theirs = "${FSLDIR:-}/data/standard/MNI152_T1_1mm.nii.gz"
@@ -315,4 +274,4 @@ def _remove_former(root: Path, keep: Sequence[Path]) -> None:
     patterns = (f"{FOLDER}/*", "tpl-*/anat/*", "atlas-*_description.json", "view.sh")
     for path in [path for pattern in patterns for path in root.glob(pattern)]:
         if path.is_file() and path not in keep:
-            path.unlink()
+            remove(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,10 +11,12 @@ from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fmri_saliency import __version__
+from fmri_saliency.bids import plain_key
 from fmri_saliency.errors import InputError, StepError
-from fmri_saliency.files import clear_unfinished, digest, read_json, write_json, write_text
+from fmri_saliency.files import MARKER, check_inside, clear_unfinished, digest, read_json, write_json, write_text
 from fmri_saliency.locks import clear_stale, hold, note_time, owner_lives
 
 __all__ = ["Workspace", "differences", "is_done", "name_changes", "say", "stamp"]
@@ -65,7 +68,7 @@ class Workspace:
     @property
     def desk(self) -> Path:
         """Folder of what workflows know about the work: chunks, folds, marks of what is done, failures, who works."""
-        return self.root / ".workflow"
+        return self.root / MARKER
 
     @property
     def earlier(self) -> Path:
@@ -84,7 +87,7 @@ class Workspace:
 
     def failure(self, key: str) -> Path:
         """Note of why a run could not be extracted."""
-        return self.desk / "failed" / f"{key}.json"
+        return self.desk / "failed" / f"{plain_key(key)}.json"
 
     @contextmanager
     def alone(self, doing: str) -> Iterator[None]:
@@ -125,6 +128,8 @@ class Workspace:
             numbers = chain([""], map(str, count(2)))
             places = (self.earlier / number / path.relative_to(self.root) for number in numbers)
             place = next(place for place in places if not place.exists())
+            check_inside(place)
+            check_inside(path.parent)
             place.parent.mkdir(parents=True, exist_ok=True)
             path.replace(place)
             moved.append(path.relative_to(self.root).as_posix())
@@ -136,13 +141,18 @@ class Workspace:
         Raises
         ------
         StepError
-            If it cannot be created, or holds files that are not this package's.
+            If it cannot be created, holds files that are not this package's, or a link in it leads what is known about
+            the work out of it.
         """
         self.check_owner()
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            self.desk.mkdir(exist_ok=True)
+            ways = [self.desk, *self.desk.iterdir()]
         except OSError as error:
             raise self._unwritable(error) from None
+        for path in ways:
+            check_inside(path)
 
     def _unwritable(self, error: OSError) -> StepError:
         words = f"{error.strerror or error}. See to its rights, make room there, or choose another [output] path"
@@ -159,7 +169,8 @@ class Workspace:
         Parameters
         ----------
         links : mapping of str to Path, optional
-            The data sets that it is made from, by the names that BIDS URIs call them by.
+            The data sets that it is made from, by the names that BIDS URIs call them by; the file says where they lie
+            from here.
 
         Raises
         ------
@@ -174,8 +185,8 @@ class Workspace:
                 "GeneratedBy": [{"Name": "fmri_saliency", "Version": __version__}],
             }
             if links:
-                places = {name: path.as_uri() for name, path in links.items()}
-                description["SourceDatasets"] = [{"URL": place} for place in places.values()]
+                places = {name: quote(os.path.relpath(path, self.root)) for name, path in links.items()}
+                description["SourceDatasets"] = [{"URL": f"bids:{name}:"} for name in places]
                 description["DatasetLinks"] = places
             write_json(self.root / "dataset_description.json", description)
             write_text(self.root / "README.md", README.read_text(encoding="utf-8"))

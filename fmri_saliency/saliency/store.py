@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json, write_array, write_json
+from fmri_saliency.files import read_json, remove, write_array, write_json
 from fmri_saliency.records import Saliency
 
 __all__ = ["begin_saliency", "read_saliency", "write_saliency", "write_saliency_card"]
@@ -19,7 +19,7 @@ FIELDS = ("labels", "t_r", "names", "method", "target", "baseline", "unit", "see
 def begin_saliency(stem: Path) -> Path:
     """Return the path of the array of a saliency that is about to be written, after removing its old JSON."""
     stem = Path(stem)
-    stem.with_name(stem.name + ".json").unlink(missing_ok=True)
+    remove(stem.with_name(stem.name + ".json"))
     return stem.with_name(stem.name + ".npy")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fmri_saliency.bids import name_twins
 from fmri_saliency.errors import ConfigError, InputError, TimingWarning
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE
@@ -19,7 +20,7 @@ from fmri_saliency.scans.images import says_slice_timing, sidecar_conflict
 from fmri_saliency.scans.patterns import is_pattern
 from fmri_saliency.scans.selection import Selection, read_subjects
 from fmri_saliency.scans.settings import Scans
-from fmri_saliency.scans.table import find_table
+from fmri_saliency.scans.table import LABELS, find_table, say_twins
 
 __all__ = ["Finding", "find_runs"]
 
@@ -134,6 +135,24 @@ def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) 
     return [run for run in runs if not said[run.key]]
 
 
+def _check_labels(runs: list[Run], rows: list[dict[str, str]]) -> list[Run]:
+    """Leave out runs of which a label would be another run's in names of files, and say so in their rows."""
+    wrong = {}
+    for name in LABELS:
+        twins = name_twins(getattr(run, name) for run in runs)
+        wrong |= {id(run): (run.key, say_twins(name, twins[getattr(run, name)], getattr(run, name)), str(run.bold))
+                  for run in runs if getattr(run, name) in twins}  # fmt: skip
+    kept = [run for run in runs if id(run) not in wrong]
+    there = {run.key for run in kept}
+    for key, words, bold in wrong.values():
+        row = next((row for row in rows if row["run"] == key and row["status"] == "found"), None)
+        if row is not None and key not in there:
+            row.update(status="unusable", message=f"{bold}: {words}")
+        else:  # the row of that name is another run's
+            rows.append({"run": key, "status": "unusable", "message": f"{bold}: {words}"})
+    return kept
+
+
 def _look(scans: Scans, event_column: str) -> tuple[list[Run], list[dict[str, str]]]:
     """Find the chosen runs in their layout."""
     subjects = read_subjects(scans.subject_list) if scans.subject_list else tuple(scans.subjects)
@@ -164,6 +183,7 @@ def find_runs(scans: Scans, event_column: str = TRIAL_TYPE) -> Finding:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", TimingWarning)
         runs, rows = _look(scans, event_column)
+        runs = _check_labels(runs, rows)
         runs = _check_sidecars(runs, rows, scans.t_r_conflict)
     notes = list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, TimingWarning)))
     for warning in caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import ConfigError, one_of
 from fmri_saliency.scans.fmriprep import BidsChoice
 from fmri_saliency.scans.hcp import VARIANTS
@@ -69,6 +70,8 @@ class Scans:
     def __post_init__(self) -> None:
         one_of(self.layout, LAYOUTS, "layout in [scans]", ConfigError)
         one_of(self.t_r_conflict, T_R_CONFLICTS, "t_r_conflict in [scans]", ConfigError)
+        if self.space:
+            clean_label(self.space, "space in [scans]:", ConfigError)
         if self.t_r is not None and not self.t_r > 0:
             raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
         if self.families is not None and self.layout == "table":

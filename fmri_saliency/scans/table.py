@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fmri_saliency.bids import clean_label
+from fmri_saliency.bids import clean_label, name_twins, plain_label
 from fmri_saliency.errors import InputError, nearest, unreadable
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE, busy_spans, check_timing, overhanging, read_bids_timing
@@ -18,13 +18,14 @@ from fmri_saliency.scans.images import read_bold_header, sidecar_of
 from fmri_saliency.scans.patterns import DESCRIBING, fill_cell, is_pattern, match_cell
 from fmri_saliency.tables import line_of, read_tsv
 
-__all__ = ["COLUMNS", "find_table"]
+__all__ = ["COLUMNS", "LABELS", "find_table", "say_twins"]
 
 PREFIXES = {"subject": "sub-", "task": "task-", "session": "ses-", "run": "run-"}
 REQUIRED = ("subject", "task", "bold")
 OPTIONAL = ("mask", "events", "confounds", "t_r", "direction", "session", "run", "family")
 COLUMNS = REQUIRED + OPTIONAL
-KEY = ("subject", "session", "task", "acquisition", "direction", "run")
+LABELS = ("subject", "session", "task", "acquisition", "direction", "run")
+"""What names a run: attributes of a Run, and columns of the table."""
 ENTITIES = ("sub", "ses", "task", "acq", "dir", "run")
 
 
@@ -65,7 +66,7 @@ class _Listed:
     @property
     def key(self) -> tuple[str, ...]:
         """What tells runs apart."""
-        return tuple(self.row[column] for column in KEY)
+        return tuple(self.row[column] for column in LABELS)
 
     @property
     def label(self) -> str:
@@ -96,7 +97,7 @@ def _number_repeats(listed: list[_Listed]) -> None:
     """Give a number to runs that subject, session, task and direction do not tell apart.
 
     Files that a pattern found are not numbered: two of them are more likely one run in two versions. What would be one
-    run all the same, or one person in names of files, is refused.
+    run all the same, or one label in names of files, is refused.
     """
     total, seen = Counter(one.key[:-1] for one in listed if not one.matched), Counter()
     for one in listed:
@@ -104,28 +105,37 @@ def _number_repeats(listed: list[_Listed]) -> None:
             key = one.key[:-1]
             seen[key] += 1
             one.row["run"] = one.row["run"] or (str(seen[key]) if total[key] > 1 else "")
-    first: dict[tuple[str, ...], _Listed] = {}
-    people: dict[str, str] = {}
+    _check_labels(listed)
+    first: dict[tuple[str, ...] | str, _Listed] = {}
     for one in listed:
         if one.problem:
             continue
-        known = people.setdefault(_plain(one.row["subject"]), one.row["subject"])
-        if known != one.row["subject"]:
-            one.problem = (f"The subjects '{known}' and '{one.row['subject']}' would have the same file names (letters "
-                           "and digits only). Rename one of them.")
-            continue
-        other = first.setdefault(tuple(map(_plain, one.key)), one)
-        if one.row["bold"] != other.row["bold"]:
-            for late, early in ((one, other), (other, one)):
-                late.problem = _claim(late, early)
+        for name in (tuple(map(plain_label, one.key)), one.label):  # of a file, and in the log
+            other = first.setdefault(name, one)
+            if one.row["bold"] != other.row["bold"]:
+                for late, early in ((one, other), (other, one)):
+                    late.problem = _claim(late, early)
 
 
-def _plain(label: str) -> str:
-    """Return a label as it is in names of files; one that cannot be in any is refused when it gets there."""
-    try:
-        return clean_label(label)
-    except InputError:
-        return label
+def _check_labels(listed: list[_Listed]) -> None:
+    """Say of runs which label cannot be in a file's name, or would be there what another label is."""
+    for column in LABELS:
+        twins = name_twins(one.row[column] for one in listed if not one.problem)
+        for one in (one for one in listed if not one.problem and one.row[column]):
+            label = one.row[column]
+            try:
+                clean_label(label, f"The column {column}:")
+            except InputError as error:
+                one.problem = str(error)
+                continue
+            if label in twins:
+                one.problem = say_twins(column, twins[label], label)
+
+
+def say_twins(what: str, known: str, label: str) -> str:
+    """Say that two labels would be one in names of files."""
+    return (f"The {what}s '{known}' and '{label}' would have the same file names (letters and digits only: "
+            f"'{plain_label(label)}'). Rename one of them.")
 
 
 def _claim(late: _Listed, early: _Listed) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.bids import clean_label
+from fmri_saliency.bids import clean_label, name_twins
 from fmri_saliency.errors import InputError, TimingWarning, nearest
 from fmri_saliency.records import Event, Run, Samples
 from fmri_saliency.series.resample import count_resampled, is_same_t_r, nearest_frame
@@ -239,14 +239,18 @@ def _count_marked(run: Run, marked: np.ndarray | None, row: dict[str, Any]) -> t
     return int(inside.sum()), float(inside.mean()) if len(inside) else 0.0
 
 
-def _check_labels(labels: pd.Series) -> None:
-    """Refuse labels that would share one file name."""
-    owner: dict[str, str] = {}
-    for label in sorted(set(labels)):
-        other = owner.setdefault(clean_label(label), label)
-        if other != label:
-            raise InputError(f"The classes '{other}' and '{label}' would have the same file names (letters and digits "
-                             f"only: '{clean_label(label)}'). Rename one in [samples.classes] or in the events.")
+def _check_labels(table: pd.DataFrame) -> None:
+    """Refuse classes that cannot be in names of files, or would share one."""
+    first = table.drop_duplicates("label").sort_values("label")
+    for label, run, start in zip(first["label"], first["run"], first["start"], strict=True):
+        try:
+            clean_label(label, "The class")
+        except InputError as error:
+            raise InputError(f"{error} It is first that of {run}, from {start:g} s. Rename it in [samples.classes], or "
+                             "in the column of the events that classes are taken from.") from None
+    for label, other in name_twins(first["label"]).items():
+        raise InputError(f"The classes '{other}' and '{label}' would have the same file names (letters and digits "
+                         f"only: '{clean_label(label)}'). Rename one in [samples.classes] or in the events.")
 
 
 def _lay_stretches(
@@ -336,7 +340,7 @@ def plan_windows(
     stretch = [(first, grid.n_times) for first in starts] if windows.unit == "run" else \
         _lay_stretches(np.array(starts), np.array(lengths), grid.n_times, table["label"])
     plan = WindowPlan(table, tuple(source), tuple(starts), grid.n_times, t_r, tuple(left_out), tuple(stretch))
-    _check_labels(plan.table["label"])
+    _check_labels(plan.table)
     if plan.table["label"].nunique() < 2:
         raise InputError(f"Decoding needs at least two classes; all {len(plan.table)} samples are "
                          f"'{plan.table['label'].iloc[0]}'. Check [scans] tasks, or [samples] unit and classes.")

@@ -13,13 +13,13 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from fmri_saliency.errors import CoverageWarning, InputError, TimingWarning
-from fmri_saliency.files import read_json, write_array, write_json, write_rows, write_tsv
+from fmri_saliency.files import read_json, remove, write_array, write_json, write_rows, write_tsv
 from fmri_saliency.records import RawSeries, RegionSeries, Run, Samples
 from fmri_saliency.series.cleaning import clean_series, resample_raw
 from fmri_saliency.series.planning import SAID, WindowPlan, class_balance, plan_windows
 from fmri_saliency.series.resample import count_resampled, resample_series
 from fmri_saliency.series.windows import Windows
-from fmri_saliency.tables import read_tsv
+from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["cut_samples", "cut_to_disk", "read_samples", "write_samples"]
 
@@ -239,7 +239,7 @@ def cut_to_disk(
     """
     folder = Path(folder)
     plan = plan_windows(runs, windows, marks)
-    (folder / "samples.json").unlink(missing_ok=True)
+    remove(folder / "samples.json")
     bar = tqdm(series, total=len(runs), desc="Cutting", unit="run", disable=not progress)
     cutter = _Cutter(plan, bar, runs)
     write_rows(folder / "X.npy", cutter.shape, cutter.parts())
@@ -260,7 +260,7 @@ def _write_card(
 def write_samples(samples: Samples, folder: Path, extra: Mapping[str, Any]) -> None:
     """Write ``X.npy``, ``samples.tsv`` and, last, ``samples.json``."""
     folder = Path(folder)
-    (folder / "samples.json").unlink(missing_ok=True)
+    remove(folder / "samples.json")
     write_array(folder / "X.npy", samples.X)
     write_tsv(folder / "samples.tsv", samples.table)
     _write_card(folder, samples.table, samples.t_r, samples.names, samples.absent, extra)
@@ -277,7 +277,7 @@ def read_samples(folder: Path) -> Samples:
     folder = Path(folder)
     sidecar = read_json(folder / "samples.json")
     text = ("run", "subject", "session", "task", "direction", "group", "label")
-    table = read_tsv(folder / "samples.tsv", "the table of samples", dtype=dict.fromkeys(text, str))
+    table = read_own_tsv(folder / "samples.tsv", "the table of samples", dtype=dict.fromkeys(text, str))
     table = table.fillna(dict.fromkeys(text, ""))
     try:
         X = np.load(folder / "X.npy", mmap_mode="r", allow_pickle=False)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.bids import build_name
+from fmri_saliency.bids import build_folder, build_name
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json, write_json, write_tsv
+from fmri_saliency.files import read_json, remove, write_json, write_tsv
 from fmri_saliency.records import Atlas, RawSeries, RegionSeries, Run
 from fmri_saliency.series.quality import Quality
-from fmri_saliency.tables import read_tsv
+from fmri_saliency.tables import read_own_tsv
 
 __all__ = [
     "card_path",
@@ -37,8 +37,7 @@ def series_name(run: Run, atlas: Atlas) -> Path:
     entities = {**run.entities, **atlas.entities, "stat": "mean"}
     if run.space:
         entities["space"] = run.space
-    folder = Path(f"sub-{run.entities['sub']}") / (f"ses-{run.session}" if run.session else "") / "func"
-    return folder / build_name(entities, "timeseries")
+    return build_folder(run.subject, run.session) / build_name(entities, "timeseries")
 
 
 def card_path(stem: Path) -> Path:
@@ -80,7 +79,7 @@ def forget_series(stem: Path) -> None:
     """Remove every file of a run, the card first; what cannot be removed stays, without its card of no use."""
     for path in (card_path(stem), *series_outputs(stem), confounds_path(stem)):
         with suppress(OSError):
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any], quality: Quality | None = None) -> None:
@@ -89,8 +88,8 @@ def write_series(series: RegionSeries, stem: Path, extra: dict[str, Any], qualit
     The JSON is written last: where it is, the others are whole. `extra` goes into it.
     """
     stem, raw = Path(stem), series.raw
-    card_path(stem).unlink(missing_ok=True)
-    confounds_path(stem).unlink(missing_ok=True)
+    remove(card_path(stem))
+    remove(confounds_path(stem))
     write_tsv(stem.with_name(stem.name + ".tsv"), pd.DataFrame(series.values, columns=list(series.names)))
     if raw is not None:
         write_tsv(raw_path(stem), pd.DataFrame(raw.values, columns=list(series.names)))
@@ -138,7 +137,7 @@ def read_raw(stem: Path) -> RawSeries:
     table, coverage, sidecar = _read(stem, raw_path(stem))
     cleaning, confounds = sidecar["Cleaning"], None
     if cleaning.get("confounds_used"):
-        confounds = read_tsv(confounds_path(stem), "the confounds of region series")
+        confounds = read_own_tsv(confounds_path(stem), "the confounds of region series")
         if len(confounds) != len(table):
             raise InputError(f"{confounds_path(stem)} has {len(confounds)} rows, {raw_path(stem)} has {len(table)}; "
                              "extract the run again.")
@@ -149,8 +148,8 @@ def read_raw(stem: Path) -> RawSeries:
 def _read(stem: Path, path: Path) -> tuple[pd.DataFrame, np.ndarray, dict[str, Any]]:
     """Read one table of series, the coverage of its regions, and the JSON of the run."""
     sidecar = read_json(card_path(stem))
-    table = read_tsv(path, "region series")
-    coverage = read_tsv(coverage_path(stem), "the coverage of regions")
+    table = read_own_tsv(path, "region series")
+    coverage = read_own_tsv(coverage_path(stem), "the coverage of regions")
     if list(coverage.columns) != list(table.columns):
         raise InputError(f"{path.name} and the coverage of {stem} name different regions; extract the run again.")
     return table, coverage.to_numpy(dtype=float)[0], sidecar

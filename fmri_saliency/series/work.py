@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fmri_saliency.errors import InputError, ScanWarning, UnreachableError
-from fmri_saliency.files import digest, read_json, write_json
+from fmri_saliency.bids import plain_key
+from fmri_saliency.errors import InputError, OutsideError, ScanWarning, UnreachableError
+from fmri_saliency.files import digest, read_json, remove, write_json
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series.extract import Cleaning, extract_with_quality
@@ -63,7 +64,7 @@ class Extracted(NamedTuple):
 
 def failure_path(desk: Path, key: str) -> Path:
     """Return where it is written down that a run cannot be extracted."""
-    return desk / "failed" / f"{key}.json"
+    return desk / "failed" / f"{plain_key(key)}.json"
 
 
 def series_state(card: dict[str, Any] | None, made_from: dict[str, Any], sources: Sequence[Source]) -> str:
@@ -129,6 +130,8 @@ def _extract(job: SeriesJob, atlas: Atlas, cleaning: Cleaning, identity: dict[st
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     try:
         write_series(series, job.stem, {**job.about, **identity, "Notes": notes}, quality)
+    except OutsideError as error:
+        return str(error), "again"
     except OSError as error:
         return (f"The series of {job.run.bold} cannot be written to {job.stem.parent}: {error.strerror or error}. Make "
                 "room there, or choose another [output] path, and run the same command again."), "again"
@@ -179,7 +182,7 @@ def note_failure(desk: Path, run: Run, failure: str, again: bool = False) -> Non
         if failure:
             write_json(path, {"run": run.key, "file": run.bold.as_posix(), "message": failure, "again": again})
         else:
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def extract_to_files(job: SeriesJob, atlas: Atlas, cleaning: Cleaning, wait: bool = True) -> Extracted:

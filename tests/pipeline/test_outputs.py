@@ -98,8 +98,8 @@ def test_the_validator_accepts_the_whole_folder(made: Path, need: Callable) -> N
 
 def test_it_says_what_it_is_made_from(made: Path) -> None:
     card = json.loads((made / "dataset_description.json").read_text())
-    scans = (made.parent / "scans").as_uri()
-    assert (card["SourceDatasets"], card["DatasetLinks"]) == ([{"URL": scans}], {"scans": scans})
+    assert (card["SourceDatasets"], card["DatasetLinks"]) == ([{"URL": "bids:scans:"}], {"scans": "../scans"})
+    assert (made / card["DatasetLinks"]["scans"]).resolve() == made.parent / "scans"
     series = json.loads(next(made.rglob("sub-100201_task-motor_dir-LR_*_timeseries.json")).read_text())
     folder = "bids:scans:100201/MNINonLinear/Results/tfMRI_MOTOR_LR"
     assert series["Sources"][0] == f"{folder}/tfMRI_MOTOR_LR.nii.gz"

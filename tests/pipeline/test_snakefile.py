@@ -114,7 +114,7 @@ def fake_slurm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("device", ["cuda:1", "cpu"])
 def test_arrays_ask_for_what_the_site_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str) -> None:
-    folder = tmp_path / "a study"
+    folder = tmp_path / "a study' 100%j $(touch x)"
     desk = folder / "the results" / ".workflow"
     (desk / "chunks").mkdir(parents=True)
     (desk / "stages").mkdir()
@@ -141,6 +141,8 @@ def test_arrays_ask_for_what_the_site_allows(tmp_path: Path, monkeypatch: pytest
                      "train", "explain", "report", *(f"search --trial {key}" for key, *_ in trials),
                      "search --fold 1", "search --fold 2", "search"]  # fmt: skip
     asked = (folder / "sbatch").read_text().splitlines()
+    said = {re.search(r"--output (.*?/logs)/", line)[1] for line in asked}
+    assert said == {str(desk / "logs").replace("%", "%%")}  # sbatch would fill in a number for %j
     memory = {re.search(r" task (\w+)", line)[1]: re.search(r"--mem (\d+)", line)[1] for line in asked}
     assert (memory["train"], memory["report"], memory["gather"]) == ("2800", "4900", "2300")
     assert {re.search(r"--array 1-(\d+)%", line)[1] for line in asked if "--array" in line} == {"1", "2"}

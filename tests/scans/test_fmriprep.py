@@ -69,6 +69,15 @@ def test_all_that_belongs_to_a_run_arrives(make: Make) -> None:
     assert [r.bold for r in find_runs(Scans("fmriprep", out)).runs] == [r.bold for r in runs]
 
 
+def test_people_who_would_be_one_in_names_of_files_are_told_with_both(make: Make) -> None:
+    _, out = make(subjects=("a+b", "ab", "c"), tasks=("look",))
+    found = find_runs(Scans("fmriprep", out))
+    assert [run.subject for run in found.runs] == ["a+b", "c"]
+    (row,) = found.log[found.log["status"] == "unusable"].to_dict("records")
+    assert row["run"] == "sub-ab_task-look"
+    assert "The subjects 'a+b' and 'ab' would have the same file names" in row["message"]
+
+
 def test_folders_of_any_script_and_names_with_spaces(make: Make) -> None:
     raw, out = make("Donn\u00e9es \u30c7\u30fc\u30bf [1] {x} *")
     runs, _ = find_fmriprep(out, choice=BidsChoice(raw=raw))

@@ -115,6 +115,34 @@ def test_rows_that_would_be_one_run_or_one_person_are_refused(table: Callable[..
     assert "The subjects 'A_1' and 'A1' would have the same file names" in log[1]["message"]
 
 
+@pytest.mark.parametrize("column", ["task", "session", "direction", "run"])
+def test_labels_that_would_be_one_in_names_of_files_are_told_with_both(
+    table: Callable[..., Path], tmp_path: Path, column: str
+) -> None:
+    for name in "bc":
+        shutil.copy(tmp_path / "bold.nii.gz", tmp_path / f"{name}.nii.gz")
+    rows = {column: "a b"}, {column: "a-b", "subject": "02", "bold": "b.nii.gz"}, {column: "a", "bold": "c.nii.gz"}
+    runs, log = find_table(table(*rows))
+    assert [run.bold.name for run in runs] == ["bold.nii.gz", "c.nii.gz"]
+    assert [row["status"] for row in log] == ["found", "unusable", "found"]
+    assert log[1]["message"] == (f"line 3 of runs.tsv: The {column}s 'a b' and 'a-b' would have the same file names "
+                                 "(letters and digits only: 'ab'). Rename one of them.")  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["subject", "task", "session", "direction", "run"])
+def test_a_label_that_can_be_no_name_is_told_with_row_and_column(table: Callable[..., Path], column: str) -> None:
+    for label in ("../x", "x/y", "a\x1b[2J", "?"):
+        assert reason(table({column: label})).startswith(
+            f"line 2 of runs.tsv: The column {column}: {label!r} cannot be part of a BIDS name: it holds ")
+
+
+def test_a_label_that_reads_as_another_entity_makes_no_two_runs_one(table: Callable[..., Path], tmp_path: Path) -> None:
+    shutil.copy(tmp_path / "bold.nii.gz", tmp_path / "b.nii.gz")
+    runs, log = find_table(table({"task": "go_run-1"}, {"task": "go", "run": "1", "bold": "b.nii.gz"}))
+    assert runs == []
+    assert all("claim one run, sub-01_task-go_run-1" in row["message"] for row in log)
+
+
 def test_a_missing_run_is_a_row_not_a_crash(table: Callable[..., Path]) -> None:
     runs, log = find_table(table({}, {"subject": "02", "bold": "nowhere.nii.gz"}))
     assert len(runs) == 1

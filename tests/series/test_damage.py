@@ -18,6 +18,7 @@ from making import T_R, make_atlas
 
 from fmri_saliency import images
 from fmri_saliency.errors import InputError
+from fmri_saliency.files import hide_places
 from fmri_saliency.records import Run
 from fmri_saliency.scans.images import read_bold_header
 from fmri_saliency.series import Cleaning, extract_run, series_outputs, work
@@ -211,7 +212,7 @@ def check(done: object, folder: Path, words: str, path: str, status: tuple[str, 
     message = log.at["sub-02_task-y", "message"]
     assert path in message
     assert pd.Series([message]).str.contains(words).all(), message
-    assert done.err.count(message) == 1
+    assert hide_places(done.err, folder.resolve() / "results").count(message) == 1  # a table that is shared names no folders
     written = [p.name for p in (folder / "results").rglob("*") if p.is_file() and ".workflow" not in p.parts]
     assert not [name for name in written if "sub-02" in name or "unfinished" in name]
     own = [name for name in written if "sub-01" in name]

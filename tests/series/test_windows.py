@@ -94,6 +94,15 @@ def test_classes_that_would_share_a_file_are_refused() -> None:
         cut([make(10, "face+"), make(10, "face-")], Windows())
 
 
+@pytest.mark.parametrize("label", ["../x", "a/b", "a\nb", "?"])
+def test_a_class_that_can_name_no_file_is_refused_with_where_it_comes_from(label: str) -> None:
+    pair = make(10, events=(Event(1.0, 0, "x"), Event(6.0, 0, label)))
+    with pytest.raises(InputError) as error:
+        cut([pair], Windows("event", length=4.0))
+    assert f"The class {label!r} cannot be part of a BIDS name" in str(error.value)
+    assert f"It is first that of {pair[1].key}, from 6 s" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("pairs", "windows", "words"),
     [
