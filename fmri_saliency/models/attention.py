@@ -249,7 +249,10 @@ class InputCellAttention(nn.Module):
         # tanh(z) = 2 sigmoid(2 z) - 1, several times faster on a processor; the constants go into the weights
         first, second = self.first, self.second
         hidden, x = linear_beside(x, 2 * first.weight, 2 * first.bias)
-        return linear(torch.sigmoid(hidden), 2 * second.weight, second.bias - second.weight.sum(dim=1)), x
+        # Softmax over time takes a constant of a hop away again: the slope of this bias is 0. Rounding would leave a
+        # little of it, and an optimiser that divides slopes by their size would walk at random.
+        bias = second.bias.detach() + 0 * second.bias
+        return linear(torch.sigmoid(hidden), 2 * second.weight, bias - second.weight.sum(dim=1)), x
 
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs (batch, time, features) to what was read of the past, (batch, time, output_size)."""

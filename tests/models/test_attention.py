@@ -197,3 +197,24 @@ def test_a_window_of_all_steps_is_none_and_a_chunk_no_longer_than_the_series(mon
     assert torch.equal(causal_softmax_average(scores, x, window=40, chunk_size=20), whole)
     torch.testing.assert_close(causal_softmax_average(scores, x, chunk_size=4000), whole, rtol=0, atol=1e-14)
     assert used == [20, 20, 40]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_training_leaves_the_bias_alone_that_no_answer_depends_on(form: str) -> None:
+    """A constant of a hop changes no softmax over time; what rounding leaves of its slope must not move it."""
+    torch.manual_seed(0)
+    layer = InputCellAttention(4, hops=3, attention_size=5, form=form)
+    x, others = torch.randn(6, 30, 4), layer.first.weight.detach().clone()
+    optimiser = torch.optim.Adam(layer.parameters(), lr=0.1)
+    for _ in range(5):
+        optimiser.zero_grad()
+        layer(x).square().sum().backward()
+        optimiser.step()
+    assert layer.second.bias.abs().max() == 0
+    assert (layer.first.weight - others).abs().max() > 0.1
+    shift = torch.tensor([1.0, -2.0, 0.5])
+    with torch.no_grad():
+        before, scores = layer(x), layer.scores(x)
+        layer.second.bias += shift  # as in a file of weights of an earlier training: it is read, and changes no answer
+        torch.testing.assert_close(layer.scores(x) - scores, shift.expand_as(scores), rtol=0, atol=1e-5)
+        torch.testing.assert_close(layer(x), before, rtol=1e-4, atol=1e-5)
