@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from fmri_saliency.errors import ConfigError, StepError, UnreachableError
+from fmri_saliency.files import hide_places
 from fmri_saliency.pipeline import deal_runs, extract_chunk, gather, load_config
 from fmri_saliency.series import work
 
@@ -114,7 +115,7 @@ def test_a_bad_scan_is_a_row_and_stops_no_other(cli: Callable, copied_config: Pa
     assert (gathered.code, "1 of 6 runs could not be used" in gathered.err) == (0, True)
     log = pd.read_csv(out / "runs.tsv", sep="\t").set_index("run")
     assert log["status"].value_counts().to_dict() == {"done": 5, "failed": 1}
-    assert log.at["sub-100101_task-MOTOR_dir-LR", "message"] == note["message"]
+    assert log.at["sub-100101_task-MOTOR_dir-LR", "message"] == hide_places(note["message"], out)
     assert len(pd.read_csv(out / "samples" / "samples.tsv", sep="\t")) == 5
     bad.write_bytes(whole)  # mended: only its chunk is done again, and only the run in it
     assert "of which 1 are to be extracted" in cli("index", copied_config, "--chunk-size", 4).err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
 import socket
 import subprocess
 import tomllib
@@ -256,3 +257,47 @@ def test_a_label_that_can_be_no_name_is_a_row_with_its_line_and_column(
     (row,) = [line for line in told.out.splitlines() if "unusable" in line]
     assert f"line 3 of runs.tsv: The column {column}: {label!r} cannot be part of a BIDS name" in row
     assert sum("\tfound\t" in line for line in told.out.splitlines()) == 5
+
+
+def test_a_link_out_of_the_output_folder_is_refused(interruptions: ModuleType, tmp_path: Path, cli: Callable) -> None:
+    config, out, elsewhere = interruptions.make_study(tmp_path), tmp_path / "results", tmp_path / "elsewhere"
+    assert cli("extract", config).code == 0
+    (elsewhere / "func").mkdir(parents=True)
+    theirs = elsewhere / "func" / next((out / "sub-01" / "func").glob("*_timeseries.tsv")).name
+    theirs.write_text("theirs")
+    shutil.rmtree(out / "sub-01")
+    (out / "sub-01").symlink_to(elsewhere)
+    told = cli("extract", config)
+    assert (told.code, told.err.count("where a link or '..' leads. Remove the link")) == (1, 2)
+    log = pd.read_csv(out / "runs.tsv", sep="\t")
+    assert log["status"].tolist() == ["again", "again", "done", "done", "done", "done"]
+    (out / "sub-01").unlink()
+    shutil.move(out / ".workflow", elsewhere / "work")
+    (out / ".workflow").symlink_to(elsewhere / "work")
+    before = {path: path.stat().st_mtime_ns for path in elsewhere.rglob("*")}
+    told = cli("extract", config)
+    assert (told.code, f"{out}/.workflow is not in the output folder" in told.err) == (1, True)
+    assert {path: path.stat().st_mtime_ns for path in elsewhere.rglob("*")} == before
+    assert theirs.read_text() == "theirs"
+
+
+@pytest.mark.parametrize("name", ["Mine\ntouch PWNED\n#", "x/../../../ESCAPED", "\x1b[2J", "$()"])
+@pytest.mark.parametrize("key", ["atlas.name", "atlas.space", "scans.space"])
+def test_a_name_in_the_configuration_is_refused_with_its_key(
+    interruptions: ModuleType, tmp_path: Path, cli: Callable, key: str, name: str
+) -> None:
+    config = interruptions.make_study(tmp_path)
+    values, (section, last) = tomllib.loads(config.read_text()), key.split(".")
+    values[section][last] = name
+    config.write_text(tomli_w.dumps(values))
+    told = cli("extract", config)
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert f"study.toml: {last} in [{section}]: {name!r} cannot be part of a BIDS name" in told.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scans"]
+
+
+def test_a_path_in_the_configuration_is_on_one_line(interruptions: ModuleType, tmp_path: Path, cli: Callable) -> None:
+    config = interruptions.make_study(tmp_path)
+    config.write_text(config.read_text().replace('"../results"', '"../results\\ntouch PWNED"'))
+    told = cli("extract", config)
+    assert (told.code, "path in [output] must be a path without line breaks" in told.err) == (2, True)

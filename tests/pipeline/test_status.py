@@ -19,7 +19,7 @@ import pytest
 
 from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri
-from fmri_saliency.files import write_json
+from fmri_saliency.files import hide_places, write_json
 from fmri_saliency.locks import STALE, hold, read_holders
 from fmri_saliency.pipeline.provenance import NO_SCAN, trace, trace_in_words
 from fmri_saliency.pipeline.whole import describe_files
@@ -106,7 +106,7 @@ def test_a_failed_run_is_a_row_until_it_is_mended(cli: Callable, study: Path) ->
     assert counts(states(cli, study))["extract"] == (5, 0, 1, 0)
     assert cli("extract", study, "--run", "sub-01_task-one").code == 0  # another call does not forget it
     log = pd.read_csv(results(study) / "runs.tsv", sep="\t").set_index("run")
-    assert (log.at[key, "status"], log.at[key, "message"]) == ("failed", row["message"])
+    assert (log.at[key, "status"], log.at[key, "message"]) == ("failed", hide_places(row["message"], results(study)))
     before = times(results(study), "sub-*/**/*")
     bold.write_bytes(good)
     mended = cli("extract", study)
