@@ -15,6 +15,7 @@ __all__ = [
     "DecoderError",
     "FmriSaliencyError",
     "InputError",
+    "OrientationWarning",
     "ReplacementWarning",
     "ScanWarning",
     "SpaceMismatchWarning",
@@ -73,6 +74,10 @@ class CoverageWarning(UserWarning):
 
 class ScanWarning(UserWarning):
     """A scan can be used, but something about its file is odd."""
+
+
+class OrientationWarning(ScanWarning):
+    """It is not sure which side of an image is left."""
 
 
 class ReplacementWarning(UserWarning):

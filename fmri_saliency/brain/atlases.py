@@ -26,7 +26,7 @@ from fmri_saliency.brain.validate import (
     list_names,
 )
 from fmri_saliency.errors import AtlasError, CoverageWarning, InputError, SpaceMismatchWarning
-from fmri_saliency.images import DAMAGE, open_image, read_voxels
+from fmri_saliency.images import DAMAGE, check_header, open_image, read_voxels
 from fmri_saliency.records import Atlas
 
 __all__ = ["check_space", "is_adult_template", "load_atlas", "load_chosen_atlas", "load_label_atlas", "resample_atlas"]
@@ -36,8 +36,10 @@ def _read_labels(path: Path) -> tuple[np.ndarray, np.ndarray, np.dtype]:
     """Return voxels, affine and the type of number that the file stores."""
     try:
         image = open_image(path, "a label image")
+        check_header(image, path)
         kind = image.get_data_dtype()
-        values = np.asarray(image.dataobj) if kind.kind in "iu" else read_voxels(image, path)
+        # as float32 labels above 2**24 would become their neighbours
+        values = np.asarray(image.dataobj) if kind.kind in "iu" or kind.itemsize > 4 else read_voxels(image, path)
     except InputError as error:
         raise AtlasError(f"{error} Correct [atlas] labels.") from None
     except DAMAGE as error:

@@ -17,7 +17,7 @@ from fmri_saliency.records import Run
 from fmri_saliency.scans.bids_spaces import BOLD_EXTENSIONS, SpaceChoice, choose_space, in_space, space_in_words
 from fmri_saliency.scans.bids_tree import BidsFile, Inheritance, list_functional, run_identity, same_label
 from fmri_saliency.scans.events import busy_spans, check_timing, overhanging, read_bids_events, shift_events
-from fmri_saliency.scans.images import read_bold_header
+from fmri_saliency.scans.images import is_seconds, read_bold_header, stated_step
 
 __all__ = ["BidsChoice", "find_fmriprep"]
 
@@ -140,17 +140,19 @@ def _repetition_time(bold: BidsFile, group: _Group, source: _Source) -> float | 
     """Return the repetition time that the sidecars state, if any does: that beside the BOLD, then the raw ones."""
     for card in _cards(bold, group, source):
         content = read_json(card)
-        value = content.get("RepetitionTime") if isinstance(content, dict) else None
+        value = content.get("RepetitionTime", stated_step(content, card)) if isinstance(content, dict) else None
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise InputError(f"RepetitionTime in {card} must be seconds above 0; {json.dumps(value)} came.")
+        if not is_seconds(value):
+            raise InputError(f"RepetitionTime in {card} must be seconds above 0; {json.dumps(value)[:40]} came.")
         return float(value)
     return None
 
 
 def _timing(bold: BidsFile, group: _Group, source: _Source) -> tuple[int, float, float]:
     """Return frames, repetition time to use, and that of the header, after holding sidecar and header together."""
+    for card in _cards(bold, group, source):  # whatever the repetition time
+        stated_step(read_json(card), card)
     if source.t_r is not None:
         return read_bold_header(bold.path, source.t_r)
     stated = _repetition_time(bold, group, source)
