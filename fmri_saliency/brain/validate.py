@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from matplotlib.colors import is_color_like
 
 from fmri_saliency.brain.tables import name_side
 from fmri_saliency.errors import AtlasError, CoverageWarning
@@ -21,10 +22,13 @@ __all__ = [
     "check_whole",
     "find_centres",
     "list_names",
+    "number_regions",
     "positions_of",
 ]
 
 LARGEST_LABEL = int(np.iinfo(np.int32).max)
+LONGEST_TABLE = 2**22
+"""Labels up to which a table from labels to rows is made: 32 MB."""
 MIDLINE_MM = 4.0
 """Regions whose centre lies this near to the midline are not asked which side they are on."""
 
@@ -65,6 +69,11 @@ def check_regions(regions: pd.DataFrame, path: Path) -> None:
     if largest > LARGEST_LABEL:
         raise AtlasError(f"The column index of {path} must hold numbers up to {LARGEST_LABEL} (32 bits); {largest} "
                          "came.")
+    if "color" in regions:
+        wrong = [own for own in regions["color"] if isinstance(own, str) and not is_color_like(own)]
+        if wrong:
+            raise AtlasError(f"The column color of {path} must hold colours such as #1f77b4, or n/a; '{wrong[0]}' "
+                             "came.")
     for column in ("index", "name"):
         twice = regions.loc[regions[column].duplicated(), column]
         if len(twice):
@@ -105,6 +114,31 @@ def positions_of(labels: np.ndarray, index: np.ndarray) -> np.ndarray:
     order = np.argsort(index)
     place = order[np.minimum(np.searchsorted(index, labels, sorter=order), len(index) - 1)]
     return np.where(index[place] == labels, place, -1)
+
+
+def number_regions(labels: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels, and a table that gives for each of them its region's row, counted from 1; 0 outside.
+
+    The labels come back as they are, or renumbered where the table would be longer than memory should hold.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+    index : ndarray of int, shape (n_regions,)
+        The label of each region.
+
+    Returns
+    -------
+    labels : ndarray of int
+    place : ndarray of int, shape (largest label + 1,)
+        So that ``place[labels]`` are rows.
+    """
+    largest = max(int(index.max()), int(labels.max()))
+    if largest > LONGEST_TABLE:
+        return positions_of(labels, index) + 1, np.arange(len(index) + 1)
+    place = np.zeros(largest + 1, dtype=np.intp)
+    place[index] = np.arange(1, len(index) + 1)
+    return labels, place
 
 
 def find_centres(labels: np.ndarray, affine: np.ndarray, index: np.ndarray) -> np.ndarray:
