@@ -6,7 +6,7 @@ from pathlib import Path
 
 __all__ = ["explain_content", "explain_link"]
 
-FETCH = "fetch it: `datalad get` (or `git annex get`)"
+GET = "`datalad get`"
 STARTS = (
     (b"\x1f\x8b", "compressed with gzip"),
     (b"PK\x03\x04", "a ZIP archive"),
@@ -30,12 +30,12 @@ def explain_link(path: Path) -> str:
     if not path.is_symlink() or path.exists():
         return ""
     if "annex/objects" in path.readlink().as_posix():
-        return f"its content is kept by git-annex and is not on this machine: {FETCH}"
-    return f"it is a link to {path.readlink()}, which is not there: mend the link, or {FETCH}"
+        return f"it is a link to a file that is not here. Fetch it ({GET}): git-annex keeps its content elsewhere"
+    return f"it is a link to a file that is not here. Fetch it ({GET}), or mend the link to {path.readlink()}"
 
 
 def explain_content(path: Path) -> str:
-    """Say what a file is instead of the image that its name promises; empty where its first bytes do not tell."""
+    """Say in sentences what a file is instead of the image that its name promises; empty where it does not tell."""
     try:
         with path.open("rb") as stream:
             start = stream.read(_FIRST)
@@ -43,21 +43,21 @@ def explain_content(path: Path) -> str:
         return ""
     name = path.name.lower()
     if not start:
-        return "it is empty. Copy it again"
+        return "It is empty. Copy it again."
     if start.startswith((b"/annex/objects/", b"\\annex\\objects\\")):
-        return f"it is a pointer of git-annex, whose content is not on this machine: {FETCH}"
+        return f"It is a pointer of git-annex, whose content is not here. Fetch it ({GET})."
     if start.startswith(b"version https://git-lfs"):
-        return "it is a pointer of Git LFS, whose content is not on this machine: `git lfs pull`"
+        return "It is a pointer of Git LFS, whose content is not here. Fetch it (`git lfs pull`)."
     if start.lstrip().lower().startswith(PAGES):
-        return "it is a web page, such as that of a log-in. Download it again"
+        return "It is a web page, such as that of a log-in. Download it again."
     if start[128:132] == b"DICM":
-        return "it is a DICOM file. Convert the scan to NIfTI, with dcm2niix for example"
+        return "It is a DICOM file. Convert the scan to NIfTI, with dcm2niix for example."
     if name.endswith(".gz"):
         return _explain_gz(start, name)
     found = next((words for first, words in STARTS if start.startswith(first)), "")
     if found == "compressed with gzip":
-        return f"it is {found}: its name must end in {path.suffix}.gz"
-    return f"it is {found}. Unpack it, or write it as .nii.gz" if found else ""
+        return f"It is {found}: its name must end in {path.suffix}.gz."
+    return f"It is {found}. Unpack it, or write it as .nii.gz." if found else ""
 
 
 def _explain_gz(start: bytes, name: str) -> str:
@@ -65,6 +65,6 @@ def _explain_gz(start: bytes, name: str) -> str:
     if start.startswith(b"\x1f\x8b"):
         return ""
     if start[344:348] in (b"n+1\0", b"ni1\0") or start[4:8] in (b"n+2\0", b"ni2\0"):
-        return f"it is not compressed: its name must end in {name.removesuffix('.gz')[-4:]}"
+        return f"It is not compressed: its name must end in {name.removesuffix('.gz')[-4:]}."
     found = next((words for first, words in STARTS if start.startswith(first)), "")
-    return f"it is {found}. Unpack it, or write it as .nii.gz" if found else ""
+    return f"It is {found}. Unpack it, or write it as .nii.gz." if found else ""

@@ -89,9 +89,9 @@ def open_image(path: Path, what: str) -> SpatialImage:
                                "read it.") from None
     except Exception as error:  # nibabel, and what it calls, raise whatever a damaged file makes them stumble over
         _refuse_unreachable(error, f"Expected {what} at {path}; it")
-        instead = explain_content(path)
-        raise InputError(f"Expected {what} (NIfTI) at {path}; it is not an image: "
-                         f"{f'{instead}.' if instead else _describe_error(error)}") from None
+        reason, instead = _describe_error(error), explain_content(path)
+        words = f"{reason.rstrip('.')}. {instead}" if instead else reason
+        raise InputError(f"Expected {what} (NIfTI) at {path}; it is not an image: {words}") from None
     if not isinstance(image, SpatialImage) or image.affine is None:
         raise InputError(f"Expected {what} (NIfTI) at {path}; it is a {type(image).__name__}, which has no voxels.")
     return image
@@ -115,7 +115,6 @@ def check_header(image: SpatialImage, path: Path) -> None:
     if min(image.shape, default=0) < 1:
         raise InputError(f"The header of {path} announces the shape {tuple(map(int, image.shape))}; every dimension "
                          "must be at least 1. Convert the scan again.")
-    check_extent(image.shape, path)
     kind = image.get_data_dtype()
     if kind.kind not in "biuf":
         came = {"c": "complex numbers", "V": "colours"}.get(kind.kind, "no numbers")
@@ -128,6 +127,7 @@ def check_header(image: SpatialImage, path: Path) -> None:
     check_units(image, path)
     check_offset(image, path)
     _check_size(image, path)
+    check_extent(image.shape, path)
     sides = compare_sides(image, path)
     if sides:
         warnings.warn(sides, OrientationWarning, stacklevel=2)

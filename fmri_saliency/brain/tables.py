@@ -13,8 +13,9 @@ import pandas as pd
 from fmri_saliency.errors import AtlasError
 from fmri_saliency.files import read_tsv
 
-__all__ = ["colour_code", "complete_regions", "name_side", "read_region_table"]
+__all__ = ["LARGEST_LABEL", "colour_code", "complete_regions", "name_side", "read_region_table"]
 
+LARGEST_LABEL = int(np.iinfo(np.int32).max)
 SAME_COLUMN = {"hemi": "hemisphere", "network_label": "network", "networks": "network"}
 """Names of columns that mean the same, as other tools write them."""
 
@@ -64,13 +65,12 @@ def read_region_table(path: Path) -> tuple[pd.DataFrame, bool]:
 def _whole_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     try:
         numbers = table["index"].astype(float)
-        if (numbers != numbers.round()).any() or (numbers < 0).any():
+        if (numbers != numbers.round()).any() or (numbers < 0).any() or (numbers > LARGEST_LABEL).any():
             raise ValueError
-        if numbers.max() >= 2**53:  # which no float tells from its neighbours
-            raise AtlasError(f"The column index of {path} holds {numbers.max():g}; labels have at most 32 bits.")
         table["index"] = numbers.astype(int)
     except (ValueError, TypeError):
-        raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0.") from None
+        raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0 and at most "
+                         f"{LARGEST_LABEL} (32 bits).") from None
     table["name"] = table["name"].str.strip()  # "V1 " and "V1" would be two regions of one name
     nameless = table.loc[table["name"].fillna("") == "", "index"]
     if len(nameless):
@@ -122,7 +122,7 @@ def _itksnap_row(line: str) -> tuple[int, str, str]:
 
 
 FORMS = {
-    "FSLeyes look-up table": (_fsleyes_row, "index R G B name, colours 0 to 1"),
+    "FSLeyes": (_fsleyes_row, "index R G B name, colours 0 to 1"),
     "FreeSurfer": (_freesurfer_row, "index name R G B A, colours 0 to 255"),
     "ITK-SNAP": (_itksnap_row, "index R G B A visible mesh name, colours 0 to 255"),
 }
@@ -141,7 +141,7 @@ def _form_of(lines: Sequence[str]) -> str:
     eight = all(len(row) == 8 and all(map(_is_number, row[1:7])) and {*row[5:7]} <= {"0", "1"} for row in rows)
     quoted = eight and all(row[7].startswith('"') for row in rows)
     bright = eight and any(float(word) > 1 for row in rows for word in row[1:4])
-    return "ITK-SNAP" if quoted or bright else "FSLeyes look-up table"
+    return "ITK-SNAP" if quoted or bright else "FSLeyes"
 
 
 def _read_look_up(path: Path) -> tuple[pd.DataFrame, bool]:
@@ -159,8 +159,9 @@ def _read_look_up(path: Path) -> tuple[pd.DataFrame, bool]:
             if not name:
                 raise ValueError
         except (ValueError, IndexError, OverflowError):
-            known = ", nor of one of ".join(f"{name} ({words})" for name, (_, words) in FORMS.items())
-            raise AtlasError(f"Line {number} of {path} is neither of an {known}: '{line.strip()[:80]}'.") from None
+            known = ", nor as ".join(f"{name} writes them ({words})" for name, (_, words) in FORMS.items())
+            raise AtlasError(f"Line {number} of {path} is no row of a look-up table, neither as {known}: "
+                             f"'{line.strip()[:80]}'.") from None
         rows.append({"index": index, "name": name, "color": colour})
     return pd.DataFrame(rows), form == "FreeSurfer"
 

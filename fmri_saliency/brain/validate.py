@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import is_color_like
 
-from fmri_saliency.brain.tables import name_side
+from fmri_saliency.brain.tables import LARGEST_LABEL, name_side
 from fmri_saliency.errors import AtlasError, CoverageWarning
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "positions_of",
 ]
 
-LARGEST_LABEL = int(np.iinfo(np.int32).max)
 LONGEST_TABLE = 2**22
 """Labels up to which a table from labels to rows is made: 32 MB."""
 MIDLINE_MM = 4.0

@@ -269,7 +269,7 @@ def read_settings(path: Path, build: Callable[[dict[str, Any], Path], Any]) -> A
     """
     path = Path(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return build(values, path.resolve().parent)
     except FileNotFoundError:
         raise ConfigError(f"Expected a configuration file at {path}; there is none. Annotated examples: "

@@ -187,7 +187,7 @@ def sidecar_conflict(run: Run) -> str:
     if t_r is None:
         return ""
     if not is_seconds(t_r):
-        return (f"The sidecar {path} gives the repetition time {str(t_r)[:40]}; a positive number of seconds is "
+        return (f"The sidecar {path} gives the repetition time {repr(t_r)[:40]}; a positive number of seconds is "
                 f"needed. {remedy}")
     if abs(t_r - run.t_r) <= 1e-3 * run.t_r:
         return ""

@@ -14,6 +14,7 @@ from fmri_saliency.errors import ConfigError, InputError, ScanWarning, Unreachab
 from fmri_saliency.grayordinates import describe_models, grayordinates_of
 from fmri_saliency.images import check_header, describe_grid, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RegionSeries, Run
+from fmri_saliency.series.baseline import check_baseline
 from fmri_saliency.series.confounds import Denoise, Nuisance, gather_confounds, read_table
 from fmri_saliency.series.freedom import FEW_LEFT, LEAST_LEFT, count_freedom
 from fmri_saliency.series.masker import clean_signals, load_scan, mask_and_clean, split_frames
@@ -235,8 +236,10 @@ def extract_with_quality(
         raise InputError(f"No region of the atlas '{atlas.name}' is covered by {run.bold}{within}. Are both in the "
                          f"same space (atlas: {atlas.space or 'not stated'}, scan: {run.space or 'not stated'})?")
     fitted = usable if atlas.maps is None else _told_apart(coverage > 0, scan.covered, atlas, run)
+    signals = region_signals(scan.products, weights, scan.covered, fitted)
+    if cleaning.standardize == "psc":
+        check_baseline(signals, np.array(atlas.names)[fitted], run.bold)
     if whole is None:
-        signals = region_signals(scan.products, weights, scan.covered, fitted)
         found = clean_signals(signals, run.t_r, cleaning, nuisance.table)
     else:
         found = mask_and_clean(whole, run, atlas, weights, scan.covered, fitted, cleaning, nuisance.table)
