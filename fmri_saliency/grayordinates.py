@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
+import struct
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, LabelAxis, ScalarAxis, SeriesAxis
+from nibabel.openers import ImageOpener
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.headers import LARGEST_FRAME
 
-__all__ = ["describe_models", "grayordinates_of", "view_as_image"]
+__all__ = ["check_text", "describe_models", "grayordinates_of", "view_as_image"]
 
 LARGEST_EXPONENT = 12  # of ten, for the seconds of a series
 MILLIMETRES = -3  # of ten, for metres
+ANNOUNCED = re.compile(rb"(SeriesExponent|IndexCount|SurfaceNumberOfVertices)\s*=\s*[\"']\s*([+-]?\d+)")
+CIFTI_CODE = 32  # of the extension that holds the XML
+LONGEST_TEXT = 2**28  # bytes of XML that are looked at
 ROWS = (LabelAxis, ScalarAxis, SeriesAxis)  # what the rows of a dense file can be
 
 
@@ -47,6 +53,32 @@ class _Turned:
         return np.asarray(self[:, :, :, :], dtype=dtype)
 
 
+def check_text(path: Path) -> None:
+    """Refuse a CIFTI file whose XML announces what no memory holds; nibabel would ask for it while it opens the file.
+
+    Files of other formats are left alone.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        with ImageOpener(str(path)) as stream:
+            start = stream.read(552)
+            order = "<" if start[:4] == b"\x1c\x02\0\0" else ">"  # the length of the header, 540
+            if len(start) < 552 or start[4:7] != b"n+2":
+                return
+            size, code = struct.unpack_from(f"{order}ii", start, 544)
+            text = stream.read(min(max(size, 0), LONGEST_TEXT)) if code == CIFTI_CODE else b""
+    except Exception:  # opening the image says what is wrong with the file
+        return
+    for name, value in ANNOUNCED.findall(text):
+        most = LARGEST_EXPONENT if name == b"SeriesExponent" else LARGEST_FRAME
+        if len(value) > 20 or abs(int(value)) > most:
+            raise InputError(f"{path} announces {name.decode()} = {value[:20].decode()}; at most {most} is believed. Is "
+                             "the file damaged? Write it again.")
+
+
 def _check_announced(image: Cifti2Image, path: Path) -> None:
     """Refuse axes that cannot be true, before memory is asked for them.
 
@@ -61,9 +93,6 @@ def _check_announced(image: Cifti2Image, path: Path) -> None:
         counts.append(sum(model.index_count for model in models) if models else length)
         if axis.number_of_series_points is not None:
             counts[-1] = axis.number_of_series_points
-        if abs(axis.series_exponent or 0) > LARGEST_EXPONENT:
-            raise InputError(f"{path} counts its series in 10^{axis.series_exponent} seconds; exponents from "
-                             f"-{LARGEST_EXPONENT} to {LARGEST_EXPONENT} are expected. Write the file again.")
         meshes = [model.surface_number_of_vertices or 0 for model in models]
         volume = axis.volume
         voxels = math.prod(volume.volume_dimensions) if volume is not None else 0

@@ -20,7 +20,7 @@ from nibabel.spatialimages import HeaderDataError, SpatialImage
 
 from fmri_saliency.contents import explain_content, explain_link
 from fmri_saliency.errors import InputError, OrientationWarning, ScanWarning, UnreachableError
-from fmri_saliency.grayordinates import grayordinates_of, view_as_image
+from fmri_saliency.grayordinates import check_text, grayordinates_of, view_as_image
 from fmri_saliency.headers import check_extent, check_offset, check_units, compare_sides
 
 try:  # three times as fast as zlib; the same bytes without it
@@ -79,6 +79,7 @@ def open_image(path: Path, what: str) -> SpatialImage:
     try:
         with LoggingOutputSuppressor(), warnings.catch_warnings():  # what it would print is in the error
             warnings.filterwarnings("ignore", message="Dataobj shape")  # of CIFTI: refused below
+            check_text(path)
             image = nib.load(path)
         if isinstance(image, Cifti2Image):
             return view_as_image(image, path)

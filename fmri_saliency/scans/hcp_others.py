@@ -14,7 +14,10 @@ __all__ = ["OtherFolder", "advise", "find_other_folders", "list_names", "scans_i
 FOLDER = re.compile(r"tfMRI_[A-Z0-9]+_(LR|RL)")
 OTHER = re.compile(r"tfMRI_([A-Za-z0-9]+?)(?:_([A-Za-z0-9_]+?))??(?:_(AP|PA|LR|RL))?")
 """Task, what else there is, and direction: ``tfMRI_CARIT_PA`` (Lifespan), ``tfMRI_MOVIE1_7T_AP`` (7 T)."""
-SCANS = (".nii.gz", ".nii", ".dtseries.nii")
+SCANS = re.compile(r"|(?:_\w+)?_\w*clean|_Atlas\w*")
+"""What may stand between the name of a folder and the ending of its scans: nothing, what was cleaned (FIX), and series
+of grayordinates; not reference images (``_SBRef``) and maps."""
+ENDINGS = (".nii.gz", ".nii", ".dtseries.nii")
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,13 @@ def list_names(folder: Path) -> list[str]:
 
 
 def scans_in(folder: str, names: Sequence[str]) -> list[str]:
-    """Return which of the names in a folder of a run are those of its scans, whatever has been done to them."""
-    return sorted(name for name in names if name.startswith(folder) and name.endswith(SCANS))
+    """Return which of the names in a folder of a run are those of its scans, the plainest first."""
+    found = []
+    for name in names:
+        ending = next((one for one in reversed(ENDINGS) if name.endswith(one)), "")
+        if name.startswith(folder) and ending and SCANS.fullmatch(name.removeprefix(folder).removesuffix(ending)):
+            found.append(name)
+    return sorted(found, key=lambda name: (name.endswith(".dtseries.nii"), len(name), name))
 
 
 def find_other_folders(results: Path, folders: Sequence[str]) -> tuple[OtherFolder, ...]:
