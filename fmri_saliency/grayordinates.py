@@ -75,8 +75,8 @@ def check_text(path: Path) -> None:
     for name, value in ANNOUNCED.findall(text):
         most = LARGEST_EXPONENT if name == b"SeriesExponent" else LARGEST_FRAME
         if len(value) > 20 or abs(int(value)) > most:
-            raise InputError(f"{path} announces {name.decode()} = {value[:20].decode()}; at most {most} is believed. Is "
-                             "the file damaged? Write it again.")
+            raise InputError(f"{path} announces {name.decode()} = {value[:20].decode()}; at most {most} is believed. "
+                             "Is the file damaged? Write it again.")
 
 
 def _check_announced(image: Cifti2Image, path: Path) -> None:

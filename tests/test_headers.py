@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fmri_saliency.errors import InputError, OrientationWarning
+from fmri_saliency.files import read_json
 from fmri_saliency.headers import LARGEST_FRAME, compare_sides, time_unit
 from fmri_saliency.images import check_header, open_image
 from fmri_saliency.scans.images import read_bold_header
@@ -188,3 +189,12 @@ def test_links_to_nothing(tmp_path: Path) -> None:
         (tmp_path / "b.nii.gz").symlink_to(tmp_path / target)
         with pytest.raises(InputError, match=rf"a link to a file that is not here.*\(`datalad get`\).*{words}"):
             open_image(tmp_path / "b.nii.gz", "a BOLD image")
+
+
+def test_a_sidecar_that_git_annex_keeps(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("/annex/objects/MD5E-s12--ab.json\n")
+    with pytest.raises(InputError, match=r"is not readable JSON .*a pointer of git-annex.*\(`datalad get`\)"):
+        read_json(tmp_path / "a.json")
+    (tmp_path / "b.json").symlink_to(tmp_path / ".git/annex/objects/b.json")
+    with pytest.raises(InputError, match=r"a link to a file that is not here. Fetch it \(`datalad get`\)"):
+        read_json(tmp_path / "b.json")

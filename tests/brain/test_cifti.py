@@ -163,5 +163,5 @@ def test_colours_that_are_none(tmp_path: Path, value: str) -> None:
 
 
 def test_labels_beyond_what_float32_tells_apart(tmp_path: Path) -> None:
-    with pytest.raises(AtlasError, match="tells whole numbers apart below 16777216; .* holds 16777216"):
+    with pytest.raises(AtlasError, match=r"tells whole numbers apart below 16777216; .* holds 16777216"):
         load_grayordinate_atlas(write_labels(tmp_path / "a.dlabel.nii", np.where(LABELS == 3, 2**24, LABELS)))

@@ -134,7 +134,7 @@ def test_the_eight_columns_of_itksnap(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e308", "-0.1", "1.1"])
 @pytest.mark.parametrize("form", ["1 {} 0 0 A\n", "1 A {} 0 0 0\n", '1 {} 9 9 1 1 1 "A"\n'])
 def test_colours_that_are_none(tmp_path: Path, form: str, value: str) -> None:
-    with pytest.raises(AtlasError, match="Line 1 of .* is no row of a look-up table"):
+    with pytest.raises(AtlasError, match=r"Line 1 of .* is no row of a look-up table"):
         read(tmp_path, "a.lut", form.format(value))
 
 
