@@ -16,6 +16,7 @@ __all__ = [
     "DecoderError",
     "FmriSaliencyError",
     "InputError",
+    "OrientationWarning",
     "OutsideError",
     "ReplacementWarning",
     "ScanWarning",
@@ -27,6 +28,7 @@ __all__ = [
     "nearest",
     "one_of",
     "unreadable",
+    "unusable",
 ]
 
 
@@ -88,6 +90,10 @@ class ScanWarning(UserWarning):
     """A scan can be used, but something about its file is odd."""
 
 
+class OrientationWarning(ScanWarning):
+    """It is not sure which side of an image is left."""
+
+
 class ReplacementWarning(UserWarning):
     """What an explanation method puts in place of the data removes less of them than one would think."""
 
@@ -100,6 +106,15 @@ def unreadable(error: OSError, where: object) -> str:
     """Return the message about a file that is there and that the system does not let us read; `where` if unnamed."""
     return (f"{error.filename or where} cannot be read: {error.strerror or error}. Ask for the right to read it, or "
             "check its disk.")
+
+
+def unusable(error: Exception, where: object) -> str:
+    """Return why a run cannot be used, whatever was raised: :func:`unreadable`, or the class of error and the file."""
+    if isinstance(error, OSError):
+        return unreadable(error, where)
+    if isinstance(error, MemoryError):
+        return f"{where} does not fit into memory. Give the job more, or leave the run out."
+    return f"{where} cannot be used: {type(error).__name__}: {error}. Check the file, or leave the run out."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

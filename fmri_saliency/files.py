@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fmri_saliency.contents import explain_content, explain_link
 from fmri_saliency.errors import InputError, OutsideError
 from fmri_saliency.rows import Rows, pieces
 
@@ -216,9 +217,10 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"Expected a JSON file at {path}; there is none.") from None
+        raise InputError(f"Expected a JSON file at {path}; {explain_link(Path(path)) or 'there is none'}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not readable JSON ({error}). Correct or remove it.") from None
+        remedy = explain_content(Path(path)) or "Correct or remove it."
+        raise InputError(f"{path} is not readable JSON ({error}). {remedy}") from None
 
 
 FORMULA = re.compile("'*[=+@\\-\uff0b\uff0d\uff1d\uff20]")

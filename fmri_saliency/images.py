@@ -18,8 +18,10 @@ from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 
-from fmri_saliency.errors import InputError, ScanWarning, UnreachableError
-from fmri_saliency.grayordinates import grayordinates_of, view_as_image
+from fmri_saliency.contents import explain_content, explain_link
+from fmri_saliency.errors import InputError, OrientationWarning, ScanWarning, UnreachableError
+from fmri_saliency.grayordinates import check_text, grayordinates_of, view_as_image
+from fmri_saliency.headers import check_extent, check_offset, check_units, compare_sides
 
 try:  # three times as fast as zlib; the same bytes without it
     from zlib_ng import gzip_ng
@@ -40,6 +42,11 @@ MOST_COMPRESSED = 1032
 def _reason(error: Exception) -> str:
     """Return what went wrong without the path, which the message names already."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def _describe_error(error: Exception) -> str:
+    """Return what went wrong; with the class of the error where it is none of those that a damaged file gives."""
+    return str(error) if isinstance(error, DAMAGE) else f"{type(error).__name__}: {error}"
 
 
 def _refuse_unreachable(error: Exception, what: str) -> None:
@@ -68,18 +75,24 @@ def open_image(path: Path, what: str) -> SpatialImage:
     if path.is_dir():
         raise InputError(f"Expected {what} at {path}; it is a folder. Name the file itself.")
     if not path.is_file():
-        raise UnreachableError(f"Expected {what} at {path}; there is no such file.")
+        raise UnreachableError(f"Expected {what} at {path}; {explain_link(path) or 'there is no such file'}.")
     try:
-        with LoggingOutputSuppressor():  # what it would print is in the error
+        with LoggingOutputSuppressor(), warnings.catch_warnings():  # what it would print is in the error
+            warnings.filterwarnings("ignore", message="Dataobj shape")  # of CIFTI: refused below
+            check_text(path)
             image = nib.load(path)
+        if isinstance(image, Cifti2Image):
+            return view_as_image(image, path)
+    except (InputError, MemoryError):
+        raise
     except PermissionError as error:
         raise UnreachableError(f"Expected {what} at {path}; it cannot be read: {_reason(error)}. Ask for the right to "
                                "read it.") from None
-    except DAMAGE as error:
+    except Exception as error:  # nibabel, and what it calls, raise whatever a damaged file makes them stumble over
         _refuse_unreachable(error, f"Expected {what} at {path}; it")
-        raise InputError(f"Expected {what} (NIfTI) at {path}; it is not an image: {error}") from None
-    if isinstance(image, Cifti2Image):
-        return view_as_image(image, path)
+        reason, instead = _describe_error(error), explain_content(path)
+        words = f"{reason.rstrip('.')}. {instead}" if instead else reason
+        raise InputError(f"Expected {what} (NIfTI) at {path}; it is not an image: {words}") from None
     if not isinstance(image, SpatialImage) or image.affine is None:
         raise InputError(f"Expected {what} (NIfTI) at {path}; it is a {type(image).__name__}, which has no voxels.")
     return image
@@ -91,8 +104,14 @@ def check_header(image: SpatialImage, path: Path) -> None:
     Raises
     ------
     InputError
-        If a dimension is below 1, the voxels are complex or colours, the affine is not finite
-        or flat, or the file is too small for what the header announces.
+        If a dimension is below 1, or more than any scan has; the voxels are complex or colours, begin within the
+        header, or are not measured in mm; the affine is not finite or flat; or the file is too small for what the
+        header announces.
+
+    Warns
+    -----
+    OrientationWarning
+        If sform and qform disagree about left and right.
     """
     if min(image.shape, default=0) < 1:
         raise InputError(f"The header of {path} announces the shape {tuple(map(int, image.shape))}; every dimension "
@@ -106,7 +125,13 @@ def check_header(image: SpatialImage, path: Path) -> None:
     if flat:
         raise InputError(f"The affine of {path} does not place the voxels in space: {image.affine[:3].tolist()}. "
                          "Mend its sform or qform, or convert the scan again.")
+    check_units(image, path)
+    check_offset(image, path)
     _check_size(image, path)
+    check_extent(image.shape, path)
+    sides = compare_sides(image, path)
+    if sides:
+        warnings.warn(sides, OrientationWarning, stacklevel=2)
 
 
 def describe_grid(image: SpatialImage) -> str:

@@ -1,5 +1,6 @@
 """Made CIFTI files: a small cortex and a little of the subcortex, with two parcels on the left and one elsewhere."""
 
+import struct
 from pathlib import Path
 
 import nibabel as nib
@@ -32,4 +33,19 @@ def write_labels(
     table = {0: ("???", (1.0, 1.0, 1.0, 0.0))} | {key: (name, COLOURS[key]) for key, name in (names or NAMES).items()}
     nib.save(Cifti2Image(labels[None].astype(np.float32), header=(LabelAxis(["atlas"], [table]), axis or models())),
              path)  # fmt: skip
+    return path
+
+
+def rewrite(path: Path, old: str, new: str) -> Path:
+    """Change the XML in a CIFTI file to what nibabel would not write."""
+    raw = path.read_bytes()
+    offset, size = struct.unpack_from("<q", raw, 168)[0], struct.unpack_from("<i", raw, 544)[0]  # vox_offset, esize
+    xml = raw[552 : 544 + size].decode().rstrip("\0")
+    assert old in xml
+    changed = xml.replace(old, new, 1).encode()
+    changed += bytes(-(len(changed) + 8) % 16)
+    head = bytearray(raw[:552])
+    struct.pack_into("<q", head, 168, offset + len(changed) + 8 - size)
+    struct.pack_into("<i", head, 544, len(changed) + 8)
+    path.write_bytes(bytes(head) + changed + raw[544 + size :])
     return path

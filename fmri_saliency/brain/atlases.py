@@ -27,7 +27,7 @@ from fmri_saliency.brain.validate import (
     list_names,
 )
 from fmri_saliency.errors import AtlasError, CoverageWarning, InputError, SpaceMismatchWarning
-from fmri_saliency.images import DAMAGE, open_image, read_voxels
+from fmri_saliency.images import DAMAGE, check_header, open_image, read_voxels
 from fmri_saliency.records import Atlas
 
 __all__ = ["check_space", "extend_grid", "is_adult_template", "load_atlas", "load_chosen_atlas", "load_label_atlas",
@@ -38,8 +38,10 @@ def _read_labels(path: Path) -> tuple[np.ndarray, np.ndarray, np.dtype]:
     """Return voxels, affine and the type of number that the file stores."""
     try:
         image = open_image(path, "a label image")
+        check_header(image, path)
         kind = image.get_data_dtype()
-        values = np.asarray(image.dataobj) if kind.kind in "iu" else read_voxels(image, path)
+        # as float32 labels above 2**24 would become their neighbours
+        values = np.asarray(image.dataobj) if kind.kind in "iu" or kind.itemsize > 4 else read_voxels(image, path)
     except InputError as error:
         raise AtlasError(f"{error} Correct [atlas] labels.") from None
     except DAMAGE as error:
@@ -164,6 +166,12 @@ def is_adult_template(space: str) -> bool:
     return space.startswith(ADULT)
 
 
+def _split_cohort(space: str) -> tuple[str, str]:
+    """Return template and cohort of a space: of ``MNIInfant:cohort-1`` and ``MNIInfant+1`` alike."""
+    template, _, cohort = space.replace("+", ":cohort-").partition(":cohort-")
+    return template, cohort
+
+
 def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
     """Compare the atlas's template space with the scans'.
 
@@ -184,21 +192,28 @@ def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
     Raises
     ------
     AtlasError
-        If both are known and only one of them is an MNI space.
+        If both are known and are neither one space nor both templates of adults. Cohorts of a template are different
+        spaces.
 
     Warns
     -----
     SpaceMismatchWarning
-        If both are MNI spaces but different ones, or if one is unknown.
+        If both are MNI spaces but different ones, or if one, or the cohort of one, is unknown.
     """
+    (template, cohort), (other, of_scans) = _split_cohort(atlas.space), _split_cohort(space)
     if not atlas.space or not space:
         which = "the atlas" if not atlas.space else "the scans"
         note = (f"The template space of {which} is not stated, so it could not be checked that atlas and scans agree "
                 "(set space in [atlas] and [scans]).")
         if same_grid:
             return note + " They share one grid of voxels."
-    elif atlas.space == space:
+    elif (template, cohort) == (other, of_scans):
         return f"Atlas and scans are both in {space}."
+    elif template == other and not (cohort and of_scans):
+        which = "the atlas" if not cohort else "the scans"
+        note = (f"The atlas is in {atlas.space}, the scans are in {space}: the cohort of {which} is not stated, and "
+                f"cohorts of {template} are brains of different ages and sizes. Set space in [atlas] and [scans] to "
+                f'"{template}:cohort-{cohort or of_scans}" if they are of one cohort.')
     elif is_adult_template(atlas.space) and is_adult_template(space):
         which = " (which version is not stated)" if atlas.space == "MNI152" else ""
         note = (f"The atlas is in {atlas.space}{which}, the scans are in {space}: versions of the MNI template that "

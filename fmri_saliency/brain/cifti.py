@@ -11,16 +11,17 @@ import numpy as np
 import pandas as pd
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ParcelsAxis, ScalarAxis, SeriesAxis
 
-from fmri_saliency.brain.tables import name_side
-from fmri_saliency.brain.validate import list_names
-from fmri_saliency.errors import AtlasError, CoverageWarning, InputError
+from fmri_saliency.brain.tables import colour_code, name_side
+from fmri_saliency.brain.validate import list_names, number_regions
+from fmri_saliency.errors import AtlasError, CoverageWarning, InputError, UnreachableError
 from fmri_saliency.files import atomic_path, digest
 from fmri_saliency.grayordinates import describe_models, grayordinates_of
-from fmri_saliency.images import open_image, read_voxels
+from fmri_saliency.images import check_header, open_image, read_voxels
 from fmri_saliency.records import Atlas
 
 __all__ = ["identify_models", "load_grayordinate_atlas", "match_grayordinates", "parcels_of", "save_grayordinates"]
 
+EXACT = 2**24  # float32 holds every whole number up to it
 LEFT, RIGHT = "_LEFT", "_RIGHT"
 INTENTS = {
     ".ptseries.nii": (3004, "ConnParcelSries"), ".dtseries.nii": (3002, "ConnDenseSeries"),
@@ -53,6 +54,12 @@ def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -
         share a name, or one lies in the other hemisphere than its name says.
     """
     image = open_image(path, "a CIFTI label file (.dlabel.nii)")
+    try:
+        check_header(image, path)
+    except UnreachableError:
+        raise
+    except InputError as error:
+        raise AtlasError(f"{error} Correct [atlas] labels.") from None
     models, rows = grayordinates_of(image), image.extra.get("rows")
     if models is None or not hasattr(rows, "label"):
         raise AtlasError(f"Expected CIFTI labels (.dlabel.nii) at {path}; it holds "
@@ -61,6 +68,9 @@ def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -
     if not np.isfinite(values).all() or (values != np.round(values)).any() or (values < 0).any():
         raise AtlasError(f"Labels must be whole numbers of at least 0; {path} holds others. Is it a map "
                          "(.dscalar.nii)?")
+    if values.max(initial=0) >= EXACT:
+        raise AtlasError(f"Labels in CIFTI are read as float32, which tells whole numbers apart below {EXACT}; {path} "
+                         f"holds {values.max():.0f}. Number the regions anew.")
     labels = values.astype(np.int32)
     table = {int(key): entry for key, entry in rows.label[0].items()}
     present = [int(key) for key in np.unique(labels) if key != 0]
@@ -73,7 +83,7 @@ def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -
             "index": present,
             "name": [table[key][0] for key in present],
             "hemisphere": [_hemisphere(models, labels[:, 0, 0] == key) for key in present],
-            "color": ["#" + "".join(f"{round(255 * part):02x}" for part in table[key][1][:3]) for key in present],
+            "color": [_colour(table[key], key, path) for key in present],
         }
     )
     sides = [(name, name_side(name), side) for name, side in zip(regions["name"], regions["hemisphere"], strict=True)]
@@ -88,6 +98,15 @@ def load_grayordinate_atlas(path: Path, name: str = "Custom", space: str = "") -
         raise AtlasError(f"{path} holds no label but the background.")
     return Atlas(name, labels, np.eye(4), regions, space, "", "the user's own", Path(path).as_posix(),
                  grayordinates=models)  # fmt: skip
+
+
+def _colour(entry: tuple[str, tuple[float, ...]], key: int, path: Path) -> str:
+    """Return the colour of an entry of a table of labels as ``#rrggbb``."""
+    try:
+        return colour_code(entry[1][:3])
+    except ValueError:
+        raise AtlasError(f"The colour of label {key} ('{entry[0]}') in {path} must be three numbers from 0 to 1; "
+                         f"{', '.join(f'{part:g}' for part in entry[1][:3])} came.") from None
 
 
 def _hemisphere(models: BrainModelAxis, inside: np.ndarray) -> str:
@@ -221,9 +240,8 @@ def save_grayordinates(
     columns = parcels_of(atlas) if kind.startswith(".p") else atlas.grayordinates
     data = np.atleast_2d(values)
     if kind.startswith(".d"):
-        place = np.zeros(int(atlas.labels.max()) + 1, dtype=np.intp)
-        place[atlas.regions["index"].to_numpy()] = np.arange(1, atlas.n_regions + 1)
-        data = np.pad(data, ((0, 0), (1, 0)))[:, place[atlas.labels[:, 0, 0]]]
+        labels, place = number_regions(atlas.labels[:, 0, 0], atlas.regions["index"].to_numpy())
+        data = np.pad(data, ((0, 0), (1, 0)))[:, place[labels]]
     image = Cifti2Image(data, header=(rows, columns))
     image.update_headers()
     code, name = INTENTS[kind]

@@ -12,7 +12,7 @@ from nilearn.image import resample_img
 from fmri_saliency.brain.tables import complete_regions, read_region_table
 from fmri_saliency.brain.validate import check_regions, check_sides
 from fmri_saliency.errors import AtlasError, InputError
-from fmri_saliency.images import open_image, read_voxels
+from fmri_saliency.images import check_header, open_image, read_voxels
 from fmri_saliency.records import Atlas
 
 __all__ = ["load_maps_atlas", "make_maps_atlas", "map_centres", "resample_maps", "strongest"]
@@ -44,6 +44,7 @@ def load_maps_atlas(maps: Path, table: Path, name: str = "Custom", space: str = 
         if len(image.shape) != 4:
             raise InputError(f"Expected a 4D image of maps at {maps}; it has shape {image.shape}. A 3D image of labels "
                              "belongs in labels.")
+        check_header(image, maps)
         values = read_voxels(image, maps)
     except InputError as error:
         raise AtlasError(f"{error} Correct [atlas] maps.") from None

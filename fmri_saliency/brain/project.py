@@ -9,6 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from fmri_saliency.brain.validate import number_regions
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import atomic_path, write_json
 from fmri_saliency.images import gzip_ng
@@ -54,21 +55,14 @@ def project_labels(
     """
     values = _check_values(values, atlas, t_r, "project_labels")
     table = np.concatenate([np.zeros((1, *values.T.shape[1:]), dtype=np.float32), values.T])
-    voxels, place = np.zeros((*atlas.labels.shape, *values.shape[:-1]), dtype=np.float32), _rows_of_labels(atlas)
+    labels, place = number_regions(atlas.labels, atlas.regions["index"].to_numpy())
+    voxels = np.zeros((*labels.shape, *values.shape[:-1]), dtype=np.float32)
     held = atlas.labels.max(axis=2) > 0
     for slab in np.flatnonzero(held.any(axis=1)):  # memory before and behind the brain is never touched
         lines = np.flatnonzero(held[slab])
         part = slab, slice(lines[0], lines[-1] + 1)
-        np.take(table, place[atlas.labels[part]], axis=0, out=voxels[part], mode="clip")  # unclipped, numpy copies
+        np.take(table, place[labels[part]], axis=0, out=voxels[part], mode="clip")  # unclipped, numpy copies
     return _make_image(voxels, values, atlas, t_r, description, start)
-
-
-def _rows_of_labels(atlas: Atlas) -> np.ndarray:
-    """Return for every label its region's row in the atlas's table, counted from 1; 0 outside."""
-    index = atlas.regions["index"].to_numpy()
-    place = np.zeros(max(int(index.max()), int(atlas.labels.max())) + 1, dtype=np.intp)
-    place[index] = np.arange(1, len(index) + 1)
-    return place
 
 
 def project_maps(
@@ -162,7 +156,8 @@ def _make_header(
 def _frames(values: np.ndarray, atlas: Atlas, by_maps: bool) -> Iterator[np.ndarray]:
     """Yield the voxels of each time step of values, (n_times, n_regions), in the order of a file (first axis first)."""
     if not by_maps:
-        rows = _rows_of_labels(atlas)[atlas.labels].ravel(order="F")
+        labels, place = number_regions(atlas.labels, atlas.regions["index"].to_numpy())
+        rows = place[labels].ravel(order="F")
         for one in values:
             yield np.take(np.concatenate([np.zeros(1, np.float32), one]), rows)
         return

@@ -15,6 +15,7 @@ from nilearn.surface import vol_to_surf
 from scipy.spatial import cKDTree
 
 from fmri_saliency.brain.project import project_maps
+from fmri_saliency.brain.validate import number_regions
 from fmri_saliency.errors import AtlasError, InputError
 from fmri_saliency.records import Atlas
 
@@ -98,9 +99,8 @@ def project_vertices(values: np.ndarray, atlas: Atlas, meshes: Mapping[str, Hemi
         If a surface has another number of vertices.
     """
     models, labels = atlas.grayordinates, atlas.labels[:, 0, 0]
-    place = np.full(int(labels.max()) + 1, -1)
-    place[atlas.regions["index"].to_numpy()] = np.arange(atlas.n_regions)
-    place[0], padded = -1, np.append(np.asarray(values, dtype=float), np.nan)  # position -1 is the last
+    labels, place = number_regions(labels, atlas.regions["index"].to_numpy())
+    padded = np.append(np.nan, np.asarray(values, dtype=float))  # row 0 is outside
     found = {side: np.full(len(half.coordinates), np.nan) for side, half in meshes.items()}
     for name, part, one in models.iter_structures():
         side = name.removeprefix("CIFTI_STRUCTURE_CORTEX_").lower()
@@ -185,10 +185,8 @@ def sample_regions(atlas: Atlas) -> dict[str, np.ndarray]:
     """
     _check_space(atlas)
     if atlas.fingerprint not in _SAMPLED:
-        index = atlas.regions["index"].to_numpy()
-        place = np.zeros(max(int(index.max()), int(atlas.labels.max())) + 1, dtype=np.int32)
-        place[index] = np.arange(1, len(index) + 1)
-        places = place[atlas.labels]
+        labels, place = number_regions(atlas.labels, atlas.regions["index"].to_numpy())
+        places = place.astype(np.int32)[labels]
         found = {side: np.where(_on_cortex(side), _sample_places(places, atlas.affine, side), 0) - 1
                  for side in HEMISPHERES}  # fmt: skip
         while len(_SAMPLED) >= KEPT:

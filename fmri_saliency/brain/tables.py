@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,8 +14,9 @@ from fmri_saliency.errors import AtlasError
 from fmri_saliency.files import one_line
 from fmri_saliency.tables import line_of, read_lines, read_tsv
 
-__all__ = ["complete_regions", "name_side", "read_region_table"]
+__all__ = ["LARGEST_LABEL", "colour_code", "complete_regions", "name_side", "read_region_table"]
 
+LARGEST_LABEL = int(np.iinfo(np.int32).max)
 SAME_COLUMN = {"hemi": "hemisphere", "network_label": "network", "networks": "network"}
 """Names of columns that mean the same, as other tools write them."""
 
@@ -28,8 +30,9 @@ def read_region_table(path: Path) -> tuple[pd.DataFrame, bool]:
     ----------
     path : Path
         By its end: ``.xml``, an FSL atlas (or SPM's label list); ``.lut``, ``.txt`` or ``.ctab``, an FSLeyes look-up
-        table (``index R G B name``, colours 0 to 1) or a FreeSurfer one (``index name R G B A``,
-        colours 0 to 255); else tab-separated with at least the columns index and name.
+        table (``index R G B name``, colours 0 to 1), a FreeSurfer one (``index name R G B A``,
+        colours 0 to 255) or ITK-SNAP's descriptions of labels (``index R G B A visible mesh "name"``, colours 0 to
+        255); else tab-separated with at least the columns index and name.
 
     Returns
     -------
@@ -62,11 +65,11 @@ def read_region_table(path: Path) -> tuple[pd.DataFrame, bool]:
 
 def _whole_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     numbers = pd.to_numeric(table["index"], errors="coerce").astype(float)
-    wrong = np.flatnonzero(~((numbers == numbers.round()) & numbers.between(0, np.iinfo(np.int32).max)))
+    wrong = np.flatnonzero(~((numbers == numbers.round()) & numbers.between(0, LARGEST_LABEL)))
     if len(wrong):
         where = "" if path.suffix.lower() == ".xml" else f" in line {line_of(table, wrong[0])}"
-        raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0 (and at most "
-                         f"{np.iinfo(np.int32).max}); '{table['index'].fillna('n/a').iloc[wrong[0]]}' came{where}.")
+        raise AtlasError(f"The column index of {path} must hold whole numbers of at least 0 and at most "
+                         f"{LARGEST_LABEL} (32 bits); '{table['index'].fillna('n/a').iloc[wrong[0]]}' came{where}.")
     table["index"] = numbers.astype(int)
     table["name"] = table["name"].str.split().str.join(" ")  # "V1 " and "V1" would be two regions of one name
     nameless = table.loc[table["name"].fillna("") == "", "index"]
@@ -78,7 +81,7 @@ def _whole_index(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 def _read_xml(path: Path) -> pd.DataFrame:
     try:
         root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, UnicodeDecodeError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the latter two: encodings that are none
         raise AtlasError(f"{path} is not readable XML: {error}.") from None
     counts_maps = (root.findtext("header/type") or "").strip().lower().startswith("prob")
     rows = []
@@ -93,32 +96,73 @@ def _read_xml(path: Path) -> pd.DataFrame:
     return table.assign(index=table["index"] + int(counts_maps))
 
 
+def colour_code(parts: Sequence[float]) -> str:
+    """Return red, green and blue, from 0 to 1, as ``#rrggbb``; raise ValueError if they are no such three."""
+    shades = [round(255 * part) if -1 < part < 2 else -1 for part in parts]
+    if len(shades) != 3 or min(shades) < 0 or max(shades) > 255:
+        raise ValueError("three numbers from 0 to 1 are expected")
+    return "#" + "".join(f"{shade:02x}" for shade in shades)
+
+
+def _fsleyes_row(line: str) -> tuple[int, str, str]:
+    index, *words = line.split()
+    return int(index), " ".join(words[3:]), colour_code([float(word) for word in words[:3]])
+
+
+def _freesurfer_row(line: str) -> tuple[int, str, str]:
+    words = line.split()
+    return int(words[0]), words[1], colour_code([int(word) / 255 for word in words[2:5]])
+
+
+def _itksnap_row(line: str) -> tuple[int, str, str]:
+    *words, name = line.split(maxsplit=7)
+    if len(words) != 7:
+        raise ValueError("eight columns are expected")
+    return int(words[0]), name.strip().strip('"').strip(), colour_code([int(word) / 255 for word in words[1:4]])
+
+
+FORMS = {
+    "FSLeyes": (_fsleyes_row, "index R G B name, colours 0 to 1"),
+    "FreeSurfer": (_freesurfer_row, "index name R G B A, colours 0 to 255"),
+    "ITK-SNAP": (_itksnap_row, "index R G B A visible mesh name, colours 0 to 255"),
+}
+"""The look-up tables that are read: how a row of each is, in code and in words."""
+
+
+def _form_of(lines: Sequence[str]) -> str:
+    """Return which look-up table it is: FreeSurfer's by a name in the second field; ITK-SNAP's by eight columns.
+
+    Its columns 2 to 7 are numbers, 6 and 7 (visible, mesh) 0 or 1, and the last, in quotes, is the name. Where no name
+    is quoted, colours above 1 tell it from FSLeyes's, whose names may begin with numbers.
+    """
+    rows = [line.split(maxsplit=7) for line in lines]
+    if not all(len(row) > 1 and _is_number(row[1]) for row in rows[:1]):
+        return "FreeSurfer"
+    eight = all(len(row) == 8 and all(map(_is_number, row[1:7])) and {*row[5:7]} <= {"0", "1"} for row in rows)
+    quoted = eight and all(row[7].startswith('"') for row in rows)
+    bright = eight and any(float(word) > 1 for row in rows for word in row[1:4])
+    return "ITK-SNAP" if quoted or bright else "FSLeyes"
+
+
 def _read_look_up(path: Path) -> tuple[pd.DataFrame, bool]:
-    """Read an FSLeyes or FreeSurfer look-up table; which one is seen from the second field."""
-    rows, fsleyes = [], False
-    for number, line in enumerate(read_lines(path, "a look-up table of regions"), start=1):
-        if not line.strip() or line.lstrip().startswith(("#", "%")):
-            continue
-        words = line.split()
-        try:
-            index = int(words[0])
-            fsleyes = _is_number(words[1]) if not rows else fsleyes
-            if fsleyes:
-                colour, name = [round(255 * float(word)) for word in words[1:4]], " ".join(words[4:])
-            else:
-                colour, name = [int(word) for word in words[2:5]], words[1]
-            if len(colour) != 3 or not name or min(colour) < 0 or max(colour) > 255:
-                raise ValueError
-        except (ValueError, IndexError):
-            raise AtlasError(
-                f"Line {number} of {path} is neither of an FSLeyes look-up table (index R G B name, colours 0 to 1) "
-                f"nor of a FreeSurfer one (index name R G B A, colours 0 to 255): '{line.strip()}'."
-            ) from None
-        rows.append({"index": index, "name": name, "color": "#" + "".join(f"{c:02x}" for c in colour)})
-    if not rows:
+    """Read a look-up table; which one is seen from its columns."""
+    lines = {number: line for number, line in enumerate(read_lines(path, "a look-up table of regions"), start=1)
+             if line.strip() and not line.lstrip().startswith(("#", "%"))}  # fmt: skip
+    if not lines:
         raise AtlasError(f"The look-up table {path} names no region (tables of colours alone, such as VEST, will not "
                          "do).")
-    return pd.DataFrame(rows), not fsleyes
+    form, rows = _form_of(list(lines.values())), []
+    for number, line in lines.items():
+        try:
+            index, name, colour = FORMS[form][0](line)
+            if not name:
+                raise ValueError
+        except (ValueError, IndexError, OverflowError):
+            known = ", nor as ".join(f"{name} writes them ({words})" for name, (_, words) in FORMS.items())
+            raise AtlasError(f"Line {number} of {path} is no row of a look-up table, neither as {known}: "
+                             f"'{line.strip()[:80]}'.") from None
+        rows.append({"index": index, "name": name, "color": colour})
+    return pd.DataFrame(rows), form == "FreeSurfer"
 
 
 def _is_number(word: str) -> bool:

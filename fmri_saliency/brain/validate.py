@@ -9,8 +9,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from matplotlib.colors import is_color_like
 
-from fmri_saliency.brain.tables import name_side
+from fmri_saliency.brain.tables import LARGEST_LABEL, name_side
 from fmri_saliency.errors import AtlasError, CoverageWarning
 
 __all__ = [
@@ -21,8 +22,12 @@ __all__ = [
     "check_whole",
     "find_centres",
     "list_names",
+    "number_regions",
+    "positions_of",
 ]
 
+LONGEST_TABLE = 2**22
+"""Labels up to which a table from labels to rows is made: 32 MB."""
 MIDLINE_MM = 4.0
 """Regions whose centre lies this near to the midline are not asked which side they are on."""
 
@@ -34,10 +39,14 @@ def list_names(names: Sequence[object], at_most: int = 8) -> str:
 
 
 def check_whole(values: np.ndarray, path: Path) -> None:
-    """Raise AtlasError unless all voxels are whole numbers of at least 0."""
-    if not np.all(np.isfinite(values)) or np.any(values != np.round(values)) or values.min() < 0:
+    """Raise AtlasError unless all voxels are whole numbers of at least 0 that 32 bits hold."""
+    whole = values.dtype.kind in "iu" or (np.isfinite(values).all() and (values == np.round(values)).all())
+    if not whole or values.min() < 0:
         raise AtlasError(f"Labels must be whole numbers of at least 0; {path} holds others "
                          f"({values.min()} to {values.max()}). Is it a statistical map?")
+    if values.max() > LARGEST_LABEL:
+        raise AtlasError(f"Labels must be at most {LARGEST_LABEL} (32 bits); {path} holds {values.max()}. Number the "
+                         "regions anew, in image and table alike.")
 
 
 def check_storage(kind: np.dtype, regions: pd.DataFrame, path: Path, table: Path) -> None:
@@ -55,6 +64,15 @@ def check_regions(regions: pd.DataFrame, path: Path) -> None:
     """Raise AtlasError unless there are regions, each with an index and a name of its own."""
     if regions.empty:
         raise AtlasError(f"The region table {path} names no region.")
+    largest = regions["index"].max()
+    if largest > LARGEST_LABEL:
+        raise AtlasError(f"The column index of {path} must hold numbers up to {LARGEST_LABEL} (32 bits); {largest} "
+                         "came.")
+    if "color" in regions:
+        wrong = [own for own in regions["color"] if isinstance(own, str) and not is_color_like(own)]
+        if wrong:
+            raise AtlasError(f"The column color of {path} must hold colours such as #1f77b4, or n/a; '{wrong[0]}' "
+                             "came.")
     for column in ("index", "name"):
         twice = regions.loc[regions[column].duplicated(), column]
         if len(twice):
@@ -87,13 +105,48 @@ def check_indices(present: Sequence[int], regions: pd.DataFrame, labels: str, ta
                       f"{list_names(absent['name'].tolist())}. They count as absent.", CoverageWarning, stacklevel=3)
 
 
+def positions_of(labels: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return where each label stands in `index`, in the shape of `labels`; -1 where it does not.
+
+    No table as long as the largest label is needed: labels of the Allen Institute's atlases reach 614,454,277.
+    """
+    order = np.argsort(index)
+    place = order[np.minimum(np.searchsorted(index, labels, sorter=order), len(index) - 1)]
+    return np.where(index[place] == labels, place, -1)
+
+
+def number_regions(labels: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels, and a table that gives for each of them its region's row, counted from 1; 0 outside.
+
+    The labels come back as they are, or renumbered where the table would be longer than memory should hold.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+    index : ndarray of int, shape (n_regions,)
+        The label of each region.
+
+    Returns
+    -------
+    labels : ndarray of int
+    place : ndarray of int, shape (largest label + 1,)
+        So that ``place[labels]`` are rows.
+    """
+    largest = max(int(index.max()), int(labels.max()))
+    if largest > LONGEST_TABLE:
+        return positions_of(labels, index) + 1, np.arange(len(index) + 1)
+    place = np.zeros(largest + 1, dtype=np.intp)
+    place[index] = np.arange(1, len(index) + 1)
+    return labels, place
+
+
 def find_centres(labels: np.ndarray, affine: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Return the mean position of each label's voxels in mm, shape (n_regions, 3); NaN where there are none."""
     places = np.nonzero(labels)
-    found = labels[places]
-    size = int(max(index.max(), labels.max())) + 1
-    count = np.bincount(found, minlength=size)[index]
-    sums = np.stack([np.bincount(found, weights=axis, minlength=size)[index] for axis in places], axis=1)
+    place = positions_of(labels[places], index)
+    places, place = [axis[place >= 0] for axis in places], place[place >= 0]
+    count = np.bincount(place, minlength=len(index))
+    sums = np.stack([np.bincount(place, weights=axis, minlength=len(index)) for axis in places], axis=1)
     mean = np.divide(sums, count[:, None], out=np.full(sums.shape, np.nan), where=count[:, None] > 0)
     return nib.affines.apply_affine(affine, mean)
 

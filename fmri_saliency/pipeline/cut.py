@@ -13,6 +13,7 @@ from fmri_saliency.errors import ConfigError, DecoderError, StepError
 from fmri_saliency.files import digest, read_json
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.config import Config, to_plain
+from fmri_saliency.pipeline.copies import check_copies
 from fmri_saliency.pipeline.extract import choose_atlas, series_made_from, series_sources
 from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.grid import plan_trials
@@ -95,7 +96,7 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, An
     """Return the runs that have series, where those are, and what is written beside them."""
     finding = known_runs(config)
     atlas, _ = choose_atlas(config, finding.runs)
-    runs, stems, cards = [], [], []
+    runs, stems, cards, contents = [], [], [], []
     for run in finding.runs:
         stem = config.output.path / series_name(run, atlas)
         card = stem.with_name(stem.name + ".json")
@@ -110,6 +111,8 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, An
         runs.append(run)
         stems.append(stem)
         cards.append(series_brief(content))
+        contents.append(content)
+    check_copies(runs, contents)
     if not runs:
         raise StepError(f"There are no series in {config.output.path}: run `fmri-saliency extract CONFIG.toml` first, "
                         "or `fmri-saliency run`.")

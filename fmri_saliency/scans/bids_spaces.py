@@ -10,11 +10,14 @@ from pathlib import Path
 from fmri_saliency.errors import InputError, nearest
 from fmri_saliency.scans.bids_tree import BidsFile, same_label
 
-__all__ = ["BOLD_EXTENSIONS", "SpaceChoice", "choose_space", "in_space", "space_in_words"]
+__all__ = ["BOLD_EXTENSIONS", "SELECTED", "SpaceChoice", "choose_space", "describe_variants", "in_space",
+           "space_in_words"]  # fmt: skip
 
 BOLD_EXTENSIONS = (".nii.gz", ".nii")
 OWN_SPACE = "func"  # fMRIPrep's name for the run's own space, whose files have no space entity
 INDIVIDUAL = (OWN_SPACE, "T1w", "T2w", "boldref", "individual")
+SELECTED = ("echo", "part")
+"""Entities of files that are taken only where [scans.bids] entities names them."""
 NO_RESOLUTION = "native"
 MNI_ADVICE = "Run fMRIPrep again with --output-spaces MNI152NLin6Asym:res-2 (it goes on from what it has)."
 
@@ -31,7 +34,16 @@ class SpaceChoice:
 
 
 def _space_of(file: BidsFile) -> SpaceChoice:
-    return SpaceChoice(file.entities.get("space", OWN_SPACE), file.entities.get("res", NO_RESOLUTION))
+    """Return the space of a file; cohorts of a template are spaces of their own, as in fMRIPrep's --output-spaces."""
+    name = file.entities.get("space", OWN_SPACE)
+    if "cohort" in file.entities:
+        name = f"{name}:cohort-{file.entities['cohort']}"
+    return SpaceChoice(name, file.entities.get("res", NO_RESOLUTION))
+
+
+def _is_named(option: SpaceChoice, space: str) -> bool:
+    """Return whether a space is the one that is asked for, by its whole name or by that of its template."""
+    return space.replace("+", ":cohort-") in (option.name, option.name.partition(":")[0])
 
 
 def space_in_words(file: BidsFile) -> str:
@@ -57,7 +69,8 @@ def choose_space(
     files, bold : sequences of BidsFile
         All functional files, and the BOLD images among them that could be meant.
     space, resolution : str
-        As configured; empty for the only one there is. Spaces of single people (``T1w``, ``func``)
+        As configured; empty for the only one there is. A cohort is named as in ``MNIInfant:cohort-1``; the name of
+        the template alone will do where there is one cohort. Spaces of single people (``T1w``, ``func``)
         are taken only when they are named.
     description : str
         Label of ``desc-``, for messages.
@@ -71,7 +84,7 @@ def choose_space(
         raise InputError(_explain_absence(path, files, description))
     counts = Counter(_space_of(file) for file in bold)
     names = {option.name for option in counts}
-    if space and space not in names:
+    if space and not any(_is_named(option, space) for option in counts):
         raise InputError(f'No desc-{description} BOLD below {path} is in space "{space}".{nearest(space, names)} There '
                          f"is: {_listed(counts)}.")
     standard = {option: n for option, n in counts.items() if space or option.name not in INDIVIDUAL}
@@ -80,7 +93,7 @@ def choose_space(
                          "name one of these in [scans], and bring an atlas in that space.")
     options = {
         option: n for option, n in standard.items()
-        if (not space or option.name == space) and (not resolution or same_label(option.resolution, resolution))
+        if (not space or _is_named(option, space)) and (not resolution or same_label(option.resolution, resolution))
     }  # fmt: skip
     if not options:
         raise InputError(f'No desc-{description} BOLD below {path} has resolution = "{resolution}". There is: '
@@ -96,10 +109,35 @@ def _listed(counts: dict[SpaceChoice, int]) -> str:
     return "; ".join(f"{option} ({n} run{'s' if n > 1 else ''})" for option, n in ordered)
 
 
+def describe_variants(files: Sequence[BidsFile], description: str) -> str:
+    """Say that BOLD of the wanted kind is there as single echoes or parts only, and which key selects it; or nothing.
+
+    Parameters
+    ----------
+    files : sequence of BidsFile
+        Of one run, or of all.
+    description : str
+        Label of ``desc-``.
+    """
+    images = [file for file in files if file.suffix == "bold" and file.extension in BOLD_EXTENSIONS
+              and file.entities.get("desc") == description]  # fmt: skip
+    labels = {key: sorted({file.entities[key] for file in images if key in file.entities}) for key in SELECTED}
+    there = {key: found for key, found in labels.items() if found}
+    if not there:
+        return ""
+    names = ", ".join(f"{key}-{label}" for key, found in there.items() for label in found)
+    key_words = ", ".join(f'{key} = ["{"mag" if "mag" in found else found[0]}"]' for key, found in there.items())
+    return (f"the desc-{description} BOLD is there as {names} only, which is taken where it is asked for: set entities "
+            f"= {{ {key_words} }} in [scans.bids]")
+
+
 def _explain_absence(path: Path, files: Sequence[BidsFile], description: str) -> str:
     """Say what a folder without the wanted BOLD is."""
     images = [file for file in files if file.suffix == "bold" and file.extension in BOLD_EXTENSIONS]
     others = sorted({file.entities.get("desc", "") for file in images} - {description, ""})
+    variants = describe_variants(images, description)
+    if variants:
+        return f"In {path} {variants}."
     if others:
         return (f"No desc-{description} BOLD below {path}; there is desc-{', desc-'.join(others)}. Choose by "
                 "description in [scans.bids].")

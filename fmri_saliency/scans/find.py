@@ -10,19 +10,22 @@ from pathlib import Path
 import pandas as pd
 
 from fmri_saliency.bids import name_twins
-from fmri_saliency.errors import ConfigError, InputError, TimingWarning
+from fmri_saliency.errors import ConfigError, InputError, OrientationWarning, TimingWarning
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE
 from fmri_saliency.scans.fmriprep import find_fmriprep
 from fmri_saliency.scans.hcp import HcpOptions, find_hcp
 from fmri_saliency.scans.hcp_families import read_families
-from fmri_saliency.scans.images import says_slice_timing, sidecar_conflict
+from fmri_saliency.scans.images import lacks_unit, says_slice_timing, sidecar_conflict, sidecar_refusal
 from fmri_saliency.scans.patterns import is_pattern
 from fmri_saliency.scans.selection import Selection, read_subjects
 from fmri_saliency.scans.settings import Scans
 from fmri_saliency.scans.table import LABELS, find_table, say_twins
 
 __all__ = ["Finding", "find_runs"]
+
+GATHERED = (TimingWarning, OrientationWarning)
+"""Warnings that are given once for all runs, and written into the notes."""
 
 
 @dataclass(frozen=True)
@@ -122,17 +125,36 @@ def _unshifted(runs: Sequence[Run], scans: Scans) -> list[str]:
             "which counts onsets from there, or subtract it from the onsets."]
 
 
+def _unitless(runs: Sequence[Run]) -> list[str]:
+    """Say where a repetition time is a header's that gives no unit; one scan of each repetition time is asked."""
+    first = {run.t_r: run for run in reversed(runs)}
+    silent = [run for run in first.values() if lacks_unit(run)]
+    if not silent:
+        return []
+    return [f"The header of {silent[0].bold.name} does not give the unit of its repetition time; it is taken as "
+            f"{silent[0].t_r:g} seconds. If it is not, set t_r in [scans]."]
+
+
+def _leave_out(runs: list[Run], rows: list[dict[str, str]], said: dict[str, str]) -> list[Run]:
+    """Leave out the runs of which something is said, which goes into their rows."""
+    for row in rows:
+        if said.get(row["run"]):
+            row.update(status="unusable", message=said[row["run"]])
+    return [run for run in runs if not said[run.key]]
+
+
 def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) -> list[Run]:
-    """Warn where a scan's sidecar has another repetition time; with conflict = "error", leave such runs out."""
+    """Leave out runs that their sidecars make unusable; warn where a sidecar has another repetition time.
+
+    With conflict = "error", those runs are left out, too.
+    """
+    runs = _leave_out(runs, rows, {run.key: sidecar_refusal(run) for run in runs})
     said = {run.key: sidecar_conflict(run) for run in runs}
     if conflict == "warn":
         for words in filter(None, said.values()):
             warnings.warn(words, TimingWarning, stacklevel=2)
         return runs
-    for row in rows:
-        if said.get(row["run"]):
-            row.update(status="unusable", message=said[row["run"]])
-    return [run for run in runs if not said[run.key]]
+    return _leave_out(runs, rows, said)
 
 
 def _check_labels(runs: list[Run], rows: list[dict[str, str]]) -> list[Run]:
@@ -169,6 +191,21 @@ def _look(scans: Scans, event_column: str) -> tuple[list[Run], list[dict[str, st
     return _join_families(runs, scans.families), rows
 
 
+def _pass_on(caught: Sequence[warnings.WarningMessage]) -> list[str]:
+    """Warn once of each kind that many scans can have, and as often as it came of others; return the former's words."""
+    notes = []
+    for category in GATHERED:
+        said = list(dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, category)))
+        more = f" ({len(said) - 1} more runs have such a warning.)" if len(said) > 1 else ""
+        if said:
+            warnings.warn(said[0] + more, category, stacklevel=3)
+        notes += said
+    for one in caught:
+        if not issubclass(one.category, GATHERED):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return notes
+
+
 def find_runs(scans: Scans, event_column: str = TRIAL_TYPE) -> Finding:
     """Find runs in a layout: :func:`find_hcp`, :func:`find_table` or :func:`find_fmriprep`.
 
@@ -181,22 +218,17 @@ def find_runs(scans: Scans, event_column: str = TRIAL_TYPE) -> Finding:
         If no run is usable; the message gives the reason of the first.
     """
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", TimingWarning)
+        for category in GATHERED:
+            warnings.simplefilter("always", category)
         runs, rows = _look(scans, event_column)
         runs = _check_labels(runs, rows)
         runs = _check_sidecars(runs, rows, scans.t_r_conflict)
-    notes = list(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, TimingWarning)))
-    for warning in caught:
-        if not issubclass(warning.category, TimingWarning):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    if notes:
-        more = f" ({len(notes) - 1} more runs have such a warning.)" if len(notes) > 1 else ""
-        warnings.warn(notes[0] + more, TimingWarning, stacklevel=2)
+    notes = _pass_on(caught)
     log = pd.DataFrame(rows)
     if not runs:
         problems = log.loc[log["status"] != "found", "message"] if len(log) else []
         reason = f" The first problem: {problems.iloc[0]}" if len(problems) else " None fits [scans] tasks or subjects."
         raise InputError(f"No usable run of {len(log)} in {scans.path}.{reason}")
     more = (*_clipped(rows, len(runs)), *_overridden(runs), *_shifted(runs), *_unshifted(runs, scans),
-            *_unrelated(runs, scans.families))
+            *_unitless(runs), *_unrelated(runs, scans.families))
     return Finding(tuple(runs), log, (*notes, *more))

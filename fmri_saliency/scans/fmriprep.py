@@ -11,10 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fmri_saliency.errors import ConfigError, InputError, TimingWarning, nearest, one_of, unreadable
+from fmri_saliency.errors import ConfigError, InputError, TimingWarning, nearest, one_of, unusable
 from fmri_saliency.files import read_json
 from fmri_saliency.records import Run
-from fmri_saliency.scans.bids_spaces import BOLD_EXTENSIONS, SpaceChoice, choose_space, in_space, space_in_words
+from fmri_saliency.scans.bids_spaces import (
+    BOLD_EXTENSIONS,
+    SELECTED,
+    SpaceChoice,
+    choose_space,
+    describe_variants,
+    in_space,
+    space_in_words,
+)
 from fmri_saliency.scans.bids_tree import BidsFile, Inheritance, list_functional, run_identity, same_label
 from fmri_saliency.scans.events import (
     TRIAL_TYPE,
@@ -24,7 +32,7 @@ from fmri_saliency.scans.events import (
     read_bids_timing,
     shift_events,
 )
-from fmri_saliency.scans.images import read_bold_header
+from fmri_saliency.scans.images import is_seconds, read_bold_header, stated_step
 
 __all__ = ["BidsChoice", "find_fmriprep"]
 
@@ -129,7 +137,7 @@ def _bold_files(group: _Group, choice: BidsChoice) -> list[BidsFile]:
         file for file in group.files
         if file.suffix == "bold" and file.extension in BOLD_EXTENSIONS
         and file.entities.get("desc") == choice.description and _is_chosen(file.entities, choice.entities, parts)
-        and all(key in choice.entities or key not in file.entities for key in ("echo", "part"))
+        and all(key in choice.entities or key not in file.entities for key in SELECTED)
     ]  # fmt: skip
 
 
@@ -148,17 +156,19 @@ def _repetition_time(bold: BidsFile, group: _Group, source: _Source) -> float | 
     """Return the repetition time that the sidecars state, if any does: that beside the BOLD, then the raw ones."""
     for card in _cards(bold, group, source):
         content = read_json(card)
-        value = content.get("RepetitionTime") if isinstance(content, dict) else None
+        value = content.get("RepetitionTime", stated_step(content, card)) if isinstance(content, dict) else None
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise InputError(f"RepetitionTime in {card} must be seconds above 0; {json.dumps(value)} came.")
+        if not is_seconds(value):
+            raise InputError(f"RepetitionTime in {card} must be seconds above 0; {json.dumps(value)[:40]} came.")
         return float(value)
     return None
 
 
 def _timing(bold: BidsFile, group: _Group, source: _Source) -> tuple[int, float, float]:
     """Return frames, repetition time to use, and that of the header, after holding sidecar and header together."""
+    for card in _cards(bold, group, source):  # whatever the repetition time
+        stated_step(read_json(card), card)
     if source.t_r is not None:
         return read_bold_header(bold.path, source.t_r)
     stated = _repetition_time(bold, group, source)
@@ -261,8 +271,10 @@ def _one_row(group: _Group, source: _Source) -> tuple[Run | None, dict[str, Any]
     every = _bold_files(group, source.choice)
     fitting = [file for file in every if in_space(file, source.space)]
     if not fitting:
-        there = ", ".join(sorted({space_in_words(file) for file in every})) or "none in any space"
-        return None, row | {"status": "missing", "message": f"No BOLD in {source.space}; there is {there}."}
+        spaces = ", ".join(sorted({space_in_words(file) for file in every}))
+        there = f"there is {spaces or 'none in any space'}"
+        there = (not every and describe_variants(group.files, source.choice.description)) or there
+        return None, row | {"status": "missing", "message": f"No BOLD in {source.space}; {there}."}
     if len(fitting) > 1:
         return None, row | {"status": "unusable", "message": f"{_both(fitting)} claim one run. Choose by "
                             "[scans.bids.entities], or remove one."}
@@ -271,8 +283,8 @@ def _one_row(group: _Group, source: _Source) -> tuple[Run | None, dict[str, Any]
     except InputError as error:
         missing = not fitting[0].path.exists()
         return None, row | {"status": "missing" if missing else "unusable", "message": str(error)}
-    except OSError as error:
-        return None, row | {"status": "unusable", "message": unreadable(error, fitting[0].path)}
+    except Exception as error:  # the edge: one run must not end the others
+        return None, row | {"status": "unusable", "message": unusable(error, fitting[0].path)}
     return run, row | {"message": " ".join(filter(None, (said, _notes(run, said))))}
 
 

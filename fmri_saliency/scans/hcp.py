@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmri_saliency.errors import InputError, nearest, one_of, unreadable
+from fmri_saliency.errors import InputError, nearest, one_of, unusable
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import busy_spans, check_timing, overhanging
 from fmri_saliency.scans.hcp_events import EVENT_LABELS, HCP_TASKS, read_hcp_timing
 from fmri_saliency.scans.hcp_families import read_families
+from fmri_saliency.scans.hcp_others import OtherFolder, advise, find_other_folders, list_names, scans_in
 from fmri_saliency.scans.images import read_bold_header
 from fmri_saliency.scans.selection import Selection
 
@@ -63,14 +64,6 @@ def _space_of(options: HcpOptions) -> str:
     return SURFACE_SPACE if options.variant.startswith("Atlas") else HCP_SPACE
 
 
-def _list(folder: Path) -> list[str]:
-    """Return the names in a folder, none if there is no such folder."""
-    try:
-        return os.listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
 def _find_bold(folder: Path, names: Sequence[str], variant: str) -> Path:
     """Return the scan of the chosen variant; say which one is there instead.
 
@@ -80,13 +73,16 @@ def _find_bold(folder: Path, names: Sequence[str], variant: str) -> Path:
     """
     bold = folder / f"{folder.name}{VARIANTS[variant]}"
     if bold.name in names:
-        if bold.is_symlink() and not bold.exists():
-            raise InputError(f"Expected a BOLD image at {bold}; it is a link to a file that is not here. Fetch it "
-                             "(`datalad get`), or mend the link.")
-        return bold
+        return bold  # open_image says what a link to nothing is
     others = [name for name, suffix in VARIANTS.items() if f"{folder.name}{suffix}" in names]
-    hint = (f" The folder has the variant '{others[0]}': set variant = \"{others[0]}\" in [scans] to take it for all "
-            "runs; variants are never mixed.") if others else ""
+    unknown = scans_in(folder.name, names)
+    hint = ""
+    if others:
+        hint = (f" The folder has the variant '{others[0]}': set variant = \"{others[0]}\" in [scans] to take it for "
+                "all runs; variants are never mixed.")
+    elif unknown:
+        hint = (f" The folder has {unknown[0]}, which is no variant that is known ({', '.join(VARIANTS)}). "
+                f"{advise(folder.name, unknown[0])}")
     raise InputError(f"Expected a BOLD image at {bold}; there is no such file.{hint}")
 
 
@@ -94,11 +90,11 @@ def _read_run(
     folder: Path, entities: dict[str, str], family: str, t_r: float | None, space: str, options: HcpOptions
 ) -> tuple[Run, str]:
     """Return a run and what is to be said about it."""
-    names = _list(folder)
+    names = list_names(folder)
     bold = _find_bold(folder, names, options.variant)
     n_times, used, header_t_r = read_bold_header(bold, t_r)
     events_folder = folder / "EVs"
-    files = _list(events_folder) if "EVs" in names else ()
+    files = list_names(events_folder) if "EVs" in names else ()
     events, every = read_hcp_timing(events_folder, files, entities["task"], options.events)
     mask = next((folder / name for name in MASKS if name in names), None)
     if bold.name.endswith(".dtseries.nii"):
@@ -126,22 +122,31 @@ def _read_run(
     return run, " ".join(filter(None, (overhanging(events, n_times * used), ", ".join(words))))
 
 
-def _occurring(path: Path) -> dict[str, set[str]]:
-    """Return every subject with the tasks of which there is a folder."""
+@dataclass(frozen=True)
+class _Subject:
+    """The tasks of which a subject has a folder in the layout, and folders of scans in other layouts."""
+
+    tasks: frozenset[str] = frozenset()
+    others: tuple[OtherFolder, ...] = ()
+
+
+def _occurring(path: Path) -> dict[str, _Subject]:
+    """Return every subject with what there is of it."""
     found = {}
     for name in sorted(os.listdir(path)):
         try:
-            folders = _list(path / name / RESULTS)
+            folders = list_names(path / name / RESULTS)
             there = bool(folders) or (path / name / RESULTS).is_dir()
         except PermissionError:  # each of a subject's runs will say so; what else lies here is nobody
             folders, there = [], name.isdigit()
         if there:
-            found[name] = {match[1] for folder in folders if (match := _FOLDER.fullmatch(folder))}
+            tasks = {match[1] for folder in folders if (match := _FOLDER.fullmatch(folder))}
+            found[name] = _Subject(frozenset(tasks), find_other_folders(path / name / RESULTS, folders))
     return found
 
 
-def _expected(path: Path, selection: Selection) -> list[dict[str, str]]:
-    """Return the entities of every run that should be there.
+def _expected(path: Path, selection: Selection) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
+    """Return the entities of every run that should be there, and rows of scans in another layout.
 
     Raises
     ------
@@ -154,12 +159,15 @@ def _expected(path: Path, selection: Selection) -> list[dict[str, str]]:
     if not found:
         raise InputError(f"No <subject>/MNINonLinear/Results below {path}. Set [scans] path to the folder that holds "
                          "the subjects' folders.")
-    occurring = set().union(*found.values())
+    occurring = set().union(*(here.tasks for here in found.values()))
+    elsewhere = {other.task for here in found.values() for other in here.others}
     tasks = [task.removeprefix("task-").upper() for task in selection.tasks] or sorted(occurring)
     for task in tasks:
-        if task not in occurring and task not in HCP_TASKS:
-            raise InputError(f"No task '{task}' below {path}; there are {', '.join(sorted(occurring)) or 'none'}."
-                             f"{nearest(task, [*occurring, *HCP_TASKS])}")
+        if task not in {*occurring, *elsewhere, *HCP_TASKS}:
+            known = sorted(occurring | elsewhere)
+            raise InputError(f"No task '{task}' below {path}; there are {', '.join(known) or 'none'}."
+                             f"{nearest(task, [*known, *HCP_TASKS])}")
+    tasks = [task for task in tasks if task in occurring or task not in elsewhere]
     for direction in selection.directions:
         one_of(direction.removeprefix("dir-").upper(), DIRECTIONS, "A direction in [scans]")
     subjects = [subject.removeprefix("sub-") for subject in selection.subjects] or list(found)
@@ -169,11 +177,14 @@ def _expected(path: Path, selection: Selection) -> list[dict[str, str]]:
         for task in dict.fromkeys(tasks)
         for direction in DIRECTIONS
     ]
-    idle = selection.idle(every)
+    others = [(other.entities(subject), other) for subject in dict.fromkeys(subjects) if subject in found
+              for other in found[subject].others]  # fmt: skip
+    idle = selection.idle([*every, *(entities for entities, _ in others)])
     if idle:
         raise InputError(f"exclude in [scans] names '{idle[0]}', which no run in {path} is. Subjects, tasks and "
                          "directions that are not taken need not be excluded.")
-    return [entities for entities in every if selection.takes(entities)]
+    rows = [other.row(entities) for entities, other in others if selection.takes(entities)]
+    return [entities for entities in every if selection.takes(entities)], rows
 
 
 def find_hcp(
@@ -217,7 +228,7 @@ def find_hcp(
         of families cannot be used.
     """
     path, options = Path(path), options or HcpOptions()
-    expected = _expected(path, selection or Selection())
+    expected, others = _expected(path, selection or Selection())
     family = read_families(options.families) if options.families else {}
     if family and not any(entities["sub"] in family for entities in expected):
         raise InputError(f"The families {options.families} list none of the subjects below {path}. Is it the table of "
@@ -233,7 +244,7 @@ def find_hcp(
         except InputError as error:
             missing = not (folder / f"{folder.name}{VARIANTS[options.variant]}").exists()
             row.update(status="missing" if missing else "unusable", message=str(error))
-        except OSError as error:
-            row.update(status="unusable", message=unreadable(error, folder))
+        except Exception as error:  # the edge: one run must not end the others
+            row.update(status="unusable", message=unusable(error, folder))
         log.append(row)
-    return runs, log
+    return runs, log + others

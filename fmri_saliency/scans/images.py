@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -12,13 +14,25 @@ from nibabel.spatialimages import HeaderDataError
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import read_json
+from fmri_saliency.headers import time_unit
 from fmri_saliency.images import check_header, open_image
 from fmri_saliency.records import Run
 
-__all__ = ["read_bold_header", "says_slice_timing", "sidecar_conflict", "sidecar_of"]
+__all__ = [
+    "is_seconds",
+    "lacks_unit",
+    "read_bold_header",
+    "says_slice_timing",
+    "sidecar_conflict",
+    "sidecar_of",
+    "sidecar_refusal",
+    "stated_step",
+]
 
-_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
-LONGEST = 100.0  # seconds per frame that are believed
+_SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "": 1.0}
+_REMEDY = "Set t_r in [scans], or the column t_r of the table, to the seconds per frame of the acquisition."
+SHORTEST, LONGEST = 0.05, 100.0  # seconds per frame that are believed
+UNEVEN = 0.05  # how far a frame may be from where equal steps would have it, as a share of a step
 _HEADER, _FIRST = 348, 4096  # bytes of a NIfTI-1 header; bytes of a file that surely hold one, compressed
 
 
@@ -62,8 +76,8 @@ def read_bold_header(path: Path, t_r: float | None = None) -> tuple[int, float, 
     ------
     InputError
         If there is no file, it is not an image, not 4D, has fewer than 2 frames, its header
-        cannot be true (see ``images.check_header``), or its repetition time is not a positive
-        number up to 100 s.
+        cannot be true (see ``images.check_header``), or its repetition time is not from 0.05 to 100 s,
+        or not a time at all.
     """
     image = _peek(Path(path)) or open_image(path, "a BOLD image")
     if len(image.shape) != 4:
@@ -72,20 +86,90 @@ def read_bold_header(path: Path, t_r: float | None = None) -> tuple[int, float, 
     check_header(image, path)
     if image.shape[3] < 2:
         raise InputError(f"Expected a run of at least 2 frames at {path}; it has {image.shape[3]}.")
-    zooms = image.header.get_zooms()
-    unit = image.header.get_xyzt_units()[1] if hasattr(image.header, "get_xyzt_units") else "sec"
-    header_t_r = round(float(zooms[3]) * _SECONDS.get(unit, 1.0), 6)
-    used = round(header_t_r if t_r is None else float(t_r), 6)
-    if not np.isfinite(used) or not 0 < used <= LONGEST:
-        fault = "no scan is so slow: are these milliseconds?" if used > LONGEST else "a positive number is needed."
-        raise InputError(f"The repetition time of {path} is {used:g} s; {fault} Set t_r in [scans], or the column t_r "
-                         "of the table, to the seconds per frame of the acquisition.")
+    unit = time_unit(image)
+    header_t_r = round(float(image.header.get_zooms()[3]) * _SECONDS.get(unit, 0.0), 6)
+    if t_r is None and unit not in _SECONDS:
+        raise InputError(f"The header of {path} gives its fourth axis in {unit}, which is no time. {_REMEDY}")
+    used = _check_t_r(header_t_r if t_r is None else t_r, path)
     return int(image.shape[3]), used, header_t_r
+
+
+def _check_t_r(t_r: float, path: Path) -> float:
+    """Return a repetition time, rounded to microseconds, if a scan can have it; raise InputError if not."""
+    try:
+        used = round(float(t_r), 6)
+    except OverflowError:  # a whole number of hundreds of digits
+        used = float("inf")
+    if np.isfinite(used) and SHORTEST <= used <= LONGEST:
+        return used
+    if used > LONGEST:
+        fault = "no scan is so slow: are these milliseconds?"
+    elif used > 0:
+        fault = "no scan is so fast: are these seconds that are said to be milliseconds?"
+    else:
+        fault = "a positive number is needed."
+    raise InputError(f"The repetition time of {path} is {used:g} s; {fault} {_REMEDY}")
 
 
 def sidecar_of(bold: Path) -> Path:
     """Return where BIDS's sidecar of a scan would be: its name with ``.json``."""
-    return bold.with_name(bold.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    stem = bold.name.removesuffix(".gz")
+    for ending in (".nii", ".img", ".hdr"):
+        stem = stem.removesuffix(ending)
+    return bold.with_name(stem + ".json")
+
+
+def is_seconds(value: object) -> bool:
+    """Return whether a value of a JSON is a number that can be seconds above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 < value < 1e9  # also whole numbers that no float holds
+
+
+def _read_sidecar(bold: Path) -> dict[str, Any]:
+    """Return the JSON beside a scan; nothing if there is none, or it holds no object."""
+    path = sidecar_of(bold)
+    content = read_json(path) if path.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def stated_step(content: object, path: Path) -> float | None:
+    """Return the seconds per frame that ``VolumeTiming`` of a sidecar gives; None where it has none.
+
+    BIDS has it in place of ``RepetitionTime`` for sparse acquisitions: the onset of each frame in seconds.
+
+    Raises
+    ------
+    InputError
+        If it is no such list, or an onset is further than 5 % of a step from where equal steps would have it.
+    """
+    times = content.get("VolumeTiming") if isinstance(content, dict) else None
+    if times is None:
+        return None
+    if not isinstance(times, list) or len(times) < 2 or not all(is_seconds(time) or time == 0 for time in times):
+        raise InputError(f"VolumeTiming in {path} must list the onsets of the frames in seconds; "
+                         f"{json.dumps(times)[:80]} came. Correct it, or write RepetitionTime in its place.")
+    onsets = np.asarray(times, dtype=float)
+    even = np.linspace(onsets[0], onsets[-1], len(onsets))
+    if onsets[-1] > onsets[0] and np.abs(onsets - even).max() <= UNEVEN * (even[1] - even[0]):
+        return round(float(even[1] - even[0]), 6)
+    steps = np.diff(onsets)
+    raise InputError(f"The frames of this scan are not equally spaced: VolumeTiming in {path} has steps from "
+                     f"{steps.min():g} to {steps.max():g} s. Windows, filters and networks need one repetition time. "
+                     "Resample the scan to equal steps, or leave the run out.")
+
+
+def sidecar_refusal(run: Run) -> str:
+    """Say why a run cannot be used by the JSON beside its scan, whatever the repetition time; empty where it can."""
+    try:
+        content = _read_sidecar(run.bold)
+    except (InputError, OSError):  # see sidecar_conflict
+        return ""
+    try:
+        stated_step(content, sidecar_of(run.bold))
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def sidecar_conflict(run: Run) -> str:
@@ -94,28 +178,38 @@ def sidecar_conflict(run: Run) -> str:
     The JSON is BIDS's sidecar: the scan's name with ``.json``, and ``RepetitionTime`` in seconds.
     """
     path = sidecar_of(run.bold)
-    if not path.is_file():
-        return ""
     remedy = "Set t_r in [scans] to the seconds per frame of the acquisition, or correct the sidecar."
     try:
-        sidecar = read_json(path)
+        sidecar = _read_sidecar(run.bold)
+        t_r = sidecar.get("RepetitionTime", stated_step(sidecar, path))
     except (InputError, OSError) as error:
         return f"The sidecar of {run.bold} cannot be read: {error}"
-    t_r = sidecar.get("RepetitionTime") if isinstance(sidecar, dict) else None
     if t_r is None:
         return ""
-    if not isinstance(t_r, int | float) or not np.isfinite(t_r) or t_r <= 0:
-        return f"The sidecar {path} gives the repetition time {t_r!r}; a positive number of seconds is needed. {remedy}"
+    if not is_seconds(t_r):
+        return (f"The sidecar {path} gives the repetition time {repr(t_r)[:40]}; a positive number of seconds is "
+                f"needed. {remedy}")
     if abs(t_r - run.t_r) <= 1e-3 * run.t_r:
         return ""
     return (f"The repetition time of {run.bold} is {run.t_r:g} s here (header: {run.header_t_r:g} s); its sidecar says "
             f"{t_r:g} s ({path}). {remedy}")
 
 
+def lacks_unit(run: Run) -> bool:
+    """Return whether the repetition time of a run is its header's, which does not say in which unit."""
+    if abs(run.t_r - run.header_t_r) > 1e-3 * run.t_r:
+        return False
+    try:
+        image = _peek(run.bold) or open_image(run.bold, "a BOLD image")
+        return not time_unit(image) and not {"RepetitionTime", "VolumeTiming"} & set(_read_sidecar(run.bold))
+    except (InputError, OSError):
+        return False
+
+
 def says_slice_timing(run: Run) -> bool:
     """Return whether the JSON beside a scan says that its frames stand for a later moment than their beginning."""
     try:
-        content = read_json(sidecar_of(run.bold))
+        content = _read_sidecar(run.bold)
     except (InputError, OSError):
         return False
-    return isinstance(content, dict) and bool(content.get("StartTime") or content.get("SliceTimingCorrected") is True)
+    return bool(content.get("StartTime") or content.get("SliceTimingCorrected") is True)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fmri_saliency.bids import clean_label, name_twins, plain_label
-from fmri_saliency.errors import InputError, nearest, unreadable
+from fmri_saliency.errors import InputError, nearest, unusable
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE, busy_spans, check_timing, overhanging, read_bids_timing
 from fmri_saliency.scans.images import read_bold_header, sidecar_of
@@ -236,7 +236,7 @@ def find_table(
             missing = bool(row["bold"]) and not (folder / row["bold"]).exists()
             status = one.status if one.problem else "missing" if missing else "unusable"
             log.append({"run": one.label, "status": status, "message": f"{where}: {error}"})
-        except OSError as error:
-            message = f"{where}: {unreadable(error, row['bold'])}"
+        except Exception as error:  # the edge: one run must not end the others
+            message = f"{where}: {unusable(error, row['bold'])}"
             log.append({"run": one.label, "status": "unusable", "message": message})
     return runs, log

@@ -14,6 +14,7 @@ from fmri_saliency.errors import ConfigError, InputError, ScanWarning, Unreachab
 from fmri_saliency.grayordinates import describe_models, grayordinates_of
 from fmri_saliency.images import check_header, describe_grid, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RawSeries, RegionSeries, Run
+from fmri_saliency.series.baseline import check_baseline
 from fmri_saliency.series.cleaning import clean_series, round_signals
 from fmri_saliency.series.confounds import Denoise, Nuisance, gather_confounds, read_table
 from fmri_saliency.series.freedom import FEW_LEFT, LEAST_LEFT, count_freedom
@@ -241,6 +242,8 @@ def extract_with_quality(
         signals = region_signals(scan.products, weights, scan.covered, fitted)
     else:
         signals = mask_signals(whole, atlas, weights, scan.covered, fitted, cleaning.smoothing_fwhm)
+    if cleaning.standardize == "psc":
+        check_baseline(signals, np.array(atlas.names)[fitted], run.bold)
     values = np.full((run.n_times, atlas.n_regions), np.nan)
     values[:, fitted] = round_signals(signals)
     values[:, ~usable] = np.nan

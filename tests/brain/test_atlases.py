@@ -158,3 +158,14 @@ def test_schaefer_stands_in_for_a_download(real_data: object) -> None:
         )
         assert atlas.n_regions == n
         assert (atlas.regions["hemisphere"].str.startswith("L") == (atlas.regions["x"] < 0)).all()
+
+
+def test_cohorts_of_a_template_are_different_spaces(atlas: Atlas) -> None:
+    first = replace(atlas, space="MNIInfant:cohort-1")
+    assert check_space(first, "MNIInfant+1") == "Atlas and scans are both in MNIInfant+1."
+    with pytest.raises(AtlasError, match=r"is in MNIInfant:cohort-1, the scans are in MNIInfant:cohort-2"):
+        check_space(first, "MNIInfant:cohort-2")
+    for one, space, which in ((first, "MNIInfant", "the scans"), (replace(atlas, space="MNIInfant"),
+                                                                  "MNIInfant:cohort-1", "the atlas")):  # fmt: skip
+        with pytest.warns(SpaceMismatchWarning, match=f"the cohort of {which} is not stated"):
+            check_space(one, space)

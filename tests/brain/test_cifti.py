@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from making_cifti import LABELS, NAMES, models, write_labels, write_series
+from making_cifti import LABELS, NAMES, models, rewrite, write_labels, write_series
 from nibabel.cifti2 import BrainModelAxis
 
 from fmri_saliency.brain import load_grayordinate_atlas, match_grayordinates, save_grayordinates
@@ -153,3 +153,15 @@ def test_another_mesh_or_nothing_in_common_is_refused(atlas: Atlas) -> None:
         match_grayordinates(atlas, surface([1, 4]), "s")
     with pytest.raises(AtlasError, match="no region in common"):
         match_grayordinates(atlas, BrainModelAxis.from_surface([0], 5, "CIFTI_STRUCTURE_CEREBELLUM"), "s")
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-0.1", "255"])
+def test_colours_that_are_none(tmp_path: Path, value: str) -> None:
+    path = rewrite(write_labels(tmp_path / "a.dlabel.nii"), 'Red="1" Green="0"', f'Red="1" Green="{value}"')
+    with pytest.raises(InputError, match=rf"The colour of label 1 \('L_visual'\) .* from 0 to 1; 1, {value}, 0 came"):
+        load_grayordinate_atlas(path)
+
+
+def test_labels_beyond_what_float32_tells_apart(tmp_path: Path) -> None:
+    with pytest.raises(AtlasError, match=r"tells whole numbers apart below 16777216; .* holds 16777216"):
+        load_grayordinate_atlas(write_labels(tmp_path / "a.dlabel.nii", np.where(LABELS == 3, 2**24, LABELS)))

@@ -67,7 +67,7 @@ def test_fsleyes_and_freesurfer_look_up_tables(tmp_path: Path) -> None:
         ("a.xml", "<atlas>", "not readable XML"),
         ("a.xml", "<atlas><data/></atlas>", "no label was found"),
         ("a.xml", '<a><label index="one">x</label></a>', "must hold whole numbers"),
-        ("a.lut", "1 0.1 0.2\n", "Line 1 of .* is neither of an FSLeyes look-up table"),
+        ("a.lut", "1 0.1 0.2\n", "Line 1 of .* is no row of a look-up table, neither as FSLeyes"),
         ("a.lut", "# only\n1 0 0 0 a\nx 0 0 0 b\n", "Line 3 of .* 'x 0 0 0 b'"),
         ("a.lut", "1 0 0 0\n", "Line 1"),
         ("a.lut", "%!VEST-LUT\n%BeginInstance\n", "names no region .*VEST"),
@@ -123,3 +123,39 @@ def test_hemisphere_and_network_are_found_in_names_and_have_one_form() -> None:
     assert list(complete_regions(plain)) == ["index", "name"]
     kept = complete_regions(pd.DataFrame({"index": [1], "name": ["x_L"], "hemisphere": ["B"]}))
     assert kept["hemisphere"].tolist() == ["B"]
+
+
+def test_the_eight_columns_of_itksnap(tmp_path: Path) -> None:
+    head = "################\n# ITK-SnAP Label Description File\n# IDX -R- -G- -B- -A-- VIS MSH LABEL\n"
+    rows = '    0     0    0    0        0  0  0    "Clear Label"\n    1   255    0  128        1  1  1    "Left V1"\n'
+    table, general = read(tmp_path, "a.txt", head + rows)
+    assert not general
+    assert table.to_dict("records") == [
+        {"index": 0, "name": "Clear Label", "color": "#000000"}, {"index": 1, "name": "Left V1", "color": "#ff0080"}
+    ]  # fmt: skip
+    dark = '1 0 0 0 1 1 1 "2nd visual"\n2 0 1 0 1 1 0 "other"\n'  # colours of 0 and 1: the quotes tell
+    assert read(tmp_path, "b.lut", dark)[0]["name"].tolist() == ["2nd visual", "other"]
+    assert read(tmp_path, "c.lut", "7 0 0 9 0.5 1 1 area A\n")[0].to_dict("records") == [
+        {"index": 7, "name": "area A", "color": "#000009"}
+    ]
+    fsleyes = read(tmp_path, "d.lut", "1 0 0 1 1 1 1 area\n2 0 1 0 b\n")[0]  # names of FSLeyes begin with anything
+    assert fsleyes["name"].tolist() == ["1 1 1 area", "b"]
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e308", "-0.1", "1.1"])
+@pytest.mark.parametrize("form", ["1 {} 0 0 A\n", "1 A {} 0 0 0\n", '1 {} 9 9 1 1 1 "A"\n'])
+def test_colours_that_are_none(tmp_path: Path, form: str, value: str) -> None:
+    with pytest.raises(AtlasError, match=r"Line 1 of .* is no row of a look-up table"):
+        read(tmp_path, "a.lut", form.format(value))
+
+
+@pytest.mark.parametrize("encoding", ["nosuch", "idna", "utf-16", "base64", "rot13"])
+def test_encodings_that_are_none(tmp_path: Path, encoding: str) -> None:
+    with pytest.raises(AtlasError, match="not readable XML"):
+        read(tmp_path, "a.xml", f'<?xml version="1.0" encoding="{encoding}"?><a><label index="1">x</label></a>')
+
+
+@pytest.mark.parametrize("index", ["99999999999999999999", "2147483648", "1e20", "inf"])
+def test_an_index_beyond_32_bits(tmp_path: Path, index: str) -> None:
+    with pytest.raises(AtlasError, match=r"at most 2147483647 \(32 bits\)"):
+        read(tmp_path, "a.tsv", f"index\tname\n1\ta\n{index}\tb\n")

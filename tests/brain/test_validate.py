@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import make_atlas
 
-from fmri_saliency.brain import load_label_atlas
-from fmri_saliency.brain.validate import check_sides, find_centres, list_names
-from fmri_saliency.errors import AtlasError, CoverageWarning
+from fmri_saliency.brain import load_label_atlas, project_labels
+from fmri_saliency.brain.maps import load_maps_atlas
+from fmri_saliency.brain.validate import check_sides, find_centres, list_names, number_regions
+from fmri_saliency.errors import AtlasError, CoverageWarning, OrientationWarning
 
 
 def save(tmp_path: Path, labels: np.ndarray, rows: str, affine: np.ndarray = AFFINE) -> tuple[Path, Path]:
@@ -106,3 +107,71 @@ def test_an_image_of_eight_bits_is_fine_below(tmp_path: Path) -> None:
 def test_long_lists_of_names_are_cut() -> None:
     assert list_names(["a", "b"]) == "a, b"
     assert list_names(list(range(11))) == "0, 1, 2, 3, 4, 5, 6, 7 and 3 more"
+
+
+@pytest.mark.parametrize(
+    ("largest", "kind"),
+    [(2**32 + 1, np.int64), (2**32 + 1, np.uint64), (2**63, np.uint64), (2**32 - 1, np.uint32), (2**31, np.float64),
+     (1e20, np.float32), (1e300, np.float64)],
+)  # fmt: skip
+def test_labels_that_do_not_fit_32_bits(tmp_path: Path, largest: float, kind: type) -> None:
+    labels = np.ones((2, 2, 2), kind)
+    labels[0, 0, 0] = largest
+    nib.save(nib.Nifti1Image(labels, AFFINE, dtype=kind), tmp_path / "atlas.nii.gz")
+    (tmp_path / "atlas.tsv").write_text("index\tname\n1\ta\n2\tb\n")
+    with pytest.raises(AtlasError, match=r"Labels must be at most 2147483647 \(32 bits\); .*atlas\.nii\.gz holds"):
+        load_label_atlas(tmp_path / "atlas.nii.gz", tmp_path / "atlas.tsv")
+
+
+def test_the_largest_labels_stay_what_they_are(tmp_path: Path) -> None:
+    """As float32 2**24 + 1 would be 2**24; a table as long as the largest label would take 16 GB."""
+    labels = np.zeros((2, 2, 2))
+    labels[0], labels[1, 0], labels[1, 1] = 2**24 + 1, 2**24, 2**31 - 1
+    nib.save(nib.Nifti1Image(labels, AFFINE), tmp_path / "atlas.nii.gz")
+    (tmp_path / "atlas.tsv").write_text(f"index\tname\n{2**31 - 1}\ta\n{2**24}\tb\n{2**24 + 1}\tc\n")
+    atlas = load_label_atlas(tmp_path / "atlas.nii.gz", tmp_path / "atlas.tsv")
+    assert np.array_equal(atlas.labels, labels)
+    projected = project_labels(np.array([1.0, 2.0, 3.0], np.float32), atlas).get_fdata()
+    assert np.array_equal(projected[:, :, 0], [[3, 3], [2, 1]])
+    centres = [atlas.regions.loc[atlas.regions["name"] == name, ["x", "y", "z"]].to_numpy()[0] for name in "abc"]
+    voxels = [[1, 1, 0.5], [1, 0, 0.5], [0, 0.5, 0.5]]
+    assert np.allclose(centres, nib.affines.apply_affine(AFFINE, voxels), atol=0.051)
+
+
+@given(st.lists(st.integers(1, 2**31 - 1), min_size=1, max_size=9, unique=True), st.integers(0, 2**31 - 1))
+def test_rows_of_labels_however_large(index: list[int], other: int) -> None:
+    labels = np.array([0, other, *index])
+    numbered, place = number_regions(labels, np.array(index))
+    expected = [0, *([index.index(other) + 1] if other in index else [0]), *range(1, len(index) + 1)]
+    assert place[numbered].tolist() == expected
+    assert len(place) <= 2**22 + 1
+
+
+@pytest.mark.parametrize(("colour", "fine"), [("#1f77b4", True), ("n/a", True), ("blue", True), ("#zz0000", False)])
+def test_colours_of_a_table(tmp_path: Path, colour: str, fine: bool) -> None:
+    labels = np.ones((2, 2, 2), np.int16)
+    paths = save(tmp_path, labels, "")
+    paths[1].write_text(f"index\tname\tcolor\n1\ta\t{colour}\n")
+    if fine:
+        load_label_atlas(*paths)
+        return
+    with pytest.raises(AtlasError, match=f"must hold colours such as #1f77b4, or n/a; '{colour}' came"):
+        load_label_atlas(*paths)
+
+
+@pytest.mark.parametrize("maps", [False, True])
+def test_an_atlas_whose_header_cannot_be_true(tmp_path: Path, maps: bool) -> None:
+    values = np.ones((2, 2, 2, 2) if maps else (2, 2, 2), np.int16)
+    values[0] = 2
+    image = nib.Nifti1Image(values, AFFINE)
+    image.header.set_xyzt_units("meter")
+    nib.save(image, tmp_path / "atlas.nii.gz")
+    (tmp_path / "atlas.tsv").write_text("index\tname\n1\ta\n2\tb\n")
+    load = load_maps_atlas if maps else load_label_atlas
+    with pytest.raises(AtlasError, match=r"in metres.*Correct \[atlas\] (labels|maps)"):
+        load(tmp_path / "atlas.nii.gz", tmp_path / "atlas.tsv")
+    image.header.set_xyzt_units("mm")
+    image.header.set_qform(AFFINE * [[-1], [1], [1], [1]], 1)
+    nib.save(nib.Nifti1Image(values, AFFINE, image.header), tmp_path / "atlas.nii.gz")
+    with pytest.warns(OrientationWarning, match="disagree about left and right"):
+        load(tmp_path / "atlas.nii.gz", tmp_path / "atlas.tsv")

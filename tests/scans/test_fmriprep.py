@@ -404,3 +404,54 @@ def test_onsets_are_counted_from_what_the_first_frame_stands_for(make: Make) -> 
     assert "of 2 s; 950 came" in find_runs(Scans("fmriprep", out)).log["message"][0]
     with pytest.raises(ConfigError, match="slice_timing in"):
         BidsChoice(slice_timing="middle")
+
+
+@pytest.mark.parametrize(
+    ("entities", "there", "key"),
+    [("part-mag", "part-mag", 'part = ["mag"]'), ("echo-2", "echo-2", 'echo = ["2"]'),
+     ("echo-1_part-mag", "echo-1, part-mag", 'echo = ["1"], part = ["mag"]')],
+)  # fmt: skip
+def test_single_echoes_and_parts_are_named_with_the_key_that_selects_them(
+    make: Make, entities: str, there: str, key: str
+) -> None:
+    _, out = make(tasks=("look",))
+
+    def rename(subject: str) -> None:
+        for path in list(func(out, subject).glob("*_desc-preproc_bold.*")):
+            path.rename(path.with_name(path.name.replace("_space-", f"_{entities}_space-")))
+
+    rename("01")
+    runs, log = find_fmriprep(out)
+    assert [run.subject for run in runs] == ["02"]
+    status, words = rows(log)["sub-01_task-look"]
+    assert status == "missing"
+    said = f"the desc-preproc BOLD is there as {there} only, which is taken where it is asked for: set entities = "
+    assert f"{said}{{ {key} }} in [scans.bids]" in words
+    rename("02")
+    with pytest.raises(InputError, match=f"In .* the desc-preproc BOLD is there as {there} only"):
+        find_fmriprep(out)
+    chosen = dict(pair.split("-") for pair in entities.split("_"))
+    choice = BidsChoice(entities={name: (label,) for name, label in chosen.items()})
+    assert len(find_fmriprep(out, choice=choice)[0]) == 2  # and it does what it says
+
+
+def test_cohorts_of_a_template_are_spaces(make: Make) -> None:
+    _, out = make(tasks=("look",))
+
+    def rename(subject: str, space: str) -> None:
+        for path in list(func(out, subject).glob(f"*_space-{SPACE}_*")):
+            path.rename(path.with_name(path.name.replace(f"_space-{SPACE}_", f"_space-{space}_")))
+
+    rename("01", "MNIInfant_cohort-1")
+    rename("02", "MNIInfant_cohort-1")
+    for name in ("", "MNIInfant", "MNIInfant:cohort-1", "MNIInfant+1"):
+        assert {run.space for run in find_fmriprep(out, space=name)[0]} == {"MNIInfant:cohort-1"}
+    assert all(run.mask for run in find_fmriprep(out)[0])
+    for path in list(func(out, "02").glob("*_cohort-1_*")):
+        path.rename(path.with_name(path.name.replace("_cohort-1_", "_cohort-2_")))
+    for name in ("", "MNIInfant"):
+        with pytest.raises(InputError, match=r'there more than once.*"MNIInfant:cohort-1".*"MNIInfant:cohort-2"'):
+            find_fmriprep(out, space=name)
+    runs, log = find_fmriprep(out, space="MNIInfant:cohort-2")
+    assert [run.subject for run in runs] == ["02"]
+    assert 'there is space = "MNIInfant:cohort-1"' in rows(log)["sub-01_task-look"][1]

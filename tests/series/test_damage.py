@@ -212,7 +212,8 @@ def check(done: object, folder: Path, words: str, path: str, status: tuple[str, 
     message = log.at["sub-02_task-y", "message"]
     assert path in message
     assert pd.Series([message]).str.contains(words).all(), message
-    assert hide_places(done.err, folder.resolve() / "results").count(message) == 1  # a table that is shared names no folders
+    said = hide_places(done.err, folder.resolve() / "results")  # a table that is shared names no folders
+    assert said.count(message) == 1
     written = [p.name for p in (folder / "results").rglob("*") if p.is_file() and ".workflow" not in p.parts]
     assert not [name for name in written if "sub-02" in name or "unfinished" in name]
     own = [name for name in written if "sub-01" in name]

@@ -6,7 +6,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from making_cifti import LABELS, models, write_labels, write_series
+from making_cifti import LABELS, models, rewrite, write_labels, write_series
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis, SeriesAxis
 
 from fmri_saliency.brain import load_grayordinate_atlas
@@ -101,3 +101,39 @@ def test_files_that_are_no_dense_series_are_explained(tmp_path: Path) -> None:
     whole.write_bytes(whole.read_bytes()[:-200])
     with pytest.raises(InputError, match=r"x\.dtseries\.nii breaks off"):
         read_bold_header(whole)
+
+
+XML = '<?xml version="1.0" encoding="{}"?>\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('MeterExponent="-3"', 'MeterExponent="0"', r"in 10\^0 metres \(MeterExponent\); millimetres"),
+        ('MeterExponent="-3"', 'MeterExponent="-6"', r"in 10\^-6 metres"),
+        ('Dimensions="3,3,3"', 'Dimensions="99999,99999,9"', "a mesh of 9 vertices and a grid of 89998200009 voxels"),
+        ('OfVertices="9"', 'OfVertices="999999999999"', "announces SurfaceNumberOfVertices = 999999999999; at most"),
+        ('OfVertices="9"', 'OfVertices="-9"', "a mesh of 9 vertices"),
+        ('SeriesExponent="0"', 'SeriesExponent="9"', "no scan is so slow"),
+        ('SeriesExponent="0"', 'SeriesExponent="-3"', "no scan is so fast"),
+        ('SeriesExponent="0"', 'SeriesExponent="999999999"', "announces SeriesExponent = 999999999; at most 12 is"),
+        ('SeriesStep="0.72"', 'SeriesStep="-0.72"', "a positive number is needed"),
+        ('SeriesStep="0.72"', 'SeriesStep="nan"', "a positive number is needed"),
+        ('SeriesStep="0.72"', 'SeriesStep="1e300"', "no scan is so slow"),
+        ('OfSeriesPoints="12"', 'OfSeriesPoints="99"', "are for 99 rows of 10 values; it holds 12 x 10"),
+        ('IndexCount="5"', 'IndexCount="999999999999"', "announces IndexCount = 999999999999; at most"),
+        ('SeriesUnit="SECOND"', 'SeriesUnit="HERTZ"', "its unit is HERTZ"),
+        ("<CIFTI ", XML.format("nosuch") + "<CIFTI ", "it is not an image: .*unknown encoding"),
+        ("<CIFTI ", XML.format("idna") + "<CIFTI ", "it is not an image"),
+        ("CORTEX_LEFT", "CORTEX_LAFT", "it is not an image: Cifti2HeaderError"),
+        ('IndexOffset="5"', 'IndexOffset="many"', "it is not an image: invalid literal"),
+    ],
+)
+def test_axes_that_cannot_be_true(dense: tuple[Run, np.ndarray], old: str, new: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read_bold_header(rewrite(dense[0].bold, old, new))
+
+
+def test_a_series_in_milliseconds_is_read(dense: tuple[Run, np.ndarray]) -> None:
+    path = rewrite(rewrite(dense[0].bold, 'SeriesExponent="0"', 'SeriesExponent="-3"'), 'Step="0.72"', 'Step="720"')
+    assert read_bold_header(path) == (12, 0.72, 0.72)
