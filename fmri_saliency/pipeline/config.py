@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import tomllib
 import types
 import typing
@@ -16,13 +15,14 @@ import tomli_w
 
 from fmri_saliency.brain import AtlasChoice
 from fmri_saliency.decoding import SPLITS, Architecture, Training, check_device
-from fmri_saliency.errors import ConfigError, nearest, one_of
+from fmri_saliency.errors import ConfigError, nearest
 from fmri_saliency.files import write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings
 from fmri_saliency.scans import Scans
 from fmri_saliency.series import Cleaning, Windows
+from fmri_saliency.settings import LARGEST_SEED, Settings, bounds, check_path, shown
 
 __all__ = [
     "AtlasChoice",
@@ -38,9 +38,11 @@ __all__ = [
     "write_config",
 ]
 
+PROCESSES = bounds(low=-1024, high=1024, but=0, words="a number of processes up to 1024, or -1 for all cores")
+
 
 @dataclass(frozen=True)
-class Decoder:
+class Decoder(Settings, where="in [decoder]"):
     """Which networks are trained, and on whom they are tested.
 
     Attributes
@@ -58,26 +60,15 @@ class Decoder:
     training : Training
     """
 
-    network: str = "input-cell-lstm"
-    compare: tuple[str, ...] = ("lstm",)
-    split: str = "group"
-    folds: int = 5
-    seed: int = 0
-    device: str = "cpu"
-    threads: int = 1
+    network: str = field(default="input-cell-lstm", metadata=bounds(choices=network_names, called="A network"))
+    compare: tuple[str, ...] = field(default=("lstm",), metadata=bounds(choices=network_names, called="A network"))
+    split: str = field(default="group", metadata=bounds(choices=SPLITS))
+    folds: int = field(default=5, metadata=bounds(low=2, high=10_000))
+    seed: int = field(default=0, metadata=bounds(low=0, high=LARGEST_SEED))
+    device: str = field(default="cpu", metadata=bounds(check=check_device))
+    threads: int = field(default=1, metadata=bounds(low=0, high=1024))
     architecture: Architecture = field(default_factory=Architecture)
     training: Training = field(default_factory=Training)
-
-    def __post_init__(self) -> None:
-        for name in (self.network, *self.compare):
-            one_of(name, network_names(), "A network in [decoder]", ConfigError)
-        one_of(self.split, SPLITS, "split in [decoder]", ConfigError)
-        if self.folds < 2:
-            raise ConfigError(f"folds in [decoder] must be at least 2; {self.folds} came.")
-        for name in ("threads", "seed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} in [decoder] must be at least 0; {getattr(self, name)} came.")
-        check_device(self.device)
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -86,7 +77,7 @@ class Decoder:
 
 
 @dataclass(frozen=True)
-class Output:
+class Output(Settings, where="in [output]"):
     """Where results go, and how many processes work on the scans.
 
     Attributes
@@ -106,16 +97,14 @@ class Output:
     """
 
     path: Path
-    n_jobs: int = 1
+    n_jobs: int = field(default=1, metadata=PROCESSES)
     title: str = ""
     per_run: bool = False
     blocks: tuple[str, ...] = ()
     left_surface: Path | None = None
     right_surface: Path | None = None
 
-    def __post_init__(self) -> None:
-        if self.n_jobs == 0:
-            raise ConfigError("n_jobs in [output] must not be 0: a number of processes, or -1 for all cores.")
+    def _check_together(self) -> None:
         if (self.left_surface is None) != (self.right_surface is None):
             raise ConfigError("[output] names the surface of one side; give both left_surface and right_surface.")
 
@@ -127,7 +116,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Search:
+class Search(Settings, where="in [search]"):
     """Settings of decoders to compare by nested cross-validation.
 
     Attributes
@@ -141,10 +130,10 @@ class Search:
     """
 
     decoder: dict[str, Any] = field(default_factory=dict)
-    seeds: tuple[int, ...] = ()
-    inner_folds: int = 3
+    seeds: tuple[int, ...] = field(default=(), metadata=bounds(low=0, high=LARGEST_SEED))
+    inner_folds: int = field(default=3, metadata=bounds(low=2, high=10_000))
 
-    def __post_init__(self) -> None:
+    def _check_together(self) -> None:
         fixed = [key for key in ("split", "folds", "seed", "compare", "device", "threads") if key in self.decoder]
         if fixed:
             hint = "give seeds in [search]" if fixed[0] == "seed" else "it is the same for all settings, in [decoder]"
@@ -152,10 +141,8 @@ class Search:
         if not self.decoder:
             raise ConfigError("[search] needs [search.decoder] with the values to try, for example "
                               "architecture.hidden_size = [16, 32].")
-        if self.inner_folds < 2:
-            raise ConfigError(f"inner_folds in [search] must be at least 2; {self.inner_folds} came.")
-        if any(seed < 0 for seed in self.seeds) or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(f"seeds in [search] must differ and be at least 0; {list(self.seeds)} came.")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds in [search] must differ; {shown(list(self.seeds))} came.")
 
 
 @dataclass(frozen=True)
@@ -174,32 +161,19 @@ class Config:
 
 
 def _wrong(section: str, key: str, expected: str, value: Any) -> ConfigError:
-    return ConfigError(f"{key} in [{section}] must be {expected}; {value!r} came.")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-PLAIN = {
-    bool: ("true or false", lambda value: isinstance(value, bool)),
-    float: ("a finite number", _is_number),
-    int: ("a whole number", lambda value: _is_number(value) and isinstance(value, int)),
-    str: ("a text in quotes", lambda value: isinstance(value, str)),
-}
+    return ConfigError(f"{key} in [{section}] must be {expected}; {shown(value)} came.")
 
 
 def _convert_plain(hint: Any, value: Any, section: str, key: str, folder: Path) -> Any:
-    if hint is Any:  # checked by the record that holds it
-        return value
     if hint is Path:
-        if not isinstance(value, str) or not value:
-            raise _wrong(section, key, "a path in quotes", value)
-        return (folder / Path(value).expanduser()).resolve()
-    words, fits = PLAIN[hint]
-    if not fits(value):
-        raise _wrong(section, key, words, value)
-    return hint(value)
+        what = f"{key} in [{section}]"
+        try:
+            return (folder / check_path(value, what).expanduser()).resolve()
+        except (RuntimeError, OSError) as error:  # nobody of that name; links in a circle
+            raise ConfigError(f"{what} must be a path; {shown(value)} came: {error}") from None
+    if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1000:
+        return float(value)  # TOML writes 3 and 3.0
+    return value  # checked by the record that holds it
 
 
 def _convert(hint: Any, value: Any, section: str, key: str, folder: Path) -> Any:
@@ -268,18 +242,24 @@ def read_settings(path: Path, build: Callable[[dict[str, Any], Path], Any]) -> A
         cannot be used. The message begins with the file's path.
     """
     path = Path(path)
+    values = _parse(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
         return build(values, path.resolve().parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    """Return the values of a TOML file; a byte-order mark at its beginning is skipped."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"Expected a configuration file at {path}; there is none. Annotated examples: "
                           "`fmri-saliency --help` tells where they are.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The configuration {path} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # besides: numbers of 4,300 digits; thousands of brackets
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def to_plain(value: Any) -> Any:

@@ -18,6 +18,7 @@ from fmri_saliency.scans.bids_spaces import BOLD_EXTENSIONS, SpaceChoice, choose
 from fmri_saliency.scans.bids_tree import BidsFile, Inheritance, list_functional, run_identity, same_label
 from fmri_saliency.scans.events import busy_spans, check_timing, overhanging, read_bids_events, shift_events
 from fmri_saliency.scans.images import read_bold_header
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["BidsChoice", "find_fmriprep"]
 
@@ -28,7 +29,7 @@ CONFOUNDS = ("timeseries", "regressors")  # fMRIPrep since 20.2, and before
 
 
 @dataclass(frozen=True)
-class BidsChoice:
+class BidsChoice(Settings, where="in [scans.bids]"):
     """Which files of BIDS derivatives are taken, beside the space and the tasks.
 
     Attributes
@@ -51,10 +52,9 @@ class BidsChoice:
     resolution: str = ""
     description: str = "preproc"
     entities: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    slice_timing: str = "apply"
+    slice_timing: str = field(default="apply", metadata=bounds(choices=("apply", "ignore")))
 
-    def __post_init__(self) -> None:
-        one_of(self.slice_timing, ("apply", "ignore"), "slice_timing in [scans.bids]", ConfigError)
+    def _check_together(self) -> None:
         for name, labels in self.entities.items():
             one_of(name, CHOOSABLE, "An entity in [scans.bids.entities]", ConfigError)
             if not labels:

@@ -141,7 +141,7 @@ def test_other_regions_are_refused() -> None:
         ({"unit": "events"}, "run, event, block; 'events' came. Did you mean 'event'"),
         ({"unit": "event"}, "above 0 seconds"),
         ({"length": -1.0}, "at least 0 seconds"),
-        ({"length": float("nan")}, "must be finite"),
+        ({"length": float("nan")}, "must be a finite number"),
         ({"unit": "event", "length": 1.0, "classes": {"a": ()}}, "has no trial type"),
         ({"offset": -1.0}, "at least 0 when a sample is a run"),
         ({"unit": "event", "length": 1.0, "classes": {"a": ("x",), "b": ("x",)}}, "'x' belongs to both 'a' and 'b'"),
