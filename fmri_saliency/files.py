@@ -155,8 +155,7 @@ def read_tsv(path: Path, what: str, **options: Any) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more fields than the header
-            return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, index_col=False,
-                               float_precision="round_trip", **options)
+            return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, index_col=False, **options)
     except (pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"Expected {what} (tab-separated text) at {path}; it cannot be read: {error}") from None
 

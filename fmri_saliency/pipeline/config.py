@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 import types
 import typing
@@ -32,12 +33,15 @@ __all__ = [
     "Scans",
     "Search",
     "build_section",
+    "list_values",
     "load_config",
     "read_settings",
     "to_plain",
+    "try_values",
     "write_config",
 ]
 
+MOST_SETTINGS = 10_000  # of a search
 PROCESSES = bounds(low=-1024, high=1024, but=0, words="a number of processes up to 1024, or -1 for all cores")
 
 
@@ -221,9 +225,66 @@ def build_section(kind: type, values: dict[str, Any], section: str, folder: Path
     return kind(**{key: _convert(hints[key], value, section, key, folder) for key, value in values.items()})
 
 
+def list_values(values: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
+    """Return the lists of [search.decoder] by dotted key.
+
+    Raises
+    ------
+    ConfigError
+        If something else than a list stands there.
+    """
+    found: dict[str, list[Any]] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            found |= list_values(value, f"{name}.")
+        elif isinstance(value, list | tuple) and len(value):
+            found[name] = list(value)
+        else:
+            raise ConfigError(f"{name} in [search.decoder] must be a list of the values to try; {shown(value)} came.")
+    return found
+
+
+def _with(plain: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    first, _, rest = key.partition(".")
+    below = plain.get(first, {})
+    return {**plain, first: _with(below if isinstance(below, dict) else {}, rest, value) if rest else value}
+
+
+def try_values(decoder: Decoder, setting: dict[str, Any]) -> Decoder:
+    """Return the decoder section with other values, by dotted key.
+
+    Raises
+    ------
+    ConfigError
+        If a key or a value is none of [decoder].
+    """
+    plain = {**to_plain(decoder), "compare": []}
+    for key, value in setting.items():
+        plain = _with(plain, key, value)
+    return build_section(Decoder, plain, "search.decoder", Path())
+
+
+def _check_search(config: Config) -> Config:
+    """Refuse a search with values that are none of [decoder], or with more settings than can be tried."""
+    lists = {} if config.search is None else list_values(config.search.decoder)
+    for key, values in lists.items():
+        for value in values:
+            try_values(config.decoder, {key: value})
+    number = math.prod(map(len, lists.values()))
+    if number > MOST_SETTINGS:
+        raise ConfigError(f"[search.decoder] makes {number} settings, and at most {MOST_SETTINGS} can be compared. "
+                          "Give fewer values.")
+    return config
+
+
 def load_config(path: Path) -> Config:
     """Read and check a configuration file; see :func:`read_settings`."""
-    return read_settings(path, lambda values, folder: build_section(Config, follow_recipe(values), "", folder))
+    return read_settings(path, _build)
+
+
+def _build(values: dict[str, Any], folder: Path) -> Config:
+    return _check_search(build_section(Config, follow_recipe(values), "", folder))
 
 
 def read_settings(path: Path, build: Callable[[dict[str, Any], Path], Any]) -> Any:

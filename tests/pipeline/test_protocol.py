@@ -98,7 +98,7 @@ def test_a_pair_of_ones_own(tmp_path: Path) -> None:
         (MINIMAL + "[checks.null]\ndraws = 1\n", "draws in [checks.null] must be at least 2; 1 came"),
         (MINIMAL + "[checks.null]\nsamples = 25\n", "samples in [checks.null] must be at most explained in [data], 24"),
         (MINIMAL + "[checks.faithful]\nshares = [0.5, 0.1]\n", "shares in [checks.faithful] must be shares above 0"),
-        (MINIMAL + "[checks.faithful]\nshares = [0.0]\n", "Each of shares in [checks.faithful] must be a share above 0"),
+        (MINIMAL + "[checks.faithful]\nshares = [0.0]\n", "Each of shares in [checks.faithful] must be a share above"),
         (MINIMAL + "[checks.faithful]\nwindow = 0\n", "window in [checks.faithful] must be at least 1"),
         (MINIMAL + '[checks.faithful]\nretrain = ["x"]\n', "A network of retrain in [checks.faithful] must be one of"),
         (MINIMAL + "n_jobs = 0\n", "n_jobs in [output] must not be 0"),
