@@ -152,6 +152,7 @@ def child(folder: Path, samples: bool) -> None:
         os.chdir(folder / "study")
         for number, name in ((1, "stdout"), (2, "stderr")):
             os.dup2(os.open(folder / "tmp" / name, os.O_WRONLY | os.O_CREAT), number)
+            setattr(sys, name, open(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False))  # noqa: SIM115
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
         code = work(folder, samples)

@@ -368,7 +368,7 @@ def _all(names: dict[str, Kind], files: str, expected: str) -> tuple[Mutation, .
 HARMLESS = {"bom": as_bom, "crlf": as_crlf, "no-last-newline": no_last_newline}
 ROUGH = {"bytes": flip_bytes, "cut": cut_off, "empty": empty, "folder": as_folder, "removed": remove, "link": dangling}
 OF_TABLES = {"cell": cell, "latin": as_latin, "repeat": repeat_row, **ROUGH}
-SCANS, TABLES = "**/*[!.]*_bold.nii*", "**/*_{}.tsv"
+SCANS = ("sub-*_bold.nii*", "raw/derivatives/**/*_bold.nii*")  # a table or a sidecar says their repetition time, too
 HCP_SCANS = "tree/*/MNINonLinear/Results/*/tfMRI_*_[LR][LR].nii.gz"
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -385,10 +385,12 @@ MUTATIONS: tuple[Mutation, ...] = (
       for one in _all({"fewer": fewer_fields}, files, REFUSED)),
     *(one for files in ("**/*_bold.json", "**/*_timeseries.json")
       for one in (*_all({"value": json_value}, files, ANY) * 4, *_all({"nested": json_nested, **ROUGH}, files, ANY))),
-    *(one for files in (SCANS, HCP_SCANS)
+    *(one for files in SCANS for one in _all({"t_r": wrong_t_r}, files, SAME)),
+    *_all({"t_r": wrong_t_r}, HCP_SCANS, REFUSED),
+    *(one for files in (*SCANS, HCP_SCANS)
       for one in (*_all({"field": header_field, "header": header_bytes}, files, ANY) * 4,
                   *_all({"voxels": odd_voxels, **ROUGH}, files, ANY),
-                  *_all({"t_r": wrong_t_r, "larger": larger, "breaks": broken_payload, "pointer": pointer,
+                  *_all({"larger": larger, "breaks": broken_payload, "pointer": pointer,
                          "complex": complex_voxels, "container": swapped_container}, files, REFUSED),
                   *_all({"slope": no_scaling, "endian": other_bytes, "gzip": other_compression}, files, SAME))),
     *_all({"field": header_field, "header": header_bytes, "voxels": odd_voxels, **ROUGH}, "**/*mask*.nii.gz", ANY),
