@@ -6,8 +6,13 @@ DEMO ?= demo-output
 JOBS ?= 2
 BIN = $(VENV)/bin
 SOURCES = setup.cfg pyproject.toml constraints.txt
+# what needs no whole job, no other program and no picture: some minutes
+FAST = $(addprefix tests/,attribution brain decoding evidence models report saliency scans series simulation \
+	test_bids.py test_files.py test_jobs.py test_records.py test_rows.py test_settings.py)
+# old versions warn of what is to come; new ones warn of what this package does not do yet, and that is an error
+OLD = -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning -W ignore::FutureWarning
 
-.PHONY: demo test figures clean
+.PHONY: demo test test-oldest test-newest figures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/fmri-saliency demo $(DEMO)
@@ -17,6 +22,14 @@ test: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	PATH="$(abspath $(BIN)):$$PATH:$(abspath $(VENV))/snakemake/bin" $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --cov $(PYTEST)
+
+# the lowest versions that setup.cfg allows, and the newest there are; torch is the pinned one in both, and is there
+# before the others are asked for: other builds pull several gigabytes
+test-oldest: $(VENV)/oldest/.installed
+	PATH="$(abspath $(VENV)/oldest/bin):$$PATH" $(VENV)/oldest/bin/python -m pytest $(OLD) --numprocesses $(JOBS) --dist loadfile $(FAST) $(PYTEST)
+
+test-newest: $(VENV)/newest/.installed
+	PATH="$(abspath $(VENV)/newest/bin):$$PATH" $(VENV)/newest/bin/python -m pytest --numprocesses $(JOBS) --dist loadfile $(FAST) $(PYTEST)
 
 figures: $(VENV)/.installed
 	test -f $(DEMO)/results/report.html || $(MAKE) demo
@@ -35,6 +48,16 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,validate,browser]"
 	$(PYTHON) -m venv $(VENV)/snakemake
 	$(VENV)/snakemake/bin/python -m pip install --quiet "snakemake>=9,<10" "snakemake-executor-plugin-slurm>=2.8,<3"
+	touch $@
+
+$(VENV)/oldest/.installed $(VENV)/newest/.installed: $(VENV)/%/.installed: $(SOURCES)
+	$(PYTHON) -m venv $(@D)
+	grep '^torch==' constraints.txt > $(@D)/torch.txt
+	$(@D)/bin/python -m pip install --quiet uv --requirement $(@D)/torch.txt
+	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python --constraint $(@D)/torch.txt \
+		--resolution $(if $(findstring oldest,$*),lowest-direct,highest) --editable .
+	$(@D)/bin/uv pip freeze --python $(@D)/bin/python --exclude-editable > $(@D)/versions.txt
+	$(@D)/bin/uv pip install --quiet --python $(@D)/bin/python --constraint $(@D)/versions.txt --editable ".[test]"
 	touch $@
 
 clean:

@@ -19,6 +19,9 @@ from fmri_saliency.errors import (
     SpaceMismatchWarning,
     SplitWarning,
     TimingWarning,
+    in_words,
+    lacks_memory,
+    printable,
 )
 from fmri_saliency.places import data_folder
 
@@ -336,7 +339,7 @@ def _warn_once() -> Callable[..., None]:
     def show(message: object, category: type, *where: object, **more: object) -> None:
         if str(message) not in said:
             said.add(str(message))
-            print(f"Warning: {message}", file=sys.stderr)
+            print(f"Warning: {printable(str(message))}", file=sys.stderr)
 
     return show
 
@@ -358,20 +361,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         except FmriSaliencyError as error:
             if options.debug:
                 traceback.print_exc()
-            print(f"Error: {error}", file=sys.stderr)
+            print(f"Error: {printable(str(error))}", file=sys.stderr)
             return error.exit_code
-        except OSError as error:
-            if options.debug:
-                traceback.print_exc()
-            print(f"Error: a file or folder cannot be read or written: {error}. What is done is kept; mend this and "
-                  "run the same command again.", file=sys.stderr)
-            return 1
         except Exception as error:  # the edge: whatever went wrong becomes one message
             if options.debug:
                 traceback.print_exc()
-            kind = type(error).__name__
-            hint = "" if options.debug else " Run again with --debug for the traceback."
-            print(f"Error: unexpected {kind}: {error}.{hint}", file=sys.stderr)
+            words = in_words(error, "unexpected")
+            foreseen = lacks_memory(error) or isinstance(error, OSError)
+            hint = "" if options.debug or foreseen else " Run again with --debug for the traceback."
+            print(f"Error: {printable(words[0].lower() + words[1:])}{hint}", file=sys.stderr)
             return 1
     return 0
 

@@ -6,8 +6,8 @@ Every message says what was expected, what came, where, and what to do next.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
-from errno import EPERM
 
 __all__ = [
     "AtlasError",
@@ -25,8 +25,12 @@ __all__ = [
     "StepError",
     "TimingWarning",
     "UnreachableError",
+    "in_words",
+    "lacks_memory",
+    "lacks_room",
     "nearest",
     "one_of",
+    "printable",
     "unreadable",
     "unusable",
 ]
@@ -71,7 +75,7 @@ class StepError(FmriSaliencyError):
 class OutsideError(StepError, OSError):
     """A file would be written, or removed, outside the output folder: by a link in it, or by ``..`` in a name."""
 
-    errno = EPERM
+    errno = errno.EPERM
 
 
 class TimingWarning(UserWarning):
@@ -115,6 +119,56 @@ def unusable(error: Exception, where: object) -> str:
     if isinstance(error, MemoryError):
         return f"{where} does not fit into memory. Give the job more, or leave the run out."
     return f"{where} cannot be used: {type(error).__name__}: {error}. Check the file, or leave the run out."
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether memory did not suffice: Python, PyTorch and the system say it each in their way.
+
+    A process of joblib's that was killed is taken for it, too: so the system ends what needs more than there is.
+    """
+    words = str(error).lower()
+    told = isinstance(error, RuntimeError) and ("allocate memory" in words or "out of memory" in words)
+    system = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or told or system or type(error).__name__ == "TerminatedWorkerError"
+
+
+def lacks_room(error: BaseException) -> bool:
+    """Return whether a disk is full, or what one person may write to it is used up."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+KEPT = "What is done is kept"
+
+
+def in_words(error: Exception, unexpected: str = "Unexpected") -> str:
+    """Return the message about whatever ended a piece of work.
+
+    Parameters
+    ----------
+    error : Exception
+    unexpected : str
+        How the message about an error begins that nobody foresaw.
+    """
+    if isinstance(error, FmriSaliencyError):
+        return str(error)
+    if lacks_memory(error):
+        detail = str(error).partition("\n")[0][:200]
+        return (f"The memory did not suffice{detail and f' ({detail})'}. {KEPT}. Give the job more, or let it do less "
+                "at a time (n_jobs in [output], batch_size, hidden_size), and run the same command again.")
+    if lacks_room(error):
+        return (f"The disk is full: {error.filename or 'a file'} cannot be written ({error.strerror or error}). "
+                f"{KEPT}, and no half of a file is left. Make room there, or choose another [output] path, and run the "
+                "same command again.")
+    if isinstance(error, OSError):
+        return (f"A file or folder cannot be read or written: {error}. {KEPT}; mend this and run the same command "
+                "again.")
+    return f"{unexpected} {type(error).__name__}: {error}."
+
+
+def printable(text: str) -> str:
+    """Return a message as a terminal may show it: control characters, but for line breaks, are written out."""
+    return "".join(one if one == "\n" or not (ord(one) < 32 or 127 <= ord(one) < 160) else repr(one)[1:-1]
+                   for one in text)  # fmt: skip
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

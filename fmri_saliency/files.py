@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -87,6 +88,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     check_inside(path)
+    try:
+        with _temporary(path) as temporary:
+            yield temporary
+    except Exception as error:
+        _name_file(error, path)
+        raise
+
+
+def _name_file(error: Exception, path: Path) -> None:
+    """Raise an error of the system with the file that could not be written: most say a number only, or a copy's name.
+
+    Raises
+    ------
+    OSError
+    """
+    told = re.search(r"\(os error (\d+)\)", str(error))  # what is written in Rust says it so
+    number = error.errno if isinstance(error, OSError) else int(told[1]) if told else None
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS):
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".nii.gz") else path.suffix
     handle, name = tempfile.mkstemp(prefix=_prefix(), suffix=suffix, dir=path.parent)

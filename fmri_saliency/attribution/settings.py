@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from fmri_saliency.errors import InputError, one_of
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["DRAWN", "POOLED", "ExplainerSettings", "Forward", "MaskSettings", "check_settings"]
 
@@ -19,11 +20,13 @@ PARAMETERISATIONS = ("cells", "windows", "splines", *POOLED)
 REPLACEMENTS = ("samples", "surrogate", "mean", "blur", "learned")
 DRAWN = ("samples", "surrogate")  # of the replacements, those that are drawn anew at every step
 SIZE_FORMS = ("linear", "squared", "area")
+MOST_STEPS = 1_000_000  # of time
+LARGEST_WEIGHT = 1_000_000_000
 LOSSES = ("answer", "cross-entropy", "logit")
 
 
 @dataclass(frozen=True)
-class MaskSettings:
+class MaskSettings(Settings, where="of a mask", error=InputError):
     """What only masks are told: see :mod:`fmri_saliency.attribution.masks`.
 
     Attributes
@@ -61,43 +64,23 @@ class MaskSettings:
         Of a mask that is a network, 2 to 5.
     """
 
-    parameterisation: str = "windows"
-    spline_width: int = 8
-    replace_by: str = "samples"
-    draws: int = 4
-    blur: float = 2.0
-    reference_penalty: float = 5.0
-    size_form: str = "linear"
-    area: float = 0.1
-    growth: float = 1.0
-    time_penalty: float = 0.0
-    loss: str = "answer"
-    hidden_size: int = 32
-    layers: int = 3
-
-    def __post_init__(self) -> None:
-        one_of(self.parameterisation, PARAMETERISATIONS, "The parameterisation of a mask")
-        one_of(self.replace_by, REPLACEMENTS, "replace_by of a mask")
-        one_of(self.size_form, SIZE_FORMS, "size_form of a mask")
-        one_of(self.loss, LOSSES, "The loss of a mask")
-        for name in ("spline_width", "draws", "hidden_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} of a mask must be at least 1; {getattr(self, name)} came.")
-        for name in ("reference_penalty", "time_penalty"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} of a mask must be at least 0; {getattr(self, name)} came.")
-        for name in ("blur", "growth"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} of a mask must be above 0; {getattr(self, name)} came.")
-        if not 0 < self.area < 1:
-            raise InputError(f"The area of a mask is the share of cells that it keeps, above 0 and below 1; "
-                             f"{self.area} came.")
-        if not 2 <= self.layers <= 5:
-            raise InputError(f"A mask that is a network has 2 to 5 layers; {self.layers} came.")
+    parameterisation: str = field(default="windows", metadata=bounds(choices=PARAMETERISATIONS))
+    spline_width: int = field(default=8, metadata=bounds(low=1, high=MOST_STEPS))
+    replace_by: str = field(default="samples", metadata=bounds(choices=REPLACEMENTS))
+    draws: int = field(default=4, metadata=bounds(low=1, high=100_000))
+    blur: float = field(default=2.0, metadata=bounds(above=0, high=MOST_STEPS, unit="time steps"))
+    reference_penalty: float = field(default=5.0, metadata=bounds(low=0, high=LARGEST_WEIGHT))
+    size_form: str = field(default="linear", metadata=bounds(choices=SIZE_FORMS))
+    area: float = field(default=0.1, metadata=bounds(above=0, below=1, words="a share of cells above 0 and below 1"))
+    growth: float = field(default=1.0, metadata=bounds(above=0, high=LARGEST_WEIGHT))
+    time_penalty: float = field(default=0.0, metadata=bounds(low=0, high=LARGEST_WEIGHT))
+    loss: str = field(default="answer", metadata=bounds(choices=LOSSES))
+    hidden_size: int = field(default=32, metadata=bounds(low=1, high=4096))
+    layers: int = field(default=3, metadata=bounds(low=2, high=5, words="from 2 to 5"))
 
 
 @dataclass(frozen=True)
-class ExplainerSettings(MaskSettings):
+class ExplainerSettings(MaskSettings, where="of an explanation"):
     """Settings of all methods; each uses those that its entry in :data:`METHODS` names.
 
     They are flat: those of :class:`MaskSettings` are among them.
@@ -134,35 +117,24 @@ class ExplainerSettings(MaskSettings):
 
     baseline: Tensor | float = 0.0
     references: Tensor | None = None
-    steps: int = 32
-    n_samples: int = 16
-    noise: float = 0.1
-    window: int = 5
-    iterations: int = 150
-    learning_rate: float = 0.1
-    size_penalty: float = 5.0
+    steps: int = field(default=32, metadata=bounds(low=1, high=100_000))
+    n_samples: int = field(default=16, metadata=bounds(low=1, high=1_000_000))
+    noise: float = field(default=0.1, metadata=bounds(low=0, high=1_000))
+    window: int = field(default=5, metadata=bounds(low=1, high=MOST_STEPS))
+    iterations: int = field(default=150, metadata=bounds(low=1, high=1_000_000))
+    learning_rate: float = field(default=0.1, metadata=bounds(above=0, high=LARGEST_WEIGHT))
+    size_penalty: float = field(default=5.0, metadata=bounds(low=0, high=LARGEST_WEIGHT))
     base: str = "gradient"
-    reading: str = "feature"
-    gate: float = 0.55
-    seed: int = 0
+    reading: str = field(default="feature", metadata=bounds(choices=READINGS))
+    gate: float = field(default=0.55, metadata=bounds(low=0, below=1))
+    seed: int = field(default=0, metadata=bounds(low=0, high=2**63 - 1))
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, float | Tensor) and not bool(torch.as_tensor(value).isfinite().all()):
+    def _check_together(self) -> None:
+        for name in ("baseline", "references"):
+            value = getattr(self, name)
+            if value is not None and not bool(torch.as_tensor(value).isfinite().all()):
                 came = "an array with other values" if isinstance(value, Tensor) else value
-                raise InputError(f"{item.name} of an explanation must be finite; {came} came.")
-        for name in ("steps", "n_samples", "window", "iterations"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} of an explanation must be at least 1; {getattr(self, name)} came.")
-        for name in ("noise", "size_penalty"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} of an explanation must be at least 0; {getattr(self, name)} came.")
-        if not 0 <= self.gate < 1 or not self.learning_rate > 0:
-            raise InputError(f"gate must be at least 0 and below 1, and learning_rate above 0; {self.gate} and "
-                             f"{self.learning_rate} came.")
-        one_of(self.reading, READINGS, "The reading of temporal rescaling")
+                raise InputError(f"{name} of an explanation must be finite; {came} came.")
 
     def baseline_for(self, inputs: Tensor) -> Tensor:
         """Return the baseline, expanded to the shape of `inputs` (n, n_times, n_regions)."""

@@ -12,6 +12,7 @@ from fmri_saliency.bids import clean_label
 from fmri_saliency.errors import AtlasError, ConfigError, nearest
 from fmri_saliency.files import read_json
 from fmri_saliency.places import data_folder
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["OPTIONS", "AtlasChoice", "Card", "find_card", "read_cards", "settle"]
 
@@ -20,7 +21,7 @@ OPTIONS = ("n_regions", "networks", "resolution_mm", "variant")
 
 
 @dataclass(frozen=True)
-class AtlasChoice:
+class AtlasChoice(Settings, where="in [atlas]"):
     """Which regions: an atlas by name, or one's own image with its table.
 
     Attributes
@@ -42,9 +43,9 @@ class AtlasChoice:
     """
 
     name: str = "Compact"
-    n_regions: int = 0
-    networks: int = 0
-    resolution_mm: int = 0
+    n_regions: int = field(default=0, metadata=bounds(low=0, high=100_000))
+    networks: int = field(default=0, metadata=bounds(low=0, high=1000))
+    resolution_mm: int = field(default=0, metadata=bounds(low=0, high=100, unit="mm"))
     variant: str = ""
     data_dir: Path | None = None
     labels: Path | None = None
@@ -52,13 +53,9 @@ class AtlasChoice:
     table: Path | None = None
     space: str = ""
 
-    def __post_init__(self) -> None:
+    def _check_together(self) -> None:
         for key in ("name", "space") if self.space else ("name",):
             clean_label(getattr(self, key), f"{key} in [atlas]:", ConfigError)
-        for key in ("n_regions", "networks", "resolution_mm"):
-            if getattr(self, key) < 0:
-                raise ConfigError(f"{key} in [atlas] must be at least 0 (0: the atlas's default); "
-                                 f"{getattr(self, key)} came.")
         if self.labels is not None and self.maps is not None:
             raise ConfigError("[atlas] has both labels (a 3D label image) and maps (a 4D image of weights); give one.")
         given = [key for key in OPTIONS if getattr(self, key)]

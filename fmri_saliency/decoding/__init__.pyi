@@ -1,7 +1,7 @@
 from .decoder import TaskDecoder
 from .score import Score, score_predictions
 from .settings import Architecture, Training, check_device
-from .splits import SPLITS, Fold, find_blocks, make_folds
+from .splits import SPLITS, Fold, dealt_by, find_blocks, make_folds
 from .threads import limited_threads
 from .weights import load_decoder, save_decoder
 
@@ -13,6 +13,7 @@ __all__ = [
     "TaskDecoder",
     "Training",
     "check_device",
+    "dealt_by",
     "find_blocks",
     "limited_threads",
     "load_decoder",

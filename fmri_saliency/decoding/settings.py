@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from fmri_saliency.errors import ConfigError, one_of
+from fmri_saliency.errors import ConfigError
 from fmri_saliency.models import FORMS, READOUTS
+from fmri_saliency.models.names import BIAS, DROPOUT, FRAMES, LAYERS, SIZE
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["CLASS_WEIGHTS", "WAYS", "Architecture", "Training", "check_device"]
 
@@ -25,19 +27,14 @@ def check_device(device: str) -> None:
     import torch  # half a second and 0.2 GB, which steps that train nothing do without
 
     try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).cpu()
+    except Exception as error:  # whatever a device's own package raises
         raise ConfigError(f"device in [decoder] must be one that PyTorch can use here, such as cpu; '{device}' came: "
-                          f"{str(error).splitlines()[0]}") from None
-
-
-def _above(name: str, value: float, limit: float = 0, section: str = "decoder") -> None:
-    if not value > limit:
-        raise ConfigError(f"{name} in [{section}] must be above {limit:g}; {value} came.")
+                          f"{str(error).partition(chr(10))[0]}") from None
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Architecture(Settings, where="in [decoder.architecture]"):
     """Shape of the network; see :func:`fmri_saliency.models.make_network`.
 
     Attributes
@@ -62,30 +59,20 @@ class Architecture:
         Initial bias of the forget gate.
     """
 
-    hidden_size: int = 32
-    hops: int = 10
-    attention_size: int = 50
-    form: str = "mean"
-    num_layers: int = 1
-    window: int | None = None
+    hidden_size: int = field(default=32, metadata=SIZE)
+    hops: int = field(default=10, metadata=SIZE)
+    attention_size: int = field(default=50, metadata=SIZE)
+    form: str = field(default="mean", metadata=bounds(choices=FORMS))
+    num_layers: int = field(default=1, metadata=LAYERS)
+    window: int | None = field(default=None, metadata=FRAMES)
     current_input: bool = False
-    readout: str = "last"
-    dropout: float = 0.5
-    forget_bias: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("hidden_size", "hops", "attention_size", "num_layers"):
-            _above(name, getattr(self, name), section="decoder.architecture")
-        if self.window is not None:
-            _above("window", self.window, section="decoder.architecture")
-        one_of(self.form, FORMS, "form in [decoder.architecture]", ConfigError)
-        one_of(self.readout, READOUTS, "readout in [decoder.architecture]", ConfigError)
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout in [decoder.architecture] must be at least 0 and below 1; {self.dropout} came.")
+    readout: str = field(default="last", metadata=bounds(choices=READOUTS))
+    dropout: float = field(default=0.5, metadata=DROPOUT)
+    forget_bias: float = field(default=1.0, metadata=BIAS)
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(Settings, where="in [decoder.training]"):
     """How the network is trained (AdamW on the cross-entropy of the logits).
 
     Attributes
@@ -112,25 +99,14 @@ class Training:
         whatever the number of cores.
     """
 
-    learning_rate: float = 0.01
-    weight_decay: float = 0.1
-    batch_size: int = 16
-    max_epochs: int = 100
-    patience: int = 25
-    gradient_clip: float = 1.0
-    class_weights: str = "none"
-    way: str = "plain"
-    share: float = 0.5
-    block: int = 10
+    learning_rate: float = field(default=0.01, metadata=bounds(above=0, high=1_000))
+    weight_decay: float = field(default=0.1, metadata=bounds(low=0, high=1_000))
+    batch_size: int = field(default=16, metadata=bounds(above=0, high=1_000_000, unit="samples"))
+    max_epochs: int = field(default=100, metadata=bounds(above=0, high=1_000_000))
+    patience: int = field(default=25, metadata=bounds(above=0, high=1_000_000_000, unit="epochs"))
+    gradient_clip: float = field(default=1.0, metadata=bounds(above=0, high=1_000_000_000))
+    class_weights: str = field(default="none", metadata=bounds(choices=CLASS_WEIGHTS))
+    way: str = field(default="plain", metadata=bounds(choices=WAYS))
+    share: float = field(default=0.5, metadata=bounds(above=0, below=1, words="between 0 and 1"))
+    block: int = field(default=10, metadata=bounds(above=0, high=1_000_000, unit="frames"))
     deterministic: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("learning_rate", "batch_size", "max_epochs", "patience", "gradient_clip"):
-            _above(name, getattr(self, name), section="decoder.training")
-        one_of(self.way, WAYS, "way in [decoder.training]", ConfigError)
-        _above("block", self.block, section="decoder.training")
-        if not 0 < self.share < 1:
-            raise ConfigError(f"share in [decoder.training] must be between 0 and 1; {self.share} came.")
-        one_of(self.class_weights, CLASS_WEIGHTS, "class_weights in [decoder.training]", ConfigError)
-        if self.weight_decay < 0:
-            raise ConfigError(f"weight_decay in [decoder.training] must be at least 0; {self.weight_decay} came.")

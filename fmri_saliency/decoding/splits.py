@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -12,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from fmri_saliency.errors import DecoderError, SplitWarning, one_of
 from fmri_saliency.records import Samples
 
-__all__ = ["SPLITS", "Fold", "find_blocks", "make_folds"]
+__all__ = ["SPLITS", "Fold", "dealt_by", "find_blocks", "make_folds"]
 
 SKEWED = 0.9
 """How far below chance guessing by what was trained on may fall before it is said that folds are skewed."""
@@ -37,6 +38,11 @@ def _folds_by(owner: np.ndarray, y: np.ndarray, n_folds: int, seed: int) -> list
         # fewer groups of a class than folds: some folds test on other classes only, which a small study cannot help
         warnings.filterwarnings("ignore", message="The least populated class")
         return [test for _, test in splitter.split(y, y, owner)]
+
+
+def dealt_by() -> dict[str, str]:
+    """Return the versions that deal folds: another scikit-learn or NumPy may deal others from the same seed."""
+    return {name: version(name) for name in ("scikit-learn", "numpy")}
 
 
 def _remedy(samples: Samples) -> str:

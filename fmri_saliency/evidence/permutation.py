@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import log_softmax
@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 
 from fmri_saliency.attribution.ties import ROUNDING
 from fmri_saliency.errors import InputError, one_of
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = [
     "PermutationImportance",
@@ -26,7 +27,7 @@ ANSWERS = ("probabilities", "logits")
 
 
 @dataclass(frozen=True)
-class PermutationSettings:
+class PermutationSettings(Settings, where="of a permutation test", error=InputError):
     """How the tree is tested.
 
     Attributes
@@ -44,19 +45,11 @@ class PermutationSettings:
         Of the permutations.
     """
 
-    window: int = 5
-    n_permutations: int = 99
-    level: float = 0.05
-    gamma: float = 0.1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.window < 1 or self.n_permutations < 1 or self.seed < 0:
-            raise InputError("window and n_permutations of a permutation test must be at least 1, its seed at least 0; "
-                             f"{self.window}, {self.n_permutations} and {self.seed} came.")
-        if not (0 < self.level < 1 and 0 <= self.gamma < 1):
-            raise InputError("level of a permutation test must lie between 0 and 1, and gamma from 0 to below 1; "
-                             f"{self.level} and {self.gamma} came.")
+    window: int = field(default=5, metadata=bounds(low=1, high=1_000_000))
+    n_permutations: int = field(default=99, metadata=bounds(low=1, high=10_000_000))
+    level: float = field(default=0.05, metadata=bounds(above=0, below=1))
+    gamma: float = field(default=0.1, metadata=bounds(low=0, below=1))
+    seed: int = field(default=0, metadata=bounds(low=0, high=2**63 - 1))
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from torch import Tensor, nn
 
 from fmri_saliency.errors import DecoderError, one_of
 from fmri_saliency.models.encoders import FlatNetwork, Plain, TemporalConvolution, TransformerLayers
-from fmri_saliency.models.names import FLAT_NETWORKS, FORMS, POOLINGS, READOUTS, network_names
+from fmri_saliency.models.names import (
+    BIAS,
+    DROPOUT,
+    FLAT_NETWORKS,
+    FORMS,
+    FRAMES,
+    LAYERS,
+    POOLINGS,
+    READOUTS,
+    SIZE,
+    network_names,
+)
 from fmri_saliency.models.readout import Readout
 from fmri_saliency.models.recurrent import InputCellGRU, InputCellLSTM, InputCellRNN, hide_padding, set_forget_bias
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["NetworkSettings", "SequenceClassifier", "make_network"]
 
@@ -51,7 +63,7 @@ class SequenceClassifier(nn.Module):
 
 
 @dataclass(frozen=True)
-class NetworkSettings:
+class NetworkSettings(Settings, where="of a network", error=DecoderError):
     """What :func:`make_network` can be asked for; settings that a network has no use for are ignored.
 
     Attributes
@@ -74,27 +86,17 @@ class NetworkSettings:
         Time steps of a sample; needed by feed-forward and linear networks.
     """
 
-    hidden_size: int = 32
-    hops: int = 10
-    attention_size: int = 50
-    form: str = "mean"
-    num_layers: int = 1
-    window: int | None = None
+    hidden_size: int = field(default=32, metadata=SIZE)
+    hops: int = field(default=10, metadata=SIZE)
+    attention_size: int = field(default=50, metadata=SIZE)
+    form: str = field(default="mean", metadata=bounds(choices=FORMS))
+    num_layers: int = field(default=1, metadata=LAYERS)
+    window: int | None = field(default=None, metadata=FRAMES)
     current_input: bool = False
-    readout: str = "last"
-    dropout: float = 0.5
-    forget_bias: float = 1.0
-    n_times: int | None = None
-
-    def __post_init__(self) -> None:
-        one_of(self.form, FORMS, "The form of the input-cell attention", DecoderError)
-        one_of(self.readout, READOUTS, "The read-out", DecoderError)
-        for name in ("hidden_size", "hops", "attention_size", "num_layers", "window", "n_times"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise DecoderError(f"{name} of a network must be at least 1; {value} came.")
-        if not 0 <= self.dropout < 1:
-            raise DecoderError(f"dropout of a network must be at least 0 and below 1; {self.dropout} came.")
+    readout: str = field(default="last", metadata=bounds(choices=READOUTS))
+    dropout: float = field(default=0.5, metadata=DROPOUT)
+    forget_bias: float = field(default=1.0, metadata=BIAS)
+    n_times: int | None = field(default=None, metadata=FRAMES)
 
 
 Builder = Callable[[int, int, NetworkSettings], nn.Module]

@@ -18,13 +18,14 @@ import tomli_w
 
 from fmri_saliency.brain import AtlasChoice
 from fmri_saliency.decoding import SPLITS, Architecture, Training, check_device
-from fmri_saliency.errors import ConfigError, nearest, one_of
-from fmri_saliency.files import one_line, write_text
+from fmri_saliency.errors import ConfigError, nearest
+from fmri_saliency.files import write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings
 from fmri_saliency.scans import Scans
 from fmri_saliency.series import Cleaning, Windows
+from fmri_saliency.settings import LARGEST_SEED, Settings, bounds, check_path, shown
 
 __all__ = [
     "AtlasChoice",
@@ -34,16 +35,21 @@ __all__ = [
     "Scans",
     "Search",
     "build_section",
+    "list_values",
     "load_config",
     "read_plain",
     "read_settings",
     "to_plain",
+    "try_values",
     "write_config",
 ]
 
+MOST_SETTINGS = 10_000  # of a search
+PROCESSES = bounds(low=-1024, high=1024, but=0, words="a number of processes up to 1024, or -1 for all cores")
+
 
 @dataclass(frozen=True)
-class Decoder:
+class Decoder(Settings, where="in [decoder]"):
     """Which networks are trained, and on whom they are tested.
 
     Attributes
@@ -61,26 +67,15 @@ class Decoder:
     training : Training
     """
 
-    network: str = "input-cell-lstm"
-    compare: tuple[str, ...] = ("lstm",)
-    split: str = "group"
-    folds: int = 5
-    seed: int = 0
-    device: str = "cpu"
-    threads: int = 1
+    network: str = field(default="input-cell-lstm", metadata=bounds(choices=network_names, called="A network"))
+    compare: tuple[str, ...] = field(default=("lstm",), metadata=bounds(choices=network_names, called="A network"))
+    split: str = field(default="group", metadata=bounds(choices=SPLITS))
+    folds: int = field(default=5, metadata=bounds(low=2, high=10_000))
+    seed: int = field(default=0, metadata=bounds(low=0, high=LARGEST_SEED))
+    device: str = field(default="cpu", metadata=bounds(check=check_device))
+    threads: int = field(default=1, metadata=bounds(low=0, high=1024))
     architecture: Architecture = field(default_factory=Architecture)
     training: Training = field(default_factory=Training)
-
-    def __post_init__(self) -> None:
-        for name in (self.network, *self.compare):
-            one_of(name, network_names(), "A network in [decoder]", ConfigError)
-        one_of(self.split, SPLITS, "split in [decoder]", ConfigError)
-        if self.folds < 2:
-            raise ConfigError(f"folds in [decoder] must be at least 2; {self.folds} came.")
-        for name in ("threads", "seed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} in [decoder] must be at least 0; {getattr(self, name)} came.")
-        check_device(self.device)
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -89,7 +84,7 @@ class Decoder:
 
 
 @dataclass(frozen=True)
-class Output:
+class Output(Settings, where="in [output]"):
     """Where results go, and how many processes work on the scans.
 
     Attributes
@@ -109,16 +104,14 @@ class Output:
     """
 
     path: Path
-    n_jobs: int = 1
+    n_jobs: int = field(default=1, metadata=PROCESSES)
     title: str = ""
     per_run: bool = False
     blocks: tuple[str, ...] = ()
     left_surface: Path | None = None
     right_surface: Path | None = None
 
-    def __post_init__(self) -> None:
-        if self.n_jobs == 0:
-            raise ConfigError("n_jobs in [output] must not be 0: a number of processes, or -1 for all cores.")
+    def _check_together(self) -> None:
         if (self.left_surface is None) != (self.right_surface is None):
             raise ConfigError("[output] names the surface of one side; give both left_surface and right_surface.")
 
@@ -130,7 +123,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Search:
+class Search(Settings, where="in [search]"):
     """Settings of decoders to compare by nested cross-validation.
 
     Attributes
@@ -144,10 +137,10 @@ class Search:
     """
 
     decoder: dict[str, Any] = field(default_factory=dict)
-    seeds: tuple[int, ...] = ()
-    inner_folds: int = 3
+    seeds: tuple[int, ...] = field(default=(), metadata=bounds(low=0, high=LARGEST_SEED))
+    inner_folds: int = field(default=3, metadata=bounds(low=2, high=10_000))
 
-    def __post_init__(self) -> None:
+    def _check_together(self) -> None:
         fixed = [key for key in ("split", "folds", "seed", "compare", "device", "threads") if key in self.decoder]
         if fixed:
             hint = "give seeds in [search]" if fixed[0] == "seed" else "it is the same for all settings, in [decoder]"
@@ -155,10 +148,8 @@ class Search:
         if not self.decoder:
             raise ConfigError("[search] needs [search.decoder] with the values to try, for example "
                               "architecture.hidden_size = [16, 32].")
-        if self.inner_folds < 2:
-            raise ConfigError(f"inner_folds in [search] must be at least 2; {self.inner_folds} came.")
-        if any(seed < 0 for seed in self.seeds) or len(set(self.seeds)) < len(self.seeds):
-            raise ConfigError(f"seeds in [search] must differ and be at least 0; {list(self.seeds)} came.")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds in [search] must differ; {shown(list(self.seeds))} came.")
 
 
 @dataclass(frozen=True)
@@ -177,34 +168,19 @@ class Config:
 
 
 def _wrong(section: str, key: str, expected: str, value: Any) -> ConfigError:
-    return ConfigError(f"{key} in [{section}] must be {expected}; {value!r} came.")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-PLAIN = {
-    bool: ("true or false", lambda value: isinstance(value, bool)),
-    float: ("a finite number", _is_number),
-    int: ("a whole number", lambda value: _is_number(value) and isinstance(value, int)),
-    str: ("a text in quotes", lambda value: isinstance(value, str)),
-}
+    return ConfigError(f"{key} in [{section}] must be {expected}; {shown(value)} came.")
 
 
 def _convert_plain(hint: Any, value: Any, section: str, key: str, folder: Path) -> Any:
-    if hint is Any:  # checked by the record that holds it
-        return value
     if hint is Path:
-        if not isinstance(value, str) or not value:
-            raise _wrong(section, key, "a path in quotes", value)
-        if one_line(value) != value:
-            raise _wrong(section, key, "a path without line breaks and control characters", value)
-        return (folder / Path(value).expanduser()).resolve()
-    words, fits = PLAIN[hint]
-    if not fits(value):
-        raise _wrong(section, key, words, value)
-    return hint(value)
+        what = f"{key} in [{section}]"
+        try:
+            return (folder / check_path(value, what).expanduser()).resolve()
+        except (RuntimeError, OSError) as error:  # nobody of that name; links in a circle
+            raise ConfigError(f"{what} must be a path; {shown(value)} came: {error}") from None
+    if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1000:
+        return float(value)  # TOML writes 3 and 3.0
+    return value  # checked by the record that holds it
 
 
 def _convert(hint: Any, value: Any, section: str, key: str, folder: Path) -> Any:
@@ -252,9 +228,66 @@ def build_section(kind: type, values: dict[str, Any], section: str, folder: Path
     return kind(**{key: _convert(hints[key], value, section, key, folder) for key, value in values.items()})
 
 
+def list_values(values: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
+    """Return the lists of [search.decoder] by dotted key.
+
+    Raises
+    ------
+    ConfigError
+        If something else than a list stands there.
+    """
+    found: dict[str, list[Any]] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            found |= list_values(value, f"{name}.")
+        elif isinstance(value, list | tuple) and len(value):
+            found[name] = list(value)
+        else:
+            raise ConfigError(f"{name} in [search.decoder] must be a list of the values to try; {shown(value)} came.")
+    return found
+
+
+def _with(plain: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    first, _, rest = key.partition(".")
+    below = plain.get(first, {})
+    return {**plain, first: _with(below if isinstance(below, dict) else {}, rest, value) if rest else value}
+
+
+def try_values(decoder: Decoder, setting: dict[str, Any]) -> Decoder:
+    """Return the decoder section with other values, by dotted key.
+
+    Raises
+    ------
+    ConfigError
+        If a key or a value is none of [decoder].
+    """
+    plain = {**to_plain(decoder), "compare": []}
+    for key, value in setting.items():
+        plain = _with(plain, key, value)
+    return build_section(Decoder, plain, "search.decoder", Path())
+
+
+def _check_search(config: Config) -> Config:
+    """Refuse a search with values that are none of [decoder], or with more settings than can be tried."""
+    lists = {} if config.search is None else list_values(config.search.decoder)
+    for key, values in lists.items():
+        for value in values:
+            try_values(config.decoder, {key: value})
+    number = math.prod(map(len, lists.values()))
+    if number > MOST_SETTINGS:
+        raise ConfigError(f"[search.decoder] makes {number} settings, and at most {MOST_SETTINGS} can be compared. "
+                          "Give fewer values.")
+    return config
+
+
 def load_config(path: Path) -> Config:
     """Read and check a configuration file; see :func:`read_settings`."""
-    return read_settings(path, lambda values, folder: build_section(Config, follow_recipe(values), "", folder))
+    return read_settings(path, _build)
+
+
+def _build(values: dict[str, Any], folder: Path) -> Config:
+    return _check_search(build_section(Config, follow_recipe(values), "", folder))
 
 
 def read_settings(path: Path, build: Callable[[dict[str, Any], Path], Any]) -> Any:
@@ -273,18 +306,24 @@ def read_settings(path: Path, build: Callable[[dict[str, Any], Path], Any]) -> A
         cannot be used. The message begins with the file's path.
     """
     path = Path(path)
+    values = _parse(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         return build(values, path.resolve().parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    """Return the values of a TOML file; a byte-order mark at its beginning is skipped."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"Expected a configuration file at {path}; there is none. Annotated examples: "
                           "`fmri-saliency --help` tells where they are.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"The configuration {path} cannot be read: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # besides: numbers of 4,300 digits; thousands of brackets
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def to_plain(value: Any, folder: Path | None = None) -> Any:

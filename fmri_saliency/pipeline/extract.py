@@ -12,15 +12,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from nibabel.spatialimages import SpatialImage
+from nilearn.image.resampling import BoundingBoxError
 
 from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri, build_name
 from fmri_saliency.brain import check_space, extend_grid, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
-from fmri_saliency.errors import ConfigError, InputError, SpaceMismatchWarning, StepError, UnreachableError, nearest
+from fmri_saliency.errors import (
+    ConfigError,
+    InputError,
+    SpaceMismatchWarning,
+    StepError,
+    UnreachableError,
+    lacks_memory,
+    nearest,
+    unusable,
+)
 from fmri_saliency.files import read_json, write_json, write_tsv
 from fmri_saliency.grayordinates import grayordinates_of
-from fmri_saliency.images import is_placed, open_image
+from fmri_saliency.images import describe_grid, is_placed, open_image
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.begin import atlas_stamp, begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
@@ -66,11 +76,19 @@ Grid = tuple[tuple[int, ...], bytes, str]
 def choose_atlas(config: Config, runs: Sequence[Run]) -> tuple[Atlas, str]:
     """Load the configured atlas and say how its space fits the scans'."""
     atlas = load_chosen_atlas(config.atlas)
-    grids = [open_image(run.bold, "a BOLD image") for run in runs[:1]]
+    grids = _first_image(runs)
     same = all(g.shape[:3] == atlas.labels.shape and np.allclose(g.affine, atlas.affine, atol=1e-3) for g in grids)
     _check_individual(runs)
     notes = [check_space(atlas, space, same) for space in sorted({run.space for run in runs})]
     return atlas, " ".join(notes)
+
+
+def _first_image(runs: Sequence[Run]) -> list[SpatialImage]:
+    """Return the scan of the first run that can be opened; what is wrong with others is said when they are planned."""
+    for run in runs:
+        with suppress(Exception):
+            return [open_image(run.bold, "a BOLD image")]
+    return []
 
 
 def _check_individual(runs: Sequence[Run]) -> None:
@@ -92,7 +110,11 @@ def _fit(atlas: Atlas, image: SpatialImage, path: Path, whole: Sequence[str] = (
         return atlas  # refused, with the reason, when the run is read
     if models is not None:
         return match_grayordinates(atlas, models, f"the series {path}")
-    moved = resample_atlas(atlas, *extend_grid(atlas, whole, image.affine, image.shape[:3]))
+    try:
+        moved = resample_atlas(atlas, *extend_grid(atlas, whole, image.affine, image.shape[:3]))
+    except BoundingBoxError:
+        raise InputError(f"The scan {path} ({describe_grid(image)}) lies where the atlas has nothing. Correct its "
+                         "sform or qform, or give an atlas in its space.") from None
     if moved is not atlas and not is_placed(image):
         warnings.warn(f"The header of {path} does not say where its voxels lie (its sform and qform codes are 0), not "
                       "even which side is left. The atlas was put on it as if its middle were the origin: write an "
@@ -155,17 +177,22 @@ def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, 
                 plan.reasons.append(name_changes(card_path(stem), recorded) or
                                     ("the scan, or a file beside it, has changed" if whole else "a file was lost"))
             _set_others_aside(space, stem, run)
-        except OSError as error:
-            words = (f"{error.filename or run.bold} was found and cannot be reached now: {error.strerror or error}. "
-                     "Check that it is still there.")
-            plan.failures[run.key] = Extracted(run.key, words, "again")
-        except InputError as error:
-            what = "again" if isinstance(error, UnreachableError) else "failed"
-            plan.failures[run.key] = Extracted(run.key, str(error), what)
-        if run.key in plan.failures:
+        except Exception as error:  # the edge: one run must not end the others
+            plan.failures[run.key] = failed = _why(error, run)
             forget_series(stem)
-            note_failure(space.desk, run, plan.failures[run.key].failure, plan.failures[run.key].what == "again")
+            note_failure(space.desk, run, failed.failure, failed.what == "again")
     return plan
+
+
+def _why(error: Exception, run: Run) -> Extracted:
+    """Say why a run cannot be used, whatever was raised, and whether the next call may do better."""
+    again = isinstance(error, UnreachableError | OSError) or lacks_memory(error)
+    if isinstance(error, OSError):
+        words = (f"{error.filename or run.bold} was found and cannot be reached now: {error.strerror or error}. Check "
+                 "that it is still there.")
+    else:
+        words = str(error) if isinstance(error, InputError) else unusable(error, run.bold)
+    return Extracted(run.key, words, "again" if again else "failed")
 
 
 def _set_others_aside(space: Workspace, stem: Path, run: Run) -> None:

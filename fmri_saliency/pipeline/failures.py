@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fmri_saliency.errors import FmriSaliencyError, InputError
+from fmri_saliency.errors import InputError, in_words
 from fmri_saliency.files import digest, read_json, remove, write_json
 from fmri_saliency.pipeline.begin import result_settings
 from fmri_saliency.pipeline.config import Config, to_plain
@@ -52,16 +52,6 @@ def _settings(config: Config) -> str:
     return digest(result_settings(to_plain(config)))
 
 
-def _in_words(error: Exception) -> str:
-    if isinstance(error, FmriSaliencyError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "The memory did not suffice. Give the job more, or let it do less at a time."
-    if isinstance(error, OSError):
-        return f"A file or folder cannot be read or written: {error}. Mend this and run the same command again."
-    return f"Unexpected {type(error).__name__}: {error}."
-
-
 @contextmanager
 def noted(config: Config, *works: str) -> Iterator[None]:
     """Leave a note of each piece of work when the block fails; take them away, and those of parts, when it succeeds.
@@ -75,7 +65,7 @@ def noted(config: Config, *works: str) -> Iterator[None]:
         for work in works if begun and not getattr(error, MARK, False) else ():
             with suppress(OSError):  # on a full disk the failure itself is said all the same
                 write_json(_place(config, work), {
-                    "work": work, "settings": _settings(config), "message": _in_words(error), "when": time.time(),
+                    "work": work, "settings": _settings(config), "message": in_words(error), "when": time.time(),
                     "host": socket.gethostname(), "pid": os.getpid(),
                 })  # fmt: skip
         setattr(error, MARK, True)

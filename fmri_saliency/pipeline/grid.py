@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from fmri_saliency import __version__
 from fmri_saliency.decoding import Fold, make_folds
 from fmri_saliency.errors import ConfigError, DecoderError
 from fmri_saliency.files import digest, remove, write_text
-from fmri_saliency.pipeline.config import Config, Decoder, build_section, to_plain
+from fmri_saliency.pipeline.config import Config, Decoder, list_values, to_plain, try_values
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.records import Samples
 from fmri_saliency.rows import Rows
@@ -24,25 +23,6 @@ __all__ = ["TRIALS", "Job", "Plan", "Setting", "Trial", "expand", "plan_trials",
 TRIALS = "trials.tsv"
 """Below ``.workflow``: key, outer and inner fold, setting (from 1) and seed of each trial of the inner folds."""
 Setting = dict[str, Any]
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> dict[str, list[Any]]:
-    """Return the lists of a grid by dotted key."""
-    found: dict[str, list[Any]] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            found |= _leaves(value, f"{name}.")
-        elif isinstance(value, list | tuple) and len(value):
-            found[name] = list(value)
-        else:
-            raise ConfigError(f"{name} in [search.decoder] must be a list of the values to try; {value!r} came.")
-    return found
-
-
-def _with(plain: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
-    first, _, rest = key.partition(".")
-    return {**plain, first: _with(plain.get(first, {}), rest, value) if rest else value}
 
 
 def expand(config: Config) -> list[tuple[Setting, Decoder]]:
@@ -56,15 +36,9 @@ def expand(config: Config) -> list[tuple[Setting, Decoder]]:
     if config.search is None:
         raise ConfigError("There is no [search] in the configuration: add one, for example [search.decoder] with "
                           "architecture.hidden_size = [16, 32].")
-    lists = _leaves(config.search.decoder)
+    lists = list_values(config.search.decoder)
     settings = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
-    found = []
-    for setting in settings:
-        plain = {**to_plain(config.decoder), "compare": []}
-        for key, value in setting.items():
-            plain = _with(plain, key, value)
-        found.append((setting, build_section(Decoder, plain, "search.decoder", Path())))
-    return found
+    return [(setting, try_values(config.decoder, setting)) for setting in settings]
 
 
 @dataclass(frozen=True)

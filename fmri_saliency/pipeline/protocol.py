@@ -12,8 +12,9 @@ from fmri_saliency.decoding import check_device
 from fmri_saliency.errors import ConfigError, InputError, one_of
 from fmri_saliency.files import hide_places, write_text
 from fmri_saliency.models import network_names
-from fmri_saliency.pipeline.config import build_section, read_settings, to_plain
+from fmri_saliency.pipeline.config import PROCESSES, build_section, read_settings, to_plain
 from fmri_saliency.saliency import PAIRS, Pair
+from fmri_saliency.settings import LARGEST_SEED, Settings, bounds
 from fmri_saliency.simulation import dataset_names, make, samples_per_subject, setting_names
 
 __all__ = [
@@ -31,23 +32,19 @@ __all__ = [
 
 CHECKS = ("recover", "suppress", "null", "faithful")
 SUPPRESSORS = "suppressors"
-LARGEST_SEED = 2**31 - 1  # numpy's and PyTorch's generators take 32 bits; the upper half is for untrained networks
-
-
-def _at_least(section: str, limit: float, **values: float) -> None:
-    for name, value in values.items():
-        if not value >= limit:
-            raise ConfigError(f"{name} in [{section}] must be at least {limit:g}; {value} came.")
+MOST_SAMPLES = 10_000_000
+SHARES = bounds(above=0, below=1, words="a share above 0 and below 1", most=1000)
+NETWORKS = bounds(choices=network_names, called="A network of retrain")
 
 
 def _shares(section: str, name: str, values: tuple[float, ...]) -> None:
-    if not values or not all(0 < value < 1 for value in values) or list(values) != sorted(set(values)):
+    if not values or list(values) != sorted(set(values)):
         raise ConfigError(f"{name} in [{section}] must be shares above 0 and below 1, each larger than the one before; "
                           f"{list(values)} came.")
 
 
 @dataclass(frozen=True)
-class Data:
+class Data(Settings, where="in [data]"):
     """Which data with known truth, how many samples, and which seeds.
 
     Attributes
@@ -65,27 +62,21 @@ class Data:
         Settings of a set, by its name. A `path` in the TOML file is relative to the file's own folder.
     """
 
-    sets: tuple[str, ...]
-    seeds: tuple[int, ...]
-    train: int = 1000
-    stop: int = 200
-    test: int = 300
-    explained: int = 24
+    sets: tuple[str, ...] = field(metadata=bounds(choices=dataset_names, called="A set"))
+    seeds: tuple[int, ...] = field(metadata=bounds(low=0, high=LARGEST_SEED))
+    train: int = field(default=1000, metadata=bounds(low=2, high=MOST_SAMPLES))
+    stop: int = field(default=200, metadata=bounds(low=2, high=MOST_SAMPLES))
+    test: int = field(default=300, metadata=bounds(low=2, high=MOST_SAMPLES))
+    explained: int = field(default=24, metadata=bounds(low=2, high=MOST_SAMPLES))
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def _check_together(self) -> None:
         if not self.sets or not self.seeds:
             raise ConfigError("[data] needs at least one set and one seed.")
-        for name in self.sets:
-            one_of(name, dataset_names(), "A set in [data]", ConfigError)
         for name in ("sets", "seeds"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ConfigError(f"{name} in [data] must name each once; {list(values)} came.")
-        _at_least("data", 0, **{"Each of seeds": min(self.seeds)})
-        if max(self.seeds) > LARGEST_SEED:
-            raise ConfigError(f"Each of seeds in [data] must be at most {LARGEST_SEED}; {max(self.seeds)} came.")
-        _at_least("data", 2, train=self.train, stop=self.stop, test=self.test, explained=self.explained)
         if self.explained > self.test:
             raise ConfigError(f"explained in [data] must be at most test, {self.test}; {self.explained} came.")
         for name, values in self.settings.items():
@@ -96,7 +87,7 @@ class Data:
             self._check_subjects(name)
             try:
                 make(name, 2, 0, **self.settings.get(name, {}))
-            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
                 raise ConfigError(f"The set '{name}' cannot be drawn as [data.settings.{name}] has it: "
                                   f"{error}") from None
 
@@ -114,7 +105,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Null:
+class Null(Settings, where="in [checks.null]"):
     """Networks that cannot know the answer, to compare maps with.
 
     Attributes
@@ -128,16 +119,13 @@ class Null:
         Train on shuffled labels, and on samples whose time steps are shuffled, too.
     """
 
-    draws: int = 20
-    samples: int = 4
+    draws: int = field(default=20, metadata=bounds(low=2, high=10_000))
+    samples: int = field(default=4, metadata=bounds(low=2, high=MOST_SAMPLES))
     retrain: bool = True
-
-    def __post_init__(self) -> None:
-        _at_least("checks.null", 2, draws=self.draws, samples=self.samples)
 
 
 @dataclass(frozen=True)
-class Faithful:
+class Faithful(Settings, where="in [checks.faithful]"):
     """Taking cells away, putting them back, and training again without them.
 
     Attributes
@@ -158,25 +146,21 @@ class Faithful:
         Random rankings to compare with.
     """
 
-    shares: tuple[float, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
-    window: int = 5
-    draws: int = 4
-    random: int = 5
-    retrain: tuple[str, ...] = ("logistic-regression",)
-    retrain_shares: tuple[float, ...] = (0.05, 0.1, 0.3)
-    retrain_random: int = 3
+    shares: tuple[float, ...] = field(default=(0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5), metadata=SHARES)
+    window: int = field(default=5, metadata=bounds(low=1, high=1_000_000))
+    draws: int = field(default=4, metadata=bounds(low=1, high=10_000))
+    random: int = field(default=5, metadata=bounds(low=1, high=10_000))
+    retrain: tuple[str, ...] = field(default=("logistic-regression",), metadata=NETWORKS)
+    retrain_shares: tuple[float, ...] = field(default=(0.05, 0.1, 0.3), metadata=SHARES)
+    retrain_random: int = field(default=3, metadata=bounds(low=1, high=10_000))
 
-    def __post_init__(self) -> None:
+    def _check_together(self) -> None:
         _shares("checks.faithful", "shares", self.shares)
         _shares("checks.faithful", "retrain_shares", self.retrain_shares)
-        _at_least("checks.faithful", 1, window=self.window, draws=self.draws, random=self.random,
-                  retrain_random=self.retrain_random)
-        for name in self.retrain:
-            one_of(name, network_names(), "A network in retrain of [checks.faithful]", ConfigError)
 
 
 @dataclass(frozen=True)
-class Checks:
+class Checks(Settings, where="in [checks]"):
     """Which checks are made of the pairs that pass the gate.
 
     Attributes
@@ -189,20 +173,14 @@ class Checks:
     faithful : Faithful
     """
 
-    which: tuple[str, ...] = CHECKS
-    gate: float = 0.9
+    which: tuple[str, ...] = field(default=CHECKS, metadata=bounds(choices=CHECKS, called="A check of which"))
+    gate: float = field(default=0.9, metadata=bounds(low=0, high=1, words="an accuracy from 0 to 1"))
     null: Null = field(default_factory=Null)
     faithful: Faithful = field(default_factory=Faithful)
 
-    def __post_init__(self) -> None:
-        for name in self.which:
-            one_of(name, CHECKS, "A check of which in [checks]", ConfigError)
-        if not 0 <= self.gate <= 1:
-            raise ConfigError(f"gate in [checks] must be an accuracy from 0 to 1; {self.gate} came.")
-
 
 @dataclass(frozen=True)
-class Results:
+class Results(Settings, where="in [output]"):
     """Where results go, and how many processes work on them.
 
     Attributes
@@ -216,18 +194,13 @@ class Results:
     """
 
     path: Path
-    n_jobs: int = 1
-    device: str = "cpu"
+    n_jobs: int = field(default=1, metadata=PROCESSES)
+    device: str = field(default="cpu", metadata=bounds(check=check_device))
     title: str = ""
-
-    def __post_init__(self) -> None:
-        if self.n_jobs == 0:
-            raise ConfigError("n_jobs in [output] must not be 0: a number of processes, or -1 for all cores.")
-        check_device(self.device)
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Settings, where="in the configuration"):
     """The whole configuration, one record per section of the TOML file, and one per pair."""
 
     data: Data
@@ -235,7 +208,7 @@ class Evaluation:
     output: Results
     checks: Checks = field(default_factory=Checks)
 
-    def __post_init__(self) -> None:
+    def _check_together(self) -> None:
         if "null" in self.checks.which and self.checks.null.samples > self.data.explained:
             raise ConfigError(f"samples in [checks.null] must be at most explained in [data], {self.data.explained}; "
                               f"{self.checks.null.samples} came.")

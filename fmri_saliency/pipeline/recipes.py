@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fmri_saliency.errors import ConfigError, one_of
+from fmri_saliency.settings import check_text
 
 __all__ = ["RECIPES", "follow_recipe"]
 
@@ -52,7 +53,6 @@ def follow_recipe(values: dict[str, Any]) -> dict[str, Any]:
         If the recipe is unknown.
     """
     name = values.get("recipe", "standard")
-    if not isinstance(name, str):
-        raise ConfigError(f"recipe must be a text in quotes; {name!r} came.")
+    check_text(name, "recipe in the configuration")
     one_of(name, RECIPES, "recipe in the configuration", ConfigError)
     return _fill(values, RECIPES[name])

@@ -13,7 +13,7 @@ import pandas as pd
 
 from fmri_saliency import __version__
 from fmri_saliency.bids import bids_uri
-from fmri_saliency.decoding import Fold, TaskDecoder, find_blocks, make_folds, save_decoder, score_predictions
+from fmri_saliency.decoding import Fold, TaskDecoder, dealt_by, find_blocks, make_folds, save_decoder, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
 from fmri_saliency.errors import ConfigError, one_of
 from fmri_saliency.files import digest, read_json, remove, write_json, write_tsv
@@ -98,7 +98,8 @@ def _fit_fold(
     table.insert(0, "sample", fold.test)
     write_tsv(folder / "predictions.tsv", table)
     sources = [bids_uri(space.samples / name, {"": space.root}) for name in ("X.npy", "samples.tsv")]
-    card = {"split": config.decoder.split, "fold": number, "inputs": digest(made_from), "MadeFrom": made_from}
+    card = {"split": config.decoder.split, "fold": number, "DealtBy": dealt_by(), "inputs": digest(made_from),
+            "MadeFrom": made_from}  # fmt: skip
     save_decoder(decoder, folder, {**card, "Sources": sources})
 
 
@@ -128,7 +129,7 @@ def _write_scores(
                       split=config.decoder.split)  # fmt: skip
         stopped_on = [len(fold.valid) for fold in folds]
         write_json(path, {**asdict(score), "folds": len(folds), "validation_samples": stopped_on,
-                          "seed": config.decoder.seed, "inputs": inputs, **came})
+                          "seed": config.decoder.seed, "DealtBy": dealt_by(), "inputs": inputs, **came})
     low, high = score.interval
     say(f"{name}: accuracy {score.accuracy:.3f} (95 % interval {low:.3f} to {high:.3f}, chance {score.chance:.3f}) on "
         f"{score.n_samples} samples, {score.split}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -15,6 +14,7 @@ from fmri_saliency.attribution.settings import POOLED
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training, limited_threads
 from fmri_saliency.errors import ConfigError, DecoderError, InputError, one_of
 from fmri_saliency.models import network_names
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["DEFAULT_PAIR", "PAIRS", "Pair", "explain_pair"]
 
@@ -22,7 +22,7 @@ GIVEN = ("references", "seed")  # by whoever explains: training samples, and the
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(Settings, where="of the pair '{0.name}'"):
     """A network, how it is trained, and how it is explained.
 
     Attributes
@@ -52,9 +52,9 @@ class Pair:
     architecture: Architecture = field(default_factory=Architecture)
     training: Training = field(default_factory=Training)
     settings: dict[str, Any] = field(default_factory=dict)
-    smoothing: float = 0.0
+    smoothing: float = field(default=0.0, metadata=bounds(low=0, high=1_000_000, unit="time steps"))
 
-    def __post_init__(self) -> None:
+    def _check_together(self) -> None:
         where = f"of the pair '{self.name}'"
         one_of(self.network, network_names(), f"The network {where}", ConfigError)
         if self.explainer in REFUSED:
@@ -62,8 +62,6 @@ class Pair:
                               f"{REFUSED[self.explainer]}.")
         one_of(self.explainer, method_names(), f"The explainer {where}", ConfigError)
         _check_explainer(self.explainer, self.settings, where)
-        if not (self.smoothing >= 0 and math.isfinite(self.smoothing)):
-            raise ConfigError(f"smoothing {where} must be at least 0 time steps; {self.smoothing} came.")
 
     @property
     def contributes(self) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fmri_saliency.attribution import method_names
-from fmri_saliency.errors import ConfigError, one_of
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["BASELINES", "TARGETS", "SaliencySettings"]
 
@@ -14,7 +14,7 @@ BASELINES = ("zero", "training-mean")
 
 
 @dataclass(frozen=True)
-class SaliencySettings:
+class SaliencySettings(Settings, where="in [saliency]"):
     """How the decoder is explained.
 
     Attributes
@@ -38,21 +38,10 @@ class SaliencySettings:
         signed saliency of each sample; 0 means none.
     """
 
-    method: str = "integrated-gradients"
-    target: str = "true"
-    baseline: str = "zero"
-    steps: int = 32
-    n_samples: int = 16
-    window: int | None = None
-    smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        one_of(self.method, method_names(), "method in [saliency]", ConfigError)
-        one_of(self.target, TARGETS, "target in [saliency]", ConfigError)
-        one_of(self.baseline, BASELINES, "baseline in [saliency]", ConfigError)
-        if self.steps < 2 or self.smoothing < 0:
-            raise ConfigError("In [saliency], steps must be at least 2 and smoothing at least 0 seconds; "
-                              f"{self.steps} and {self.smoothing} came.")
-        if self.n_samples < 1 or (self.window is not None and self.window < 1):
-            raise ConfigError("In [saliency], n_samples and window must be at least 1; "
-                              f"{self.n_samples} and {self.window} came.")
+    method: str = field(default="integrated-gradients", metadata=bounds(choices=method_names))
+    target: str = field(default="true", metadata=bounds(choices=TARGETS))
+    baseline: str = field(default="zero", metadata=bounds(choices=BASELINES))
+    steps: int = field(default=32, metadata=bounds(low=2, high=100_000))
+    n_samples: int = field(default=16, metadata=bounds(low=1, high=1_000_000))
+    window: int | None = field(default=None, metadata=bounds(low=1, high=1_000_000))
+    smoothing: float = field(default=0.0, metadata=bounds(low=0, high=10_000, unit="seconds"))

@@ -33,6 +33,7 @@ from fmri_saliency.scans.events import (
     shift_events,
 )
 from fmri_saliency.scans.images import is_seconds, read_bold_header, stated_step
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["BidsChoice", "find_fmriprep"]
 
@@ -43,7 +44,7 @@ CONFOUNDS = ("timeseries", "regressors")  # fMRIPrep since 20.2, and before
 
 
 @dataclass(frozen=True)
-class BidsChoice:
+class BidsChoice(Settings, where="in [scans.bids]"):
     """Which files of BIDS derivatives are taken, beside the space and the tasks.
 
     Attributes
@@ -66,10 +67,9 @@ class BidsChoice:
     resolution: str = ""
     description: str = "preproc"
     entities: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    slice_timing: str = "apply"
+    slice_timing: str = field(default="apply", metadata=bounds(choices=("apply", "ignore")))
 
-    def __post_init__(self) -> None:
-        one_of(self.slice_timing, ("apply", "ignore"), "slice_timing in [scans.bids]", ConfigError)
+    def _check_together(self) -> None:
         for name, labels in self.entities.items():
             one_of(name, CHOOSABLE, "An entity in [scans.bids.entities]", ConfigError)
             if not labels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from fmri_saliency.scans.hcp_families import read_families
 from fmri_saliency.scans.hcp_others import OtherFolder, advise, find_other_folders, list_names, scans_in
 from fmri_saliency.scans.images import read_bold_header
 from fmri_saliency.scans.selection import Selection
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["DIRECTIONS", "HCP_SPACE", "VARIANTS", "HcpOptions", "find_hcp"]
 
@@ -38,7 +39,7 @@ _FOLDER = re.compile(r"tfMRI_([A-Z0-9]+)_(LR|RL)")
 
 
 @dataclass(frozen=True)
-class HcpOptions:
+class HcpOptions(Settings, where="in [scans]", error=InputError):
     """What is read of an HCP data set.
 
     Attributes
@@ -51,13 +52,9 @@ class HcpOptions:
         The HCP's restricted table: people of one family are never split between training and test.
     """
 
-    variant: str = "minimal"
-    events: str = "ev"
+    variant: str = field(default="minimal", metadata=bounds(choices=VARIANTS))
+    events: str = field(default="ev", metadata=bounds(choices=EVENT_LABELS))
     families: Path | None = None
-
-    def __post_init__(self) -> None:
-        one_of(self.variant, VARIANTS, "variant in [scans]")
-        one_of(self.events, EVENT_LABELS, "events in [scans]")
 
 
 def _space_of(options: HcpOptions) -> str:

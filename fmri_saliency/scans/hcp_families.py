@@ -53,7 +53,7 @@ def _join(table: pd.DataFrame, columns: list[str]) -> np.ndarray:
         here.append(rows)
         other.append(codes[rows] + taken)
         taken += len(names)
-    ends = np.concatenate(here), np.concatenate(other)
+    ends = np.concatenate(here).astype(np.int32), np.concatenate(other).astype(np.int32)  # what csgraph reads
     links = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(taken, taken))
     return connected_components(links, directed=False)[1][: len(table)]
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from tqdm.auto import tqdm
 
-from fmri_saliency.errors import InputError, one_of
+from fmri_saliency.errors import InputError
 from fmri_saliency.files import atomic_path, write_text
 from fmri_saliency.scans.hcp import DIRECTIONS, RESULTS, VARIANTS
 from fmri_saliency.scans.hcp_events import HCP_TASKS
 from fmri_saliency.scans.hcp_protocol import protocol_events
+from fmri_saliency.settings import LARGEST_SEED, Settings, bounds
 
 __all__ = ["MadeTree", "make_hcp_tree"]
 
@@ -27,7 +28,7 @@ TEMPLATES = ".templates"
 
 
 @dataclass(frozen=True)
-class MadeTree:
+class MadeTree(Settings, where="of made scans", error=InputError):
     """What is written.
 
     Attributes
@@ -50,24 +51,18 @@ class MadeTree:
     """
 
     subjects: tuple[str, ...]
-    tasks: tuple[str, ...] = tuple(HCP_TASKS)
-    directions: tuple[str, ...] = DIRECTIONS
-    shape: tuple[int, int, int] = (6, 7, 6)
-    variants: tuple[str, ...] = ("minimal",)
+    tasks: tuple[str, ...] = field(default=tuple(HCP_TASKS), metadata=bounds(choices=HCP_TASKS, called="An HCP task"))
+    directions: tuple[str, ...] = field(default=DIRECTIONS, metadata=bounds(choices=DIRECTIONS, called="A direction"))
+    shape: tuple[int, int, int] = field(default=(6, 7, 6), metadata=bounds(low=2, high=1000, unit="voxels"))
+    variants: tuple[str, ...] = field(default=("minimal",), metadata=bounds(choices=VARIANTS, called="A variant"))
     mask: str = "brainmask_fs.2.nii.gz"
     missing: tuple[str, ...] = ()
     share: bool = True
-    seed: int = 0
+    seed: int = field(default=0, metadata=bounds(low=0, high=LARGEST_SEED))
 
-    def __post_init__(self) -> None:
-        for names, known, what in ((self.tasks, HCP_TASKS, "An HCP task"), (self.variants, VARIANTS, "A variant"),
-                                   (self.directions, DIRECTIONS, "A direction")):
-            for name in names:
-                one_of(name, known, what)
+    def _check_together(self) -> None:
         if any(VARIANTS[name].endswith(".dtseries.nii") for name in self.variants):
             raise InputError(f"Made scans are images of voxels; the variants {', '.join(self.variants)} came.")
-        if min(self.shape) < 2:
-            raise InputError(f"Volumes need at least 2 voxels along every axis; {self.shape} came.")
 
     @property
     def runs(self) -> list[tuple[str, str, str]]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from fmri_saliency.bids import clean_label
-from fmri_saliency.errors import ConfigError, one_of
+from fmri_saliency.errors import ConfigError
 from fmri_saliency.scans.fmriprep import BidsChoice
 from fmri_saliency.scans.hcp import VARIANTS
 from fmri_saliency.scans.hcp_events import EVENT_LABELS
 from fmri_saliency.scans.selection import check_pattern
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["LAYOUTS", "T_R_CONFLICTS", "Scans"]
 
@@ -19,7 +21,7 @@ T_R_CONFLICTS = ("warn", "error")
 
 
 @dataclass(frozen=True)
-class Scans:
+class Scans(Settings, where="in [scans]"):
     """Where the scans are.
 
     Attributes
@@ -51,40 +53,32 @@ class Scans:
         What becomes of a run whose sidecar (JSON) has another repetition time.
     """
 
-    layout: str
+    layout: str = field(metadata=bounds(choices=LAYOUTS))
     path: Path
-    t_r: float | None = None
+    t_r: float | None = field(default=None, metadata=bounds(above=0, low=0.05, high=100, unit="seconds"))
     space: str = ""
     tasks: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
     subject_list: Path | None = None
     directions: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    variant: str = "minimal"
-    events: str = "ev"
+    exclude: tuple[str, ...] = field(default=(), metadata=bounds(check=partial(check_pattern, error=ConfigError)))
+    variant: str = field(default="minimal", metadata=bounds(choices=VARIANTS))
+    events: str = field(default="ev", metadata=bounds(choices=EVENT_LABELS))
     families: Path | None = None
     truth: Path | None = None
     bids: BidsChoice = field(default_factory=BidsChoice)
-    t_r_conflict: str = "warn"
+    t_r_conflict: str = field(default="warn", metadata=bounds(choices=T_R_CONFLICTS))
 
-    def __post_init__(self) -> None:
-        one_of(self.layout, LAYOUTS, "layout in [scans]", ConfigError)
-        one_of(self.t_r_conflict, T_R_CONFLICTS, "t_r_conflict in [scans]", ConfigError)
+    def _check_together(self) -> None:
         if self.space:
             clean_label(self.space, "space in [scans]:", ConfigError)
-        if self.t_r is not None and not self.t_r > 0:
-            raise ConfigError(f"t_r in [scans] must be above 0 seconds; {self.t_r} came.")
         if self.families is not None and self.layout == "table":
             raise ConfigError("families in [scans] is for the layouts hcp and fmriprep; a table of runs has the column "
                               "family.")
-        one_of(self.variant, VARIANTS, "variant in [scans]", ConfigError)
-        one_of(self.events, EVENT_LABELS, "events in [scans]", ConfigError)
         for name, standard in (("variant", "minimal"), ("events", "ev")):
             if getattr(self, name) != standard and self.layout != "hcp":
                 raise ConfigError(f"{name} in [scans] is for the hcp layout; this one is {self.layout}.")
         if self.subjects and self.subject_list:
             raise ConfigError("[scans] has both subjects and subject_list; give one of them.")
-        for pattern in self.exclude:
-            check_pattern(pattern, ConfigError)
         if self.bids != BidsChoice() and self.layout != "fmriprep":
             raise ConfigError(f"[scans.bids] is for the fmriprep layout; this is {self.layout}.")

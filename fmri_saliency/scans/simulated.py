@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from fmri_saliency.files import atomic_path, read_json, write_json, write_text, 
 from fmri_saliency.jobs import run_jobs
 from fmri_saliency.records import Atlas
 from fmri_saliency.scans.hcp import DIRECTIONS
+from fmri_saliency.settings import LARGEST_SEED, Settings, bounds
 from fmri_saliency.simulation import TaskPlan, autocorrelated_noise, plan_tasks, subject_gains
 
 __all__ = ["DEMO_TASKS", "SimulationSettings", "simulate_hcp", "subject_names"]
@@ -26,7 +27,7 @@ BASELINE = 10000.0
 
 
 @dataclass(frozen=True)
-class SimulationSettings:
+class SimulationSettings(Settings, where="of a simulation", error=InputError):
     """What is simulated. Amplitudes are in per cent of the voxel's mean.
 
     Attributes
@@ -47,21 +48,17 @@ class SimulationSettings:
         Seconds per frame.
     """
 
-    subjects: int = 16
+    subjects: int = field(default=16, metadata=bounds(low=1, high=100_000))
     tasks: tuple[str, ...] = DEMO_TASKS
-    seed: int = 0
-    effect: float = 1.0
-    noise: float = 1.0
-    drift: float = 0.5
-    shared_noise: float = 0.2
-    gain_spread: float = 0.3
-    t_r: float = 0.72
+    seed: int = field(default=0, metadata=bounds(low=0, high=LARGEST_SEED))
+    effect: float = field(default=1.0, metadata=bounds(low=-1000, high=1000, unit="per cent"))
+    noise: float = field(default=1.0, metadata=bounds(low=0, high=1000, unit="per cent"))
+    drift: float = field(default=0.5, metadata=bounds(low=0, high=1000, unit="per cent"))
+    shared_noise: float = field(default=0.2, metadata=bounds(low=0, high=1000, unit="per cent"))
+    gain_spread: float = field(default=0.3, metadata=bounds(low=0, high=10))
+    t_r: float = field(default=0.72, metadata=bounds(low=0.05, high=100, unit="seconds"))
 
-    def __post_init__(self) -> None:
-        if self.subjects < 1:
-            raise InputError(f"At least 1 subject is needed; {self.subjects} came.")
-        if self.seed < 0:
-            raise InputError(f"The seed must be at least 0; {self.seed} came.")
+    def _check_together(self) -> None:
         if len(set(self.tasks)) != len(self.tasks) or not self.tasks:
             raise InputError(f"Tasks must be given once each; {', '.join(self.tasks) or 'none'} came.")
 

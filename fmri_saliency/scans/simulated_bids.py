@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import atomic_path, write_json, write_text, write_tsv
+from fmri_saliency.settings import LARGEST_SEED, Settings, bounds
 from fmri_saliency.simulation import autocorrelated_noise, expected_response
 
 __all__ = ["BidsSimulation", "simulate_bids"]
@@ -33,7 +34,7 @@ README = "A made data set: noise with a planted response. It has the layout of r
 
 
 @dataclass(frozen=True)
-class BidsSimulation:
+class BidsSimulation(Settings, where="of a simulation", error=InputError):
     """What is simulated.
 
     Attributes
@@ -60,14 +61,10 @@ class BidsSimulation:
     directions: tuple[str, ...] = ("",)
     runs: tuple[str, ...] = ("",)
     spaces: tuple[tuple[str, str], ...] = (("MNI152NLin2009cAsym", "2"),)
-    shape: tuple[int, int, int] = (3, 4, 3)
-    n_times: int = 40
-    t_r: float = 2.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.n_times <= MOVED + 1:
-            raise InputError(f"At least {MOVED + 2} frames are needed; {self.n_times} came.")
+    shape: tuple[int, int, int] = field(default=(3, 4, 3), metadata=bounds(low=1, high=1000))
+    n_times: int = field(default=40, metadata=bounds(low=MOVED + 2, high=100_000, unit="frames"))
+    t_r: float = field(default=2.0, metadata=bounds(low=0.05, high=100, unit="seconds"))
+    seed: int = field(default=0, metadata=bounds(low=0, high=LARGEST_SEED))
 
 
 def _name(parts: Sequence[tuple[str, str]], suffix: str) -> str:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from nilearn.interfaces.fmriprep import load_confounds
 
-from fmri_saliency.errors import ConfigError, InputError, UnreachableError, one_of
+from fmri_saliency.errors import ConfigError, InputError, UnreachableError
 from fmri_saliency.records import Run
+from fmri_saliency.settings import Settings, bounds
 from fmri_saliency.tables import line_of, read_spaced, read_tsv, to_numbers
 
 __all__ = ["HCP_MOVEMENT", "STRATEGIES", "Denoise", "Nuisance", "described_by", "gather_confounds",
@@ -34,7 +35,7 @@ SCRUBBED = ("framewise_displacement", "std_dvars")
 
 
 @dataclass(frozen=True)
-class Denoise:
+class Denoise(Settings, where="in [cleaning.denoise]"):
     """Which confounds that fMRIPrep estimated are regressed out; names and defaults are those of nilearn.
 
     Attributes
@@ -60,29 +61,20 @@ class Denoise:
         runs whose length tells how much a person moved. ``mark`` keeps and records them.
     """
 
-    strategy: tuple[str, ...] = ()
-    motion: str = "full"
-    wm_csf: str = "basic"
-    global_signal: str = "basic"
-    compcor: str = "anat_combined"
-    n_compcor: int = 0
-    ica_aroma: str = "full"
-    scrub: int = 5
-    fd_threshold: float = 0.5
-    std_dvars_threshold: float = 1.5
-    outliers: str = "refuse"
+    strategy: tuple[str, ...] = field(default=(), metadata=bounds(choices=STRATEGIES, called="Each strategy"))
+    motion: str = field(default="full", metadata=bounds(choices=FORMS))
+    wm_csf: str = field(default="basic", metadata=bounds(choices=FORMS))
+    global_signal: str = field(default="basic", metadata=bounds(choices=FORMS))
+    compcor: str = field(default="anat_combined", metadata=bounds(choices=COMPCOR))
+    n_compcor: int = field(default=0, metadata=bounds(low=0, high=100_000))
+    ica_aroma: str = field(default="full", metadata=bounds(choices=("full", "basic")))
+    scrub: int = field(default=5, metadata=bounds(low=0, high=100_000, unit="frames"))
+    fd_threshold: float = field(default=0.5, metadata=bounds(low=0, high=1_000_000, unit="mm"))
+    std_dvars_threshold: float = field(default=1.5, metadata=bounds(low=0, high=1_000_000))
+    outliers: str = field(default="refuse", metadata=bounds(choices=("refuse", "mark")))
 
-    def __post_init__(self) -> None:
-        where = "in [cleaning.denoise]"
-        for name in self.strategy:
-            one_of(name, STRATEGIES, f"Each strategy {where}", ConfigError)
-        for name in ("motion", "wm_csf", "global_signal"):
-            one_of(getattr(self, name), FORMS, f"{name} {where}", ConfigError)
-        one_of(self.compcor, COMPCOR, f"compcor {where}", ConfigError)
-        one_of(self.ica_aroma, ("full", "basic"), f"ica_aroma {where}", ConfigError)
-        one_of(self.outliers, ("refuse", "mark"), f"outliers {where}", ConfigError)
-        if min(self.n_compcor, self.scrub, self.fd_threshold, self.std_dvars_threshold) < 0:
-            raise ConfigError(f"n_compcor, scrub and the thresholds {where} must be at least 0.")
+    def _check_together(self) -> None:
+        where = self.where
         if "compcor" in self.strategy and "high_pass" not in self.strategy:
             raise ConfigError(f'The strategy "compcor" {where} needs "high_pass" beside it: fMRIPrep computes the '
                               "components after removing its cosines.")

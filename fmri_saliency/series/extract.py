@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
-from fmri_saliency.errors import ConfigError, InputError, ScanWarning, UnreachableError, one_of
+from fmri_saliency.errors import ConfigError, InputError, ScanWarning, UnreachableError
 from fmri_saliency.grayordinates import describe_models, grayordinates_of
 from fmri_saliency.images import check_header, describe_grid, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RawSeries, RegionSeries, Run
@@ -22,6 +22,7 @@ from fmri_saliency.series.masker import load_scan, mask_signals, split_frames
 from fmri_saliency.series.quality import Motion, Quality, mark_moved, measure_motion, measure_quality
 from fmri_saliency.series.stream import stream_regions
 from fmri_saliency.series.weights import RegionWeights, region_signals, region_weights
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["READERS", "Cleaning", "extract_run", "extract_with_quality"]
 
@@ -29,7 +30,7 @@ READERS = ("streaming", "nilearn")
 
 
 @dataclass(frozen=True)
-class Cleaning:
+class Cleaning(Settings, where="in [cleaning]"):
     """How the signal is cleaned; the names are those of nilearn's masker.
 
     Attributes
@@ -61,31 +62,23 @@ class Cleaning:
     """
 
     detrend: bool = True
-    high_pass: float = 0.008
-    low_pass: float = 0.0
-    filter: str = "cosine"
-    standardize: str = "zscore_sample"
-    smoothing_fwhm: float = 0.0
+    high_pass: float = field(default=0.008, metadata=bounds(low=0, high=100, unit="Hz"))
+    low_pass: float = field(default=0.0, metadata=bounds(low=0, high=100, unit="Hz"))
+    filter: str = field(default="cosine", metadata=bounds(choices=("cosine", "butterworth")))
+    standardize: str = field(default="zscore_sample", metadata=bounds(choices=("zscore_sample", "psc", "none")))
+    smoothing_fwhm: float = field(default=0.0, metadata=bounds(low=0, high=200, unit="mm"))
     confounds: tuple[str, ...] = ()
-    min_coverage: float = 0.5
+    min_coverage: float = field(default=0.5, metadata=bounds(low=0, high=1, words="between 0 and 1"))
     denoise: Denoise = field(default_factory=Denoise)
-    reader: str = "streaming"
-    fd_threshold: float = 0.0
+    reader: str = field(default="streaming", metadata=bounds(choices=READERS))
+    fd_threshold: float = field(default=0.0, metadata=bounds(low=0, high=1_000_000, unit="mm"))
 
-    def __post_init__(self) -> None:
-        one_of(self.reader, READERS, "reader in [cleaning]", ConfigError)
-        one_of(self.standardize, ("zscore_sample", "psc", "none"), "standardize in [cleaning]", ConfigError)
-        one_of(self.filter, ("cosine", "butterworth"), "filter in [cleaning]", ConfigError)
+    def _check_together(self) -> None:
         if self.low_pass and self.filter == "cosine":
             raise ConfigError('low_pass in [cleaning] needs filter = "butterworth": cosines remove slow drift only.')
-        for name in ("high_pass", "low_pass", "smoothing_fwhm", "fd_threshold"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} in [cleaning] must be at least 0; {getattr(self, name)} came.")
         if self.low_pass and self.high_pass >= self.low_pass:
             raise ConfigError(f"high_pass ({self.high_pass} Hz) in [cleaning] must be below low_pass "
                               f"({self.low_pass} Hz).")
-        if not 0 <= self.min_coverage <= 1:
-            raise ConfigError(f"min_coverage in [cleaning] must be between 0 and 1; {self.min_coverage} came.")
         if self.confounds and self.denoise.strategy:
             raise ConfigError("confounds in [cleaning] names columns, strategy in [cleaning.denoise] names groups of "
                               "columns: give one of them.")

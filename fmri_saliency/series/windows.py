@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
-from fmri_saliency.errors import ConfigError, one_of
+from fmri_saliency.errors import ConfigError
+from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["REST", "UNITS", "Windows"]
 
 UNITS = ("run", "event", "block")
 REST = "rest"
+LONGEST = 1_000_000  # seconds, of any time that is configured: eleven days
 """Name of the class of the time between events."""
 
 
 @dataclass(frozen=True)
-class Windows:
+class Windows(Settings, where="in [samples]"):
     """What one sample is.
 
     Attributes
@@ -64,37 +65,28 @@ class Windows:
     resampled to 1 s, are used in arXiv:2510.13768; that is ``event`` with ``length = 16`` and ``t_r = 1``.
     """
 
-    unit: str = "run"
-    length: float = 0.0
-    offset: float = 0.0
-    delay: float = 0.0
+    unit: str = field(default="run", metadata=bounds(choices=UNITS))
+    length: float = field(default=0.0, metadata=bounds(low=0, high=LONGEST, unit="seconds"))
+    offset: float = field(default=0.0, metadata=bounds(low=-LONGEST, high=LONGEST, unit="seconds"))
+    delay: float = field(default=0.0, metadata=bounds(low=0, high=LONGEST, unit="seconds"))
     rest: bool = False
-    guard: float = 2.0
+    guard: float = field(default=2.0, metadata=bounds(low=0, high=LONGEST, unit="seconds"))
     event_column: str = "trial_type"
-    t_r: float = 0.0
-    max_marked: float = 1.0
+    t_r: float = field(default=0.0, metadata=bounds(low=0.05, high=100, zero=True, unit="seconds"))
+    max_marked: float = field(default=1.0, metadata=bounds(low=0, high=1, words="a share between 0 and 1"))
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        one_of(self.unit, UNITS, "unit in [samples]", ConfigError)
-        for name in ("length", "offset", "delay", "guard", "t_r", "max_marked"):
-            if not math.isfinite(getattr(self, name)):
-                raise ConfigError(f"{name} in [samples] must be finite; {getattr(self, name)} came.")
-        for name in ("delay", "guard", "t_r"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} in [samples] must be at least 0 seconds; {getattr(self, name)} came.")
+    def _check_together(self) -> None:
         if not self.event_column or self.event_column in ("onset", "duration"):
             raise ConfigError("event_column in [samples] must name the column of the events that says what happened; "
                               f"'{self.event_column}' came.")
-        if not 0 <= self.max_marked <= 1:
-            raise ConfigError(f"max_marked in [samples] must be a share between 0 and 1; {self.max_marked} came.")
         self._check_unit()
         self._check_classes()
 
     def _check_unit(self) -> None:
         whole = self.unit == "run"
-        if self.length < 0 or (self.length == 0 and not whole):
-            raise ConfigError(f"length in [samples] must be {'at least 0' if whole else 'above 0'} seconds; "
+        if self.length == 0 and not whole:
+            raise ConfigError(f"length in [samples] must be above 0 seconds when a sample is a {self.unit}; "
                               f"{self.length} came.")
         if self.offset < 0 and self.unit != "event":
             raise ConfigError(f"offset in [samples] must be at least 0 when a sample is a {self.unit}; {self.offset} "

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fmri_saliency.bids import plain_key
-from fmri_saliency.errors import InputError, OutsideError, ScanWarning, UnreachableError
+from fmri_saliency.errors import InputError, OutsideError, ScanWarning, UnreachableError, lacks_memory, unusable
 from fmri_saliency.files import digest, read_json, remove, write_json
 from fmri_saliency.locks import hold, note_time
 from fmri_saliency.records import Atlas, Run
@@ -157,12 +157,13 @@ def _try(job: SeriesJob, atlas: Atlas, cleaning: Cleaning) -> tuple[str, str]:
     """Do what :func:`_make` does; whatever it raises is a failure of this run."""
     try:
         return _make(job, atlas, cleaning)
-    except MemoryError:
-        return f"{job.run.bold} does not fit into memory. Give the job more, or work on fewer runs at a time.", "again"
     except Exception as error:  # the edge: one run must not end the others
+        if lacks_memory(error):
+            words = "does not fit into memory. Give the job more, or work on fewer runs at a time."
+            return f"{job.run.bold} {words}", "again"
         if isinstance(error, OSError) and error.errno:  # the system says so: it is not the scan
             return f"{job.run.bold}: {error}. Mend this and run the same command again.", "again"
-        return f"{job.run.bold}: unexpected {type(error).__name__}: {error}.", "failed"
+        return unusable(error, job.run.bold), "failed"
 
 
 def note_failure(desk: Path, run: Run, failure: str, again: bool = False) -> None:

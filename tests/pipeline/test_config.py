@@ -53,7 +53,7 @@ def test_defaults_and_paths_beside_the_file(tmp_path: Path) -> None:
         (MINIMAL + '[samples]\nclasses = ["a"]\n', "must be a section [samples.classes]"),
         (MINIMAL + '[samples.classes]\na = "x"\n', "a in [samples.classes] must be a list of texts"),
         (MINIMAL + "[cleaning]\ndetrend = 1\n", "detrend in [cleaning] must be true or false"),
-        (MINIMAL + "[saliency]\nsmoothing = -1\n", "smoothing at least 0 seconds"),
+        (MINIMAL + "[saliency]\nsmoothing = -1\n", "smoothing in [saliency] must be at least 0 seconds; -1.0 came"),
         (MINIMAL.replace("[output]", "t_r = 0\n[output]"), "t_r in [scans] must be above 0 seconds"),
         (MINIMAL + "[atlas]\nn_regions = -1\n", "n_regions in [atlas] must be at least 0"),
         (MINIMAL + '[atlas]\nlabels = "a"\nmaps = "b"\n', "[atlas] has both labels (a 3D label image) and maps"),

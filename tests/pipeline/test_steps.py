@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import torch
 
 from fmri_saliency.brain import load_atlas
@@ -56,6 +57,15 @@ def test_the_steps_one_by_one(cli: Callable, small_config: Path) -> None:
     log = pd.read_csv(out / "runs.tsv", sep="\t")
     assert (log["status"] == "done").all()
     assert len(log) == 12
+
+
+def test_results_name_the_versions_that_dealt_the_folds(cli: Callable, small_config: Path) -> None:
+    for step in ("extract", "train"):
+        assert cli(step, small_config).code == 0
+    folder = small_config.parent / "results" / "decoder" / "input-cell-lstm"
+    wanted = {"scikit-learn": sklearn.__version__, "numpy": np.__version__}
+    for name in ("fold-1/model.json", "fold-3/model.json", "scores.json"):
+        assert json.loads((folder / name).read_text())["DealtBy"] == wanted
 
 
 def test_what_is_done_is_skipped_and_what_changed_is_redone(cli: Callable, small_config: Path) -> None:

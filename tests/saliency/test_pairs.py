@@ -30,10 +30,10 @@ from fmri_saliency.saliency import DEFAULT_PAIR, PAIRS, Pair, explain_pair
         ({"explainer": "latent-attention-network", "settings": {"replace_by": "learned"}}, "must not be learned"),
         ({"explainer": "latent-attention-network", "settings": {"parameterisation": "pooled"}}, "; 'pooled' came"),
         ({"explainer": "latent-attention-network", "settings": {"loss": "logit"}}, "must be 'answer'"),
-        ({"settings": {"noise": float("nan")}}, "noise of an explanation must be finite; nan came"),
-        ({"settings": {"size_penalty": float("inf")}}, "size_penalty of an explanation must be finite; inf came"),
+        ({"settings": {"noise": float("nan")}}, "noise of an explanation must be a finite number; nan came"),
+        ({"settings": {"size_penalty": float("inf")}}, "size_penalty of an explanation must be a finite number; inf"),
         ({"settings": {"baseline": float("nan")}}, "baseline of an explanation must be finite; nan came"),
-        ({"smoothing": float("inf")}, "smoothing of the pair 'x' must be at least 0 time steps; inf came"),
+        ({"smoothing": float("inf")}, "smoothing of the pair 'x' must be a finite number; inf came"),
         ({"smoothing": -1.0}, "smoothing of the pair 'x' must be at least 0 time steps"),
     ],
 )

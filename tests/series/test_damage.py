@@ -379,7 +379,7 @@ def test_a_full_disk_at_the_end_still_names_the_failures(
     [
         (MemoryError(), "does not fit into memory", "again"),
         (OSError(errno.EIO, "Input/output error"), "Input/output error. Mend this", "again"),
-        (ZeroDivisionError("far below"), "unexpected ZeroDivisionError", "failed"),
+        (ZeroDivisionError("far below"), "cannot be used: ZeroDivisionError: far below", "failed"),
     ],
 )
 def test_whatever_happens_to_one_run_the_others_go_on(
