@@ -340,7 +340,7 @@ def test_a_full_disk_leaves_whole_files_only(cli: Callable, study: Callable, tmp
     before = {p: p.read_bytes() for p in files}
     config.write_text(config.read_text().replace("high_pass = 0.1", "high_pass = 0.1\ndetrend = false"))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    room = max(len(content) for path, content in before.items() if path.suffix in (".toml", ".tsv") and
+    room = max(len(content) for path, content in before.items() if path.suffix in (".toml", ".tsv", ".md") and
                path.parent == tmp_path / "results") + 300  # fmt: skip
     assert room < max(len(content) for path, content in before.items() if path.name.endswith("_timeseries.tsv"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))  # series are larger, the tables of runs are not
