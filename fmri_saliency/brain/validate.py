@@ -9,7 +9,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from matplotlib.colors import is_color_like
 
 from fmri_saliency.brain.tables import LARGEST_LABEL, name_side
 from fmri_saliency.errors import AtlasError, CoverageWarning
@@ -69,6 +68,8 @@ def check_regions(regions: pd.DataFrame, path: Path) -> None:
         raise AtlasError(f"The column index of {path} must hold numbers up to {LARGEST_LABEL} (32 bits); {largest} "
                          "came.")
     if "color" in regions:
+        from matplotlib.colors import is_color_like  # heavy: most tables have none
+
         wrong = [own for own in regions["color"] if isinstance(own, str) and not is_color_like(own)]
         if wrong:
             raise AtlasError(f"The column color of {path} must hold colours such as #1f77b4, or n/a; '{wrong[0]}' "
