@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fmri_saliency.contents import explain_content, explain_link
 from fmri_saliency.errors import InputError
 from fmri_saliency.files import unmark_cells
 
@@ -21,6 +22,10 @@ MISSING = ("n/a", "#n/a", "na", "<na>", "nan", "-nan", "null", "none", "")
 MARKS = {b"\xff\xfe": "text in UTF-16", b"\xfe\xff": "text in UTF-16", b"\x1f\x8b": "compressed by gzip",
          b"PK\x03\x04": "a workbook of a spreadsheet, or another zip archive"}
 """First bytes of files that are no plain text."""
+
+
+POINTERS = (b"/annex/objects/", b"\\annex\\objects\\", b"version https://git-lfs")
+"""How files begin that stand for a content that was not fetched."""
 
 
 def read_lines(path: Path, what: str) -> list[str]:
@@ -41,8 +46,10 @@ def read_lines(path: Path, what: str) -> list[str]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"Expected {what} at {path}; there is no such file.")
+        raise InputError(f"Expected {what} at {path}; {explain_link(path) or 'there is no such file'}.")
     raw = path.read_bytes()
+    if raw.startswith(POINTERS):
+        raise InputError(f"Expected {what} at {path}. {explain_content(path)}")
     kind = next((kind for mark, kind in MARKS.items() if raw.startswith(mark)), "")
     if kind:
         raise _unfit(path, what, f"it is {kind}. Save it as plain text in UTF-8")

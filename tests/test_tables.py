@@ -192,3 +192,13 @@ def test_numbers_between_blanks(tmp_path: Path) -> None:
         read_spaced(path, "movement", ["x", "y", "z"])
     with pytest.raises(InputError, match=r"column y of the movement columns of .*t\.tsv .* 'two' came in line 2\."):
         read_spaced(write(tmp_path, "1 2\n3 two\n"), "movement", ["x", "y"])
+
+
+def test_a_table_whose_content_was_not_fetched_says_how_to_get_it(tmp_path: Path) -> None:
+    pointer = write(tmp_path, "/annex/objects/MD5E-s12--ab.tsv\n")
+    with pytest.raises(InputError, match=r"Expected a table at .*pointer of git-annex.*`datalad get`"):
+        read_tsv(pointer, "a table")
+    link = tmp_path / "link.tsv"
+    link.symlink_to(".git/annex/objects/x/MD5E-s12--ab.tsv")
+    with pytest.raises(InputError, match=r"a link to a file that is not here\. Fetch it \(`datalad get`\)"):
+        read_csv(link, "a table")

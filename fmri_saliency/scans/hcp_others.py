@@ -41,10 +41,10 @@ class OtherFolder:
                 "run": "1"}  # fmt: skip
 
     def row(self, entities: dict[str, str]) -> dict[str, Any]:
-        """Return the row of the log."""
+        """Return the row of the log: left out, which is no failure, for it may lie beside scans of the layout."""
         words = f"{self.name} is not of the S1200 layout (tfMRI_<TASK>_LR or _RL). {advise(self.name, self.scan)}"
         name = "_".join(f"{key}-{label}" for key, label in entities.items())
-        return {"run": name, "status": "unusable", "message": words}
+        return {"run": name, "status": "missing", "message": words}
 
 
 def advise(folder: str, scan: str) -> str:

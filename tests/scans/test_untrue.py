@@ -153,7 +153,7 @@ def test_folders_of_other_releases_are_rows_that_say_what_to_do(
     move(tree, "HCA1_V1_MR", "tfMRI_MOTOR_LR", folder)
     runs, log = find_hcp(tree)
     (row,) = [row for row in log if key in row["run"]]
-    assert (row["status"], row["message"].startswith(f"{folder} is not of the S1200 layout")) == ("unusable", True)
+    assert (row["status"], row["message"].startswith(f"{folder} is not of the S1200 layout")) == ("missing", True)
     assert row["message"].endswith(f"in its column bold: {PATTERN}{place}")
     assert len(runs) == 7
     (tree / "runs.tsv").write_text(f"subject\ttask\tbold\n\t\t{PATTERN}{place}\n")  # and it does what it says
