@@ -16,14 +16,7 @@ from fmri_saliency.files import read_json
 from fmri_saliency.records import Run
 from fmri_saliency.scans.bids_spaces import BOLD_EXTENSIONS, SpaceChoice, choose_space, in_space, space_in_words
 from fmri_saliency.scans.bids_tree import BidsFile, Inheritance, list_functional, run_identity, same_label
-from fmri_saliency.scans.events import (
-    TRIAL_TYPE,
-    busy_spans,
-    check_timing,
-    overhanging,
-    read_bids_timing,
-    shift_events,
-)
+from fmri_saliency.scans.events import TRIAL_TYPE, busy_spans, check_timing, overhanging, read_bids_timing, shift_events
 from fmri_saliency.scans.images import read_bold_header
 
 __all__ = ["BidsChoice", "find_fmriprep"]
