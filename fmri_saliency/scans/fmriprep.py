@@ -24,14 +24,7 @@ from fmri_saliency.scans.bids_spaces import (
     space_in_words,
 )
 from fmri_saliency.scans.bids_tree import BidsFile, Inheritance, list_functional, run_identity, same_label
-from fmri_saliency.scans.events import (
-    TRIAL_TYPE,
-    busy_spans,
-    check_timing,
-    overhanging,
-    read_bids_timing,
-    shift_events,
-)
+from fmri_saliency.scans.events import TRIAL_TYPE, busy_spans, check_timing, overhanging, read_bids_timing, shift_events
 from fmri_saliency.scans.images import is_seconds, read_bold_header, stated_step
 from fmri_saliency.settings import Settings, bounds
 
