@@ -242,7 +242,7 @@ def read_json(path: Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"Expected a JSON file at {path}; {explain_link(Path(path)) or 'there is none'}.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, a number of 4,300 digits; thousands of brackets
         remedy = explain_content(Path(path)) or "Correct or remove it."
         raise InputError(f"{path} is not readable JSON ({error}). {remedy}") from None
 

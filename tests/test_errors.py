@@ -76,12 +76,11 @@ def files_up_to(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize(
-    ("step", "size", "file"), [("train", 6_000, "results/samples/X.npy"), ("explain", 1_500, "/fold-1.npy")]
-)
-def test_whatever_step_meets_a_full_disk_says_which_file(
-    step: str, size: int, file: str, small_config: Path, cli: Callable
-) -> None:
+@pytest.mark.parametrize(("step", "size", "file"), [
+    ("train", 6_000, "/samples/X.npy"), ("explain", 1_500, "/fold-1.npy"),
+])  # fmt: skip
+def test_the_step_that_meets_a_full_disk_says_which_file(step: str, size: int, file: str, small_config: Path,
+                                                         cli: Callable) -> None:  # fmt: skip
     for before in {"train": ("extract",), "explain": ("extract", "train")}[step]:
         assert cli(before, small_config).code == 0
     with files_up_to(size):

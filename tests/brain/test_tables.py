@@ -78,7 +78,7 @@ def test_fsleyes_and_freesurfer_look_up_tables(tmp_path: Path) -> None:
         ("a.tsv", "index\tname\n1\ta\n-3\tb\n", "must hold whole numbers of at least 0"),
         ("a.tsv", "index\tname\n1.5\ta\n", r"must hold whole numbers .*; '1\.5' came in line 2"),
         ("a.tsv", "index\tname\n\n1\ta\n1_0\tb\n", "'1_0' came in line 4"),
-        ("a.tsv", "index\tname\n99999999999\ta\n", "at most 2147483647.; '99999999999' came in line 2"),
+        ("a.tsv", "index\tname\n99999999999\ta\n", "at most 2147483647 .32 bits.; '99999999999' came in line 2"),
         ("a.tsv", "index\tname\n1\t \n", "Every region needs a name"),
     ],
 )

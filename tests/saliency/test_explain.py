@@ -1,6 +1,6 @@
 """Explaining a decoder: what is explained, with which sign, and how it is kept."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -108,11 +108,16 @@ def test_wrong_settings(settings: dict[str, object]) -> None:
         SaliencySettings(**settings)
 
 
+def plain(saliency: Saliency) -> dict[str, object]:
+    """Return everything but the values: arrays have no one answer to whether they are equal."""
+    return {item.name: getattr(saliency, item.name) for item in fields(saliency) if item.name != "values"}
+
+
 def test_it_comes_back_from_disk(saliency: Saliency, tmp_path: Path) -> None:
     write_saliency(saliency, tmp_path / "deep" / "fold-1", {"inputs": "x"})
     again = read_saliency(tmp_path / "deep" / "fold-1")
     np.testing.assert_array_equal(again.values, saliency.values)
-    assert replace(again, values=saliency.values) == saliency
+    assert plain(again) == plain(saliency)
     (tmp_path / "deep" / "fold-1.npy").write_bytes(b"x")
     with pytest.raises(InputError, match="missing or damaged"):
         read_saliency(tmp_path / "deep" / "fold-1")
@@ -132,7 +137,7 @@ def test_maps_made_piece_by_piece_on_disk_are_those_in_memory(
     found = explain_samples(decoder, rows, samples.y[:20], *about, others, to=begin_saliency(tmp_path / "maps"))
     assert isinstance(found.values, np.memmap)
     np.testing.assert_array_equal(found.values, wanted.values)
-    assert replace(found, values=wanted.values) == replace(wanted, values=wanted.values)
+    assert plain(found) == plain(wanted)
     write_saliency_card(found, tmp_path / "maps", {"fold": 1})
     write_saliency(wanted, tmp_path / "other", {"fold": 1})
     for kind in (".npy", ".json"):

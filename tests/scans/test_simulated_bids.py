@@ -68,5 +68,5 @@ def test_it_does_not_write_among_other_files(tmp_path: Path) -> None:
     (tmp_path / "raw" / "thesis.txt").write_text("x")
     with pytest.raises(InputError, match="is not empty"):
         simulate_bids(tmp_path / "raw")
-    with pytest.raises(InputError, match="At least 14 frames are needed; 13 came"):
+    with pytest.raises(InputError, match="n_times of a simulation must be at least 14 frames; 13 came"):
         BidsSimulation(n_times=13)
