@@ -29,7 +29,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
-from fmri_saliency.images import gzip_ng
+from fmri_saliency.disk.images import gzip_ng
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series import Cleaning, extract_run
 

@@ -20,8 +20,8 @@ from tqdm.auto import tqdm
 
 from fmri_saliency import __version__
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training
+from fmri_saliency.disk.files import write_json, write_text
 from fmri_saliency.evidence import localise, localise_classes, paper_scores
-from fmri_saliency.files import write_json, write_text
 from fmri_saliency.saliency import Pair, explain_pair
 from fmri_saliency.simulation import dataset_names, make
 from fmri_saliency.simulation.benchmark import benchmark_names

@@ -26,9 +26,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from fmri_saliency.decoding import TaskDecoder, Training
-from fmri_saliency.files import write_rows
+from fmri_saliency.disk.files import write_rows
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.records import RegionSeries, Run, Samples
-from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import SaliencySettings, average_covered, explain_samples, rows_of_people
 from fmri_saliency.series import Windows, cut_to_disk, read_samples
 

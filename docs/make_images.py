@@ -24,7 +24,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fmri_saliency.brain import load_chosen_atlas
-from fmri_saliency.files import atomic_path, read_json, scratch_folder
+from fmri_saliency.disk.files import atomic_path, read_json, scratch_folder
 from fmri_saliency.pipeline.animations import save_animation
 from fmri_saliency.pipeline.config import load_config
 from fmri_saliency.pipeline.explain import class_atlas

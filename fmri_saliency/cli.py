@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fmri_saliency import __version__
+from fmri_saliency.disk.places import data_folder
 from fmri_saliency.errors import (
     ConfigError,
     CoverageWarning,
@@ -23,7 +24,6 @@ from fmri_saliency.errors import (
     lacks_memory,
     printable,
 )
-from fmri_saliency.places import data_folder
 
 __all__ = ["main", "make_parser"]
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.bids import clean_label
+from fmri_saliency.disk.bids_names import clean_label
+from fmri_saliency.disk.files import digest
+from fmri_saliency.disk.rows import Rows, pieces, sum_rows
 from fmri_saliency.errors import AtlasError, InputError
-from fmri_saliency.files import digest
-from fmri_saliency.rows import Rows, pieces, sum_rows
 
 __all__ = ["Atlas", "Event", "Evidence", "RawSeries", "RegionSeries", "Run", "Saliency", "Samples"]
 
@@ -265,7 +265,7 @@ class Samples:
     Attributes
     ----------
     X : ndarray of float32, shape (n_samples, n_times, n_regions)
-        Memory-mapped when read from disk: take :class:`~fmri_saliency.rows.Rows` of it rather than copies.
+        Memory-mapped when read from disk: take :class:`~fmri_saliency.disk.rows.Rows` of it rather than copies.
     table : DataFrame
         One row per sample: `run`, `subject`, `session`, `task`, `direction`, `group`,
         `label`, and `onset`, `start`, `stop` in seconds from the run's first frame. `marked` counts the

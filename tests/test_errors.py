@@ -10,8 +10,8 @@ import pytest
 import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from fmri_saliency.disk.files import atomic_path, write_json
 from fmri_saliency.errors import ConfigError, in_words, lacks_memory, lacks_room, printable, unusable
-from fmri_saliency.files import atomic_path, write_json
 
 
 def allocate() -> RuntimeError:

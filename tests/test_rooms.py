@@ -34,7 +34,7 @@ def test_a_step_is_not_hidden_by_the_module_of_its_name():
 @pytest.mark.parametrize("step", ["extract", "extract_chunk", "gather"])
 def test_extraction_does_not_load_the_library_of_networks(step):
     command = (f"import sys\nfrom fmri_saliency.pipeline import {step}, load_config\n"
-               "from fmri_saliency.places import data_folder\n"
+               "from fmri_saliency.disk.places import data_folder\n"
                "load_config(data_folder('workflows') / 'hcp.toml')\n"
                "found = {'torch', 'captum', 'matplotlib', 'skorch'} & set(sys.modules)\n"
                "assert not found, found")

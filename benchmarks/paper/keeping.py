@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from fmri_saliency import __version__
-from fmri_saliency.files import atomic_path, read_json, write_json, write_text
+from fmri_saliency.disk.files import atomic_path, read_json, write_json, write_text
 
 RESULTS = Path(__file__).parents[1] / "results" / "paper"
 Row = dict[str, Any]

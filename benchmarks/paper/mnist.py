@@ -17,8 +17,8 @@ import numpy as np
 from keeping import RESULTS, Row, finish, make_rows, mean_of, parse, spread, table
 from reference import VARIANTS, accuracy, build, explain, last_tenth, train_variant
 
+from fmri_saliency.disk.files import write_array
 from fmri_saliency.evidence import localise
-from fmri_saliency.files import write_array
 from fmri_saliency.plotting import plot_curves, plot_maps
 from fmri_saliency.simulation import make
 

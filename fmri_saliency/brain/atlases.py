@@ -26,8 +26,8 @@ from fmri_saliency.brain.validate import (
     find_centres,
     list_names,
 )
+from fmri_saliency.disk.images import DAMAGE, check_header, open_image, read_voxels
 from fmri_saliency.errors import AtlasError, CoverageWarning, InputError, SpaceMismatchWarning
-from fmri_saliency.images import DAMAGE, check_header, open_image, read_voxels
 from fmri_saliency.records import Atlas
 
 __all__ = ["check_space", "extend_grid", "is_adult_template", "load_atlas", "load_chosen_atlas", "load_label_atlas",

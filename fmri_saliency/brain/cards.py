@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fmri_saliency.bids import clean_label
+from fmri_saliency.disk.bids_names import clean_label
+from fmri_saliency.disk.files import read_json
+from fmri_saliency.disk.places import data_folder
 from fmri_saliency.errors import AtlasError, ConfigError, nearest
-from fmri_saliency.files import read_json
-from fmri_saliency.places import data_folder
 from fmri_saliency.settings import Settings, bounds
 
 __all__ = ["OPTIONS", "AtlasChoice", "Card", "find_card", "read_cards", "settle"]

@@ -13,10 +13,10 @@ from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ParcelsAxis, ScalarAxis,
 
 from fmri_saliency.brain.tables import colour_code, name_side
 from fmri_saliency.brain.validate import list_names, number_regions
+from fmri_saliency.disk.files import atomic_path, digest
+from fmri_saliency.disk.grayordinates import describe_models, grayordinates_of
+from fmri_saliency.disk.images import check_header, open_image, read_voxels
 from fmri_saliency.errors import AtlasError, CoverageWarning, InputError, UnreachableError
-from fmri_saliency.files import atomic_path, digest
-from fmri_saliency.grayordinates import describe_models, grayordinates_of
-from fmri_saliency.images import check_header, open_image, read_voxels
 from fmri_saliency.records import Atlas
 
 __all__ = ["identify_models", "load_grayordinate_atlas", "match_grayordinates", "parcels_of", "save_grayordinates"]

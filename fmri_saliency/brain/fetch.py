@@ -18,9 +18,9 @@ from nilearn import datasets
 from nilearn.image import load_img
 
 from fmri_saliency.brain.cards import OPTIONS, AtlasChoice, Card, settle
+from fmri_saliency.disk.images import DAMAGE
+from fmri_saliency.disk.places import data_folder
 from fmri_saliency.errors import AtlasError
-from fmri_saliency.images import DAMAGE
-from fmri_saliency.places import data_folder
 
 __all__ = ["Fetched", "count_present", "fetch", "find_files"]
 

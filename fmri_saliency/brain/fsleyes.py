@@ -12,7 +12,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex, to_rgb
 from nilearn.datasets import load_mni152_template
 
-from fmri_saliency.files import atomic_path, write_text
+from fmri_saliency.disk.files import atomic_path, write_text
 from fmri_saliency.records import Atlas
 
 __all__ = [

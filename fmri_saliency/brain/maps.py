@@ -11,8 +11,8 @@ from nilearn.image import resample_img
 
 from fmri_saliency.brain.tables import complete_regions, read_region_table
 from fmri_saliency.brain.validate import check_regions, check_sides
+from fmri_saliency.disk.images import check_header, open_image, read_voxels
 from fmri_saliency.errors import AtlasError, InputError
-from fmri_saliency.images import check_header, open_image, read_voxels
 from fmri_saliency.records import Atlas
 
 __all__ = ["load_maps_atlas", "make_maps_atlas", "map_centres", "resample_maps", "strongest"]

@@ -10,9 +10,9 @@ import nibabel as nib
 import numpy as np
 
 from fmri_saliency.brain.validate import number_regions
+from fmri_saliency.disk.files import atomic_path, write_json
+from fmri_saliency.disk.images import gzip_ng
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import atomic_path, write_json
-from fmri_saliency.images import gzip_ng
 from fmri_saliency.records import Atlas
 
 __all__ = ["project_labels", "project_maps", "project_regions", "save_map", "stream_map"]

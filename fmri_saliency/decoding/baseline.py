@@ -8,8 +8,8 @@ import numpy as np
 
 from fmri_saliency.decoding.decoder import TaskDecoder
 from fmri_saliency.decoding.splits import Fold
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.records import Samples
-from fmri_saliency.rows import Rows
 
 __all__ = ["predict_linear"]
 

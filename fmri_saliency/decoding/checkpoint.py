@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from skorch.callbacks import Callback, EarlyStopping
 from skorch.history import History
 
-from fmri_saliency.files import atomic_path
+from fmri_saliency.disk.files import atomic_path
 
 __all__ = ["EpochCheckpoint"]
 

@@ -9,8 +9,8 @@ import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils.multiclass import check_classification_targets
 
+from fmri_saliency.disk.rows import Rows, pieces
 from fmri_saliency.errors import DecoderError
-from fmri_saliency.rows import Rows, pieces
 
 __all__ = ["check_labels", "check_samples", "choose_held_out"]
 

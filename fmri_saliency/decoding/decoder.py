@@ -22,10 +22,10 @@ from fmri_saliency.decoding.modules import NetworkLike, build_module, fingerprin
 from fmri_saliency.decoding.settings import Architecture, Training, check_device
 from fmri_saliency.decoding.threads import deterministic_algorithms, limited_threads
 from fmri_saliency.decoding.training import EpochBar, train_network
+from fmri_saliency.disk.files import digest
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.errors import DecoderError
-from fmri_saliency.files import digest
 from fmri_saliency.models import LINEAR_NETWORKS, needs_length
-from fmri_saliency.rows import Rows
 
 __all__ = ["TaskDecoder"]
 
@@ -101,7 +101,7 @@ class TaskDecoder(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array, shape (n_samples, n_times, n_regions)
-            May be memory-mapped, or :class:`~fmri_saliency.rows.Rows` of such an array: a network is then trained
+            May be memory-mapped, or :class:`~fmri_saliency.disk.rows.Rows` of such an array: a network is then trained
             with no more than a batch of it in memory.
         y : sequence of labels, length n_samples
         groups : sequence, length n_samples, optional

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from torch import nn
 
-from fmri_saliency.rows import Rows, pieces
+from fmri_saliency.disk.rows import Rows, pieces
 
 __all__ = ["fit_linear", "fit_logistic_by_pieces"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from fmri_saliency.decoding.settings import Architecture
+from fmri_saliency.disk.files import digest
 from fmri_saliency.errors import DecoderError
-from fmri_saliency.files import digest
 from fmri_saliency.models import make_network
 
 __all__ = ["NetworkLike", "build_module", "fingerprint_module", "renew_module"]

@@ -14,8 +14,8 @@ from tqdm.auto import tqdm
 
 from fmri_saliency.decoding.augment import ExplainableNet
 from fmri_saliency.decoding.settings import Training
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.errors import DecoderError
-from fmri_saliency.rows import Rows
 
 __all__ = ["EpochBar", "train_network"]
 

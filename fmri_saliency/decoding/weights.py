@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from fmri_saliency.decoding.decoder import TaskDecoder
 from fmri_saliency.decoding.settings import Architecture, Training
+from fmri_saliency.disk.files import atomic_path, read_json, remove, write_json
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import atomic_path, read_json, remove, write_json
 
 __all__ = ["load_decoder", "save_decoder"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmri_saliency.attribution.ties import ROUNDING
+from fmri_saliency.disk.rows import Rows, pieces
 from fmri_saliency.errors import InputError
-from fmri_saliency.rows import Rows, pieces
 
 __all__ = ["GroupStatistics", "group_statistics"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from fmri_saliency.disk.files import atomic_path
 from fmri_saliency.errors import InputError, StepError
-from fmri_saliency.files import atomic_path
 
 __all__ = ["save_animation"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from fmri_saliency import __version__
+from fmri_saliency.disk.files import digest, read_json
+from fmri_saliency.disk.sources import hash_file
 from fmri_saliency.errors import InputError, OutsideError, StepError
-from fmri_saliency.files import digest, read_json
 from fmri_saliency.pipeline.config import Config, read_plain, to_plain, write_config
 from fmri_saliency.pipeline.workspace import Workspace, differences, say
-from fmri_saliency.sources import hash_file
 
 __all__ = ["atlas_stamp", "begin", "result_settings", "source_links"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fmri_saliency.disk.files import read_json
 from fmri_saliency.errors import ConfigError, InputError, StepError
-from fmri_saliency.files import read_json
 from fmri_saliency.pipeline.config import Config, build_section, read_settings
 from fmri_saliency.pipeline.cut import foresee
 from fmri_saliency.pipeline.explain import explain

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fmri_saliency import __version__
+from fmri_saliency.disk.files import read_json
+from fmri_saliency.disk.sources import find_source
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json
-from fmri_saliency.sources import find_source
 
 __all__ = ["card_of", "identity_of", "is_of_series", "origin"]
 

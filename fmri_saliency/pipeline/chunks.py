@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from fmri_saliency.brain import load_chosen_atlas
+from fmri_saliency.disk.files import digest, fingerprint, read_json, remove, write_json, write_text
 from fmri_saliency.errors import ConfigError, StepError
-from fmri_saliency.files import digest, fingerprint, read_json, remove, write_json, write_text
 from fmri_saliency.pipeline.begin import begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import load_samples, plan_folds, say_plan

@@ -14,9 +14,9 @@ import pandas as pd
 from PIL import Image
 
 from fmri_saliency.attribution import METHODS
-from fmri_saliency.bids import clean_label
 from fmri_saliency.brain import Hemisphere
-from fmri_saliency.files import atomic_path
+from fmri_saliency.disk.bids_names import clean_label
+from fmri_saliency.disk.files import atomic_path
 from fmri_saliency.pipeline.animations import save_animation
 from fmri_saliency.pipeline.class_events import class_events, say_events
 from fmri_saliency.pipeline.config import Config

@@ -18,8 +18,8 @@ import tomli_w
 
 from fmri_saliency.brain import AtlasChoice
 from fmri_saliency.decoding import SPLITS, Architecture, Training, check_device
+from fmri_saliency.disk.files import write_text
 from fmri_saliency.errors import ConfigError, nearest
-from fmri_saliency.files import write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.recipes import follow_recipe
 from fmri_saliency.saliency import SaliencySettings

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fmri_saliency.bids import bids_uri
 from fmri_saliency.decoding import Fold, make_folds
+from fmri_saliency.disk.bids_names import bids_uri
+from fmri_saliency.disk.files import digest, read_json
+from fmri_saliency.disk.locks import hold, note_time
+from fmri_saliency.disk.sources import describe_source
 from fmri_saliency.errors import ConfigError, DecoderError, StepError
-from fmri_saliency.files import digest, read_json
-from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.copies import check_copies
 from fmri_saliency.pipeline.extract import choose_atlas, series_made_from, series_sources
@@ -33,7 +34,6 @@ from fmri_saliency.series import (
     series_name,
     series_state,
 )
-from fmri_saliency.sources import describe_source
 
 __all__ = ["SPLIT_WORDS", "TRAINED_BY", "foresee", "load_samples", "plan_folds", "say_plan"]
 

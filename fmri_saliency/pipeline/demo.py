@@ -9,10 +9,10 @@ import numpy as np
 import tomli_w
 
 from fmri_saliency.brain import load_atlas, resample_atlas
-from fmri_saliency.files import write_text
+from fmri_saliency.disk.files import write_text
+from fmri_saliency.disk.places import data_folder
 from fmri_saliency.pipeline.config import load_config
 from fmri_saliency.pipeline.run import run_all
-from fmri_saliency.places import data_folder
 from fmri_saliency.records import Atlas
 from fmri_saliency.scans import SimulationSettings, simulate_hcp
 

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency import __version__
+from fmri_saliency.disk.files import MARKER, clear_unfinished, read_json, remove, write_json, write_tsv
+from fmri_saliency.disk.jobs import run_jobs
 from fmri_saliency.errors import StepError
 from fmri_saliency.evidence import say_verdict, summarise
-from fmri_saliency.files import MARKER, clear_unfinished, read_json, remove, write_json, write_tsv
-from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.config import to_plain
 from fmri_saliency.pipeline.evaluation_page import column_name, summary_table, suppressors_of, write_page
 from fmri_saliency.pipeline.protocol import Evaluation, write_evaluation

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from fmri_saliency.attribution import METHODS
-from fmri_saliency.bids import clean_label
+from fmri_saliency.disk.bids_names import clean_label
+from fmri_saliency.disk.files import write_text
 from fmri_saliency.evidence import NAIVE, Judgement, Spread, over_seeds, say_verdict
-from fmri_saliency.files import write_text
 from fmri_saliency.pipeline.page_files import without_places
 from fmri_saliency.pipeline.pictures import draw_picture
 from fmri_saliency.pipeline.protocol import SUPPRESSORS, Evaluation

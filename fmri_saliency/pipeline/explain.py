@@ -12,11 +12,12 @@ import numpy as np
 
 from fmri_saliency import __version__
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
+from fmri_saliency.disk.files import digest, read_json, write_json, write_rows
+from fmri_saliency.disk.jobs import run_jobs
+from fmri_saliency.disk.locks import hold, note_time
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.errors import StepError
 from fmri_saliency.evidence import group_statistics
-from fmri_saliency.files import digest, read_json, write_json, write_rows
-from fmri_saliency.jobs import run_jobs
-from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
@@ -29,7 +30,6 @@ from fmri_saliency.pipeline.train import check_fold, choose_networks, fold_input
 from fmri_saliency.pipeline.view import say_view, write_view
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, require, say, say_why, stamp
 from fmri_saliency.records import Saliency, Samples
-from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import (
     average_covered,
     begin_saliency,

@@ -15,9 +15,14 @@ from nibabel.spatialimages import SpatialImage
 from nilearn.image.resampling import BoundingBoxError
 
 from fmri_saliency import __version__
-from fmri_saliency.bids import bids_uri, build_name
 from fmri_saliency.brain import check_space, extend_grid, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
+from fmri_saliency.disk.bids_names import bids_uri, build_name
+from fmri_saliency.disk.files import read_json, write_json, write_tsv
+from fmri_saliency.disk.grayordinates import grayordinates_of
+from fmri_saliency.disk.images import describe_grid, is_placed, open_image
+from fmri_saliency.disk.jobs import run_jobs
+from fmri_saliency.disk.sources import Source
 from fmri_saliency.errors import (
     ConfigError,
     InputError,
@@ -28,10 +33,6 @@ from fmri_saliency.errors import (
     nearest,
     unusable,
 )
-from fmri_saliency.files import read_json, write_json, write_tsv
-from fmri_saliency.grayordinates import grayordinates_of
-from fmri_saliency.images import describe_grid, is_placed, open_image
-from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.begin import atlas_stamp, begin, source_links
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.failures import noted
@@ -53,7 +54,6 @@ from fmri_saliency.series import (
     series_outputs,
     series_state,
 )
-from fmri_saliency.sources import Source
 
 __all__ = [
     "check_log",

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fmri_saliency.disk.files import digest, read_json, remove, write_json
 from fmri_saliency.errors import InputError, in_words
-from fmri_saliency.files import digest, read_json, remove, write_json
 from fmri_saliency.pipeline.begin import result_settings
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.workspace import Workspace
@@ -56,7 +56,7 @@ def _settings(config: Config) -> str:
 def noted(config: Config, *works: str) -> Iterator[None]:
     """Leave a note of each piece of work when the block fails; take them away, and those of parts, when it succeeds.
 
-    A process that is killed can leave none: what it held tells of it (:func:`fmri_saliency.locks.read_gone`).
+    A process that is killed can leave none: what it held tells of it (:func:`fmri_saliency.disk.locks.read_gone`).
     """
     try:
         yield

@@ -11,12 +11,12 @@ import numpy as np
 
 from fmri_saliency import __version__
 from fmri_saliency.decoding import Fold, make_folds
+from fmri_saliency.disk.files import digest, remove, write_text
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.errors import ConfigError, DecoderError
-from fmri_saliency.files import digest, remove, write_text
 from fmri_saliency.pipeline.config import Config, Decoder, list_values, to_plain, try_values
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.records import Samples
-from fmri_saliency.rows import Rows
 
 __all__ = ["TRIALS", "Job", "Plan", "Setting", "Trial", "expand", "plan_trials", "write_trials"]
 

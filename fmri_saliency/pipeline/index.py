@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from fmri_saliency.disk.files import read_json, write_text
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json, write_text
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.workspace import Workspace, stamp
 from fmri_saliency.records import Event, Run

@@ -11,9 +11,11 @@ import torch
 from tqdm.auto import tqdm
 
 from fmri_saliency.decoding import TaskDecoder, limited_threads, load_decoder
+from fmri_saliency.disk.files import read_json, scratch_folder, write_json
+from fmri_saliency.disk.rows import Rows
+from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import compare_untrained, edge_shares, recover
-from fmri_saliency.files import read_json, scratch_folder, write_json
 from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
@@ -23,10 +25,8 @@ from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.panels import check_held_out, hangs_on_the_map
 from fmri_saliency.pipeline.workspace import Workspace, say
 from fmri_saliency.records import Evidence, Samples
-from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import explain_samples, read_saliency
 from fmri_saliency.series import nearest_frame
-from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["judge", "read_truth"]
 

@@ -12,9 +12,9 @@ import pandas as pd
 from joblib import effective_n_jobs
 
 from fmri_saliency import __version__
+from fmri_saliency.disk.files import read_json
+from fmri_saliency.disk.locks import Holder, read_gone, read_holders, read_times
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json
-from fmri_saliency.locks import Holder, read_gone, read_holders, read_times
 from fmri_saliency.pipeline.begin import atlas_stamp
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.failures import Failure, read_failures

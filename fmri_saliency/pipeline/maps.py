@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from fmri_saliency.bids import clean_label
+from fmri_saliency.disk.bids_names import clean_label
+from fmri_saliency.disk.files import read_json, remove, write_json, write_rows, write_tsv
+from fmri_saliency.disk.jobs import run_jobs
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.errors import ConfigError, nearest
-from fmri_saliency.files import read_json, remove, write_json, write_rows, write_tsv
-from fmri_saliency.jobs import run_jobs
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.extract import choose_atlas, grid_atlas
@@ -31,7 +32,6 @@ from fmri_saliency.pipeline.outputs import (
 from fmri_saliency.pipeline.region_tables import describe_columns, network_table, region_table
 from fmri_saliency.pipeline.workspace import Workspace, is_done, say, stamp
 from fmri_saliency.records import Atlas, Run, Saliency, Samples
-from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import (
     Blocks,
     average_blocks,

@@ -12,17 +12,17 @@ import numpy as np
 
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
-from fmri_saliency.bids import build_folder, build_name, clean_label, parse_name
 from fmri_saliency.brain import save_grayordinates, stream_map
+from fmri_saliency.disk.bids_names import build_folder, build_name, clean_label, parse_name
+from fmri_saliency.disk.files import remove, write_json, write_tsv
+from fmri_saliency.disk.rows import Rows, pieces
 from fmri_saliency.evidence import GroupStatistics, group_statistics
-from fmri_saliency.files import remove, write_json, write_tsv
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.cut import SPLIT_WORDS
 from fmri_saliency.pipeline.region_tables import describe_columns, region_time_table
 from fmri_saliency.pipeline.workspace import is_done
 from fmri_saliency.records import Atlas, Run, Saliency
-from fmri_saliency.rows import Rows, pieces
 
 __all__ = [
     "MapSetting",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fmri_saliency.files import hide_places
+from fmri_saliency.disk.files import hide_places
 from fmri_saliency.pipeline.standing import Standing
 from fmri_saliency.report import Picture, Volume
 

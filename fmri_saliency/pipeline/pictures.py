@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from fmri_saliency.files import atomic_path
+from fmri_saliency.disk.files import atomic_path
 from fmri_saliency.report import Picture
 
 __all__ = ["QUALITY", "draw_picture", "keep_picture"]

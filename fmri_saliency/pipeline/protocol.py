@@ -9,8 +9,8 @@ from typing import Any
 import tomli_w
 
 from fmri_saliency.decoding import check_device
+from fmri_saliency.disk.files import hide_places, write_text
 from fmri_saliency.errors import ConfigError, InputError, one_of
-from fmri_saliency.files import hide_places, write_text
 from fmri_saliency.models import network_names
 from fmri_saliency.pipeline.config import PROCESSES, build_section, read_settings, to_plain
 from fmri_saliency.saliency import PAIRS, Pair

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from fmri_saliency.bids import bids_uri
+from fmri_saliency.disk.bids_names import bids_uri
+from fmri_saliency.disk.files import digest, read_json
+from fmri_saliency.disk.sources import find_source, hash_file
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import digest, read_json
 from fmri_saliency.pipeline.cards import card_of, identity_of, is_of_series
-from fmri_saliency.sources import find_source, hash_file
 
 __all__ = ["trace", "trace_in_words"]
 

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from fmri_saliency.files import digest, read_json, remove, write_text
+from fmri_saliency.disk.files import digest, read_json, remove, write_text
+from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.page_files import without_places
 from fmri_saliency.pipeline.pictures import keep_picture
@@ -19,7 +20,6 @@ from fmri_saliency.plotting import plot_coverage, plot_run_quality
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.report import make_page
 from fmri_saliency.series import Motion, card_path, quality_paths, read_marked, read_series, series_name
-from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["rank_runs", "write_quality_page"]
 

@@ -16,11 +16,12 @@ from tqdm.auto import tqdm
 
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
-from fmri_saliency.bids import clean_label
 from fmri_saliency.brain import read_hemisphere
+from fmri_saliency.disk.bids_names import clean_label
+from fmri_saliency.disk.files import read_json, remove, write_json, write_text
+from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.errors import FmriSaliencyError, StepError
 from fmri_saliency.evidence import say_whether_it_holds, summarise
-from fmri_saliency.files import read_json, remove, write_json, write_text
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.cards import origin
@@ -53,7 +54,6 @@ from fmri_saliency.records import Atlas, Evidence, Run, Saliency, Samples
 from fmri_saliency.report import Picture, make_page
 from fmri_saliency.saliency import read_saliency
 from fmri_saliency.series import read_samples
-from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["leave_report", "report", "versions_in_words"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fmri_saliency import __version__
-from fmri_saliency.files import digest
+from fmri_saliency.disk.files import digest
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.records import Run
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.quality_page import COLUMNS, RULE, rank_runs
 from fmri_saliency.records import Run
-from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["quality_part", "scans_part"]
 

@@ -13,10 +13,11 @@ from sklearn.metrics import balanced_accuracy_score
 
 from fmri_saliency import __version__
 from fmri_saliency.decoding import TaskDecoder, make_folds, score_predictions
+from fmri_saliency.disk.files import read_json, write_json, write_text, write_tsv
+from fmri_saliency.disk.jobs import run_jobs
+from fmri_saliency.disk.locks import hold, note_time
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.errors import ConfigError, InputError, StepError, one_of
-from fmri_saliency.files import read_json, write_json, write_text, write_tsv
-from fmri_saliency.jobs import run_jobs
-from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, Decoder, to_plain
@@ -26,7 +27,6 @@ from fmri_saliency.pipeline.grid import TRIALS, Job, Plan, Setting, expand
 from fmri_saliency.pipeline.train import check_fold, held_out_units
 from fmri_saliency.pipeline.workspace import Workspace, is_done, require, say, stamp
 from fmri_saliency.records import Samples
-from fmri_saliency.rows import Rows
 
 __all__ = ["expand", "progress", "search", "search_fold", "search_trial"]
 

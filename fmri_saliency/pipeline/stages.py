@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 from fmri_saliency import __version__
+from fmri_saliency.disk.files import fingerprint, read_json, write_json
 from fmri_saliency.errors import ConfigError, InputError
-from fmri_saliency.files import fingerprint, read_json, write_json
 from fmri_saliency.pipeline.begin import config_changes, result_settings
 from fmri_saliency.pipeline.config import Config, load_config, to_plain
 from fmri_saliency.pipeline.cut import TRAINED_BY

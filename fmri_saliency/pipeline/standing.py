@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+from fmri_saliency.disk.files import digest, read_json
+from fmri_saliency.disk.locks import Holder
 from fmri_saliency.errors import FmriSaliencyError
-from fmri_saliency.files import digest, read_json
-from fmri_saliency.locks import Holder
 from fmri_saliency.pipeline.begin import config_changes
 from fmri_saliency.pipeline.config import Config
 from fmri_saliency.pipeline.cut import load_samples
@@ -300,8 +300,8 @@ def survey(config: Config, looking: bool = False) -> Standing:
 
     A result counts as done where its JSON says that it was made, with the settings of `config` and this version of the
     package, from what lies in the folder now. The runs are those that the last step that looked for them has found.
-    Running is what a living process holds, interrupted what one held that is gone (:mod:`fmri_saliency.locks`), failed
-    what left a note (:mod:`fmri_saliency.pipeline.failures`) and has not succeeded since.
+    Running is what a living process holds, interrupted what one held that is gone (:mod:`fmri_saliency.disk.locks`),
+    failed what left a note (:mod:`fmri_saliency.pipeline.failures`) and has not succeeded since.
 
     Parameters
     ----------

@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency import __version__
-from fmri_saliency.bids import bids_uri
 from fmri_saliency.decoding import Fold, TaskDecoder, dealt_by, find_blocks, make_folds, save_decoder, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
+from fmri_saliency.disk.bids_names import bids_uri
+from fmri_saliency.disk.files import digest, read_json, remove, write_json, write_tsv
+from fmri_saliency.disk.jobs import run_jobs
+from fmri_saliency.disk.locks import hold, note_time
+from fmri_saliency.disk.rows import Rows
+from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.errors import ConfigError, one_of
-from fmri_saliency.files import digest, read_json, remove, write_json, write_tsv
-from fmri_saliency.jobs import run_jobs
-from fmri_saliency.locks import hold, note_time
 from fmri_saliency.pipeline.begin import begin
 from fmri_saliency.pipeline.cards import origin
 from fmri_saliency.pipeline.config import Config, to_plain
@@ -26,8 +28,6 @@ from fmri_saliency.pipeline.cut import SPLIT_WORDS, TRAINED_BY, load_samples
 from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.workspace import Workspace, is_done, name_changes, say, say_why, stamp
 from fmri_saliency.records import Samples
-from fmri_saliency.rows import Rows
-from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["LINEAR", "train", "train_fold"]
 

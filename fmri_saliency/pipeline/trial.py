@@ -11,6 +11,7 @@ import numpy as np
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.decoding import TaskDecoder
+from fmri_saliency.disk.files import fingerprint
 from fmri_saliency.evidence import (
     Retrained,
     compare_maps,
@@ -30,7 +31,6 @@ from fmri_saliency.evidence import (
     suppression,
     time_profile,
 )
-from fmri_saliency.files import fingerprint
 from fmri_saliency.pipeline.config import to_plain
 from fmri_saliency.pipeline.protocol import Data, Evaluation, Faithful, Null
 from fmri_saliency.pipeline.workspace import stamp

@@ -14,7 +14,6 @@ import nibabel as nib
 import numpy as np
 
 from fmri_saliency import __version__
-from fmri_saliency.bids import build_name, clean_label, parse_name
 from fmri_saliency.brain import is_adult_template
 from fmri_saliency.brain.fsleyes import (
     COLOUR_MAPS,
@@ -27,7 +26,8 @@ from fmri_saliency.brain.fsleyes import (
     write_fsl_atlas,
     write_look_up,
 )
-from fmri_saliency.files import atomic_path, one_line, read_json, remove, write_json, write_tsv
+from fmri_saliency.disk.bids_names import build_name, clean_label, parse_name
+from fmri_saliency.disk.files import atomic_path, one_line, read_json, remove, write_json, write_tsv
 from fmri_saliency.pipeline.workspace import is_done, say, stamp
 from fmri_saliency.records import Atlas, Saliency
 

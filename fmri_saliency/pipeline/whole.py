@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from fmri_saliency import __version__
+from fmri_saliency.disk.files import digest, read_json
+from fmri_saliency.disk.sources import hash_file
 from fmri_saliency.errors import InputError, StepError
-from fmri_saliency.files import digest, read_json
 from fmri_saliency.pipeline.begin import result_settings
 from fmri_saliency.pipeline.config import Config, to_plain
 from fmri_saliency.pipeline.explain import check_explained
 from fmri_saliency.pipeline.workspace import Workspace
-from fmri_saliency.sources import hash_file
 
 __all__ = ["describe_files", "describe_whole", "is_whole"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from fmri_saliency.disk.files import write_text
+from fmri_saliency.disk.places import data_folder
 from fmri_saliency.errors import InputError, StepError, one_of
-from fmri_saliency.files import write_text
 from fmri_saliency.pipeline.demo import simulate
 from fmri_saliency.pipeline.workspace import say
-from fmri_saliency.places import data_folder
 from fmri_saliency.scans import SimulationSettings
 
 __all__ = ["SOURCES", "new_workflow"]

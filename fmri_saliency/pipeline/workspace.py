@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import quote
 
 from fmri_saliency import __version__
-from fmri_saliency.bids import plain_key
+from fmri_saliency.disk.bids_names import plain_key
+from fmri_saliency.disk.files import MARKER, check_inside, clear_unfinished, digest, read_json, write_json, write_text
+from fmri_saliency.disk.locks import clear_stale, hold, note_time, owner_lives
 from fmri_saliency.errors import InputError, StepError
-from fmri_saliency.files import MARKER, check_inside, clear_unfinished, digest, read_json, write_json, write_text
-from fmri_saliency.locks import clear_stale, hold, note_time, owner_lives
 
 __all__ = ["Workspace", "differences", "is_done", "name_changes", "say", "stamp"]
 
@@ -107,7 +107,8 @@ class Workspace:
         """Remove what processes that died left unfinished, and what they held.
 
         A process of this machine is dead where there is none of its number; one of another machine where it holds
-        nothing that was touched, and has not written to what it left, for :data:`~fmri_saliency.locks.STALE` seconds.
+        nothing that was touched, and has not written to what it left, for :data:`~fmri_saliency.disk.locks.STALE`
+        seconds.
         """
         if self.root.is_dir():
             clear_unfinished(self.root, owner_lives(self.desk))

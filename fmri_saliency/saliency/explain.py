@@ -12,10 +12,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from fmri_saliency.attribution import METHODS, attribute
 from fmri_saliency.decoding import TaskDecoder, limited_threads
+from fmri_saliency.disk.files import write_rows
+from fmri_saliency.disk.rows import Rows, sum_rows
 from fmri_saliency.errors import DecoderError
-from fmri_saliency.files import write_rows
 from fmri_saliency.records import Saliency
-from fmri_saliency.rows import Rows, sum_rows
 from fmri_saliency.saliency.settings import SaliencySettings
 
 __all__ = ["explain_samples", "smooth_over_time"]
@@ -53,7 +53,7 @@ def explain_samples(
     decoder : TaskDecoder
         Fitted.
     X : array, shape (n_samples, n_times, n_regions)
-        Memory-mapped arrays and :class:`~fmri_saliency.rows.Rows` of them are read piece by piece.
+        Memory-mapped arrays and :class:`~fmri_saliency.disk.rows.Rows` of them are read piece by piece.
     y : sequence of labels
         Their labels.
     t_r : float

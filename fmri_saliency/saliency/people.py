@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fmri_saliency.disk.rows import Rows, pieces
 from fmri_saliency.records import Event
-from fmri_saliency.rows import Rows, pieces
 from fmri_saliency.series import nearest_frame
 
 __all__ = ["Blocks", "average_blocks", "average_covered", "outermost", "plan_blocks", "rows_of_people"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fmri_saliency.disk.files import read_json, remove, write_array, write_json
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json, remove, write_array, write_json
 from fmri_saliency.records import Saliency
 
 __all__ = ["begin_saliency", "read_saliency", "write_saliency", "write_saliency_card"]

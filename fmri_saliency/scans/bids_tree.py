@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fmri_saliency.bids import BidsName, parse_name
+from fmri_saliency.disk.bids_names import BidsName, parse_name
 from fmri_saliency.errors import ScanWarning, unreadable
 
 __all__ = ["VARIANT", "BidsFile", "Inheritance", "list_functional", "run_identity", "same_label"]

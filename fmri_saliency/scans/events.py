@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fmri_saliency.disk.tables import line_of, read_lines, read_tsv, to_numbers
 from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.records import Event
-from fmri_saliency.tables import line_of, read_lines, read_tsv, to_numbers
 
 __all__ = ["TRIAL_TYPE", "busy_spans", "check_timing", "overhanging", "read_bids_events", "read_bids_timing",
            "read_fsl_events", "shift_events"]  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fmri_saliency.bids import name_twins
+from fmri_saliency.disk.bids_names import name_twins
 from fmri_saliency.errors import ConfigError, InputError, OrientationWarning, TimingWarning
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fmri_saliency.disk.files import read_json
 from fmri_saliency.errors import ConfigError, InputError, TimingWarning, nearest, one_of, unusable
-from fmri_saliency.files import read_json
 from fmri_saliency.records import Run
 from fmri_saliency.scans.bids_spaces import (
     BOLD_EXTENSIONS,

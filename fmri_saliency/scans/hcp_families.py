@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from fmri_saliency.disk.tables import read_csv
 from fmri_saliency.errors import InputError, nearest, unreadable
-from fmri_saliency.tables import read_csv
 
 __all__ = ["read_families"]
 

@@ -12,10 +12,10 @@ import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.spatialimages import HeaderDataError
 
+from fmri_saliency.disk.files import read_json
+from fmri_saliency.disk.headers import time_unit
+from fmri_saliency.disk.images import check_header, open_image
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json
-from fmri_saliency.headers import time_unit
-from fmri_saliency.images import check_header, open_image
 from fmri_saliency.records import Run
 
 __all__ = [

@@ -12,8 +12,8 @@ import nibabel as nib
 import numpy as np
 from tqdm.auto import tqdm
 
+from fmri_saliency.disk.files import atomic_path, write_text
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import atomic_path, write_text
 from fmri_saliency.scans.hcp import DIRECTIONS, RESULTS, VARIANTS
 from fmri_saliency.scans.hcp_events import HCP_TASKS
 from fmri_saliency.scans.hcp_protocol import protocol_events

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from fmri_saliency.bids import parse_name
+from fmri_saliency.disk.bids_names import parse_name
 from fmri_saliency.errors import InputError, nearest
 
 __all__ = ["DESCRIBING", "fill_cell", "is_pattern", "match_cell"]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fmri_saliency.disk.tables import read_lines
 from fmri_saliency.errors import InputError, nearest, unreadable
-from fmri_saliency.tables import read_lines
 
 __all__ = ["ENTITIES", "Selection", "check_pattern", "read_subjects"]
 

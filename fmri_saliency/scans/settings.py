@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from fmri_saliency.bids import clean_label
+from fmri_saliency.disk.bids_names import clean_label
 from fmri_saliency.errors import ConfigError
 from fmri_saliency.scans.fmriprep import BidsChoice
 from fmri_saliency.scans.hcp import VARIANTS

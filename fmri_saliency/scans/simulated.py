@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import binary_dilation
 
+from fmri_saliency.disk.files import atomic_path, read_json, write_json, write_text, write_tsv
+from fmri_saliency.disk.jobs import run_jobs
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import atomic_path, read_json, write_json, write_text, write_tsv
-from fmri_saliency.jobs import run_jobs
 from fmri_saliency.records import Atlas
 from fmri_saliency.scans.hcp import DIRECTIONS
 from fmri_saliency.settings import LARGEST_SEED, Settings, bounds

@@ -12,8 +12,8 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from fmri_saliency.disk.files import atomic_path, write_json, write_text, write_tsv
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import atomic_path, write_json, write_text, write_tsv
 from fmri_saliency.settings import LARGEST_SEED, Settings, bounds
 from fmri_saliency.simulation import autocorrelated_noise, expected_response
 

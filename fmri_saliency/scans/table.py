@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from fmri_saliency.bids import clean_label, name_twins, plain_label
+from fmri_saliency.disk.bids_names import clean_label, name_twins, plain_label
+from fmri_saliency.disk.tables import line_of, read_tsv
 from fmri_saliency.errors import InputError, nearest, unusable
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE, busy_spans, check_timing, overhanging, read_bids_timing
 from fmri_saliency.scans.images import read_bold_header, sidecar_of
 from fmri_saliency.scans.patterns import DESCRIBING, fill_cell, is_pattern, match_cell
-from fmri_saliency.tables import line_of, read_tsv
 
 __all__ = ["COLUMNS", "LABELS", "find_table", "say_twins"]
 

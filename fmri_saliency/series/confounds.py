@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from nilearn.interfaces.fmriprep import load_confounds
 
+from fmri_saliency.disk.tables import line_of, read_spaced, read_tsv, to_numbers
 from fmri_saliency.errors import ConfigError, InputError, UnreachableError
 from fmri_saliency.records import Run
 from fmri_saliency.settings import Settings, bounds
-from fmri_saliency.tables import line_of, read_spaced, read_tsv, to_numbers
 
 __all__ = ["HCP_MOVEMENT", "STRATEGIES", "Denoise", "Nuisance", "described_by", "gather_confounds",
            "read_confounds", "read_table"]  # fmt: skip

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from nibabel.spatialimages import SpatialImage
 
+from fmri_saliency.disk.grayordinates import describe_models, grayordinates_of
+from fmri_saliency.disk.images import check_header, describe_grid, iterate_frames, open_image, read_voxels
 from fmri_saliency.errors import ConfigError, InputError, ScanWarning, UnreachableError
-from fmri_saliency.grayordinates import describe_models, grayordinates_of
-from fmri_saliency.images import check_header, describe_grid, iterate_frames, open_image, read_voxels
 from fmri_saliency.records import Atlas, RawSeries, RegionSeries, Run
 from fmri_saliency.series.baseline import check_baseline
 from fmri_saliency.series.cleaning import clean_series, round_signals

@@ -13,7 +13,7 @@ from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker
 from nilearn.signal import clean
 from threadpoolctl import threadpool_limits
 
-from fmri_saliency.images import open_image, read_voxels
+from fmri_saliency.disk.images import open_image, read_voxels
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series.weights import RegionWeights
 

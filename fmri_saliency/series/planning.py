@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.bids import clean_label, name_twins
+from fmri_saliency.disk.bids_names import clean_label, name_twins
 from fmri_saliency.errors import InputError, TimingWarning, nearest
 from fmri_saliency.records import Event, Run, Samples
 from fmri_saliency.series.resample import count_resampled, is_same_t_r, nearest_frame

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from fmri_saliency.disk.files import read_json, remove, write_array, write_json, write_rows, write_tsv
+from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.errors import CoverageWarning, InputError, TimingWarning
-from fmri_saliency.files import read_json, remove, write_array, write_json, write_rows, write_tsv
 from fmri_saliency.records import RawSeries, RegionSeries, Run, Samples
 from fmri_saliency.series.cleaning import clean_series, resample_raw
 from fmri_saliency.series.planning import SAID, WindowPlan, class_balance, plan_windows
 from fmri_saliency.series.resample import count_resampled, resample_series
 from fmri_saliency.series.windows import Windows
-from fmri_saliency.tables import read_own_tsv
 
 __all__ = ["cut_samples", "cut_to_disk", "read_samples", "write_samples"]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.bids import build_folder, build_name
+from fmri_saliency.disk.bids_names import build_folder, build_name
+from fmri_saliency.disk.files import read_json, remove, write_json, write_tsv
+from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json, remove, write_json, write_tsv
 from fmri_saliency.records import Atlas, RawSeries, RegionSeries, Run
 from fmri_saliency.series.quality import Quality
-from fmri_saliency.tables import read_own_tsv
 
 __all__ = [
     "card_path",

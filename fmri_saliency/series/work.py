@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fmri_saliency.bids import plain_key
+from fmri_saliency.disk.bids_names import plain_key
+from fmri_saliency.disk.files import digest, read_json, remove, write_json
+from fmri_saliency.disk.locks import hold, note_time
+from fmri_saliency.disk.sources import Source, describe_source, known_hash
 from fmri_saliency.errors import InputError, OutsideError, ScanWarning, UnreachableError, lacks_memory, unusable
-from fmri_saliency.files import digest, read_json, remove, write_json
-from fmri_saliency.locks import hold, note_time
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series.extract import Cleaning, extract_with_quality
 from fmri_saliency.series.store import card_path, forget_series, series_outputs, write_series
-from fmri_saliency.sources import Source, describe_source, known_hash
 
 __all__ = ["Extracted", "SeriesJob", "extract_to_files", "failure_path", "note_failure", "series_state"]
 

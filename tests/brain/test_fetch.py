@@ -13,8 +13,8 @@ from nilearn import datasets
 from fmri_saliency.brain import AtlasChoice, atlas_cards, load_atlas, load_chosen_atlas
 from fmri_saliency.brain.cards import find_card, read_cards, settle
 from fmri_saliency.brain.fetch import count_present, find_files
+from fmri_saliency.disk.places import data_folder
 from fmri_saliency.errors import AtlasError, CoverageWarning
-from fmri_saliency.places import data_folder
 from fmri_saliency.records import Atlas
 
 

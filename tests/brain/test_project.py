@@ -13,8 +13,8 @@ from making import make_atlas
 from nilearn.maskers import NiftiLabelsMasker
 
 from fmri_saliency.brain import load_atlas, project_labels, project_regions, save_map, stream_map
+from fmri_saliency.disk.files import read_json
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import read_json
 from fmri_saliency.records import Atlas
 
 

@@ -18,10 +18,10 @@ from fmri_saliency.decoding import Architecture, TaskDecoder, Training, load_dec
 from fmri_saliency.decoding.checkpoint import EpochCheckpoint
 from fmri_saliency.decoding.checks import choose_held_out
 from fmri_saliency.decoding.training import EpochBar
+from fmri_saliency.disk.rows import Rows, pieces
 from fmri_saliency.errors import ConfigError, DecoderError, InputError
 from fmri_saliency.models import LINEAR_NETWORKS, make_network, needs_length, network_names
 from fmri_saliency.records import Samples
-from fmri_saliency.rows import Rows, pieces
 from fmri_saliency.saliency import explain_samples
 
 QUICK = Training(max_epochs=4, learning_rate=0.02)

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from fmri_saliency.decoding import TaskDecoder, linear
 from fmri_saliency.decoding.linear import fit_logistic_by_pieces
-from fmri_saliency.rows import Rows, pieces
+from fmri_saliency.disk.rows import Rows, pieces
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from fmri_saliency import rows
+from fmri_saliency.disk import rows
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import group_statistics
-from fmri_saliency.rows import Rows
 
 
 def test_by_hand() -> None:

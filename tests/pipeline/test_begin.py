@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fmri_saliency.disk.files import read_json
+from fmri_saliency.disk.locks import hold
 from fmri_saliency.errors import StepError
-from fmri_saliency.files import read_json
-from fmri_saliency.locks import hold
 from fmri_saliency.pipeline import Config, load_config, write_config
 from fmri_saliency.pipeline.begin import begin, config_changes
 from fmri_saliency.pipeline.workspace import Workspace

@@ -22,11 +22,11 @@ import pytest
 import tomli_w
 
 from fmri_saliency.cli import main
-from fmri_saliency.files import read_json
+from fmri_saliency.disk.files import read_json
+from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.pipeline.config import load_config
 from fmri_saliency.pipeline.provenance import trace
 from fmri_saliency.series import read_series
-from fmri_saliency.tables import read_own_tsv
 
 TASKS = ("$(touch PWNED)`touch PWNED`", "'; touch PWNED #\"")
 PEOPLE = ("<img src=x onerror=window.PWNED=1>", "=1+cmd|'C'!A0", "-2+3")

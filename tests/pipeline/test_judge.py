@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fmri_saliency.disk.files import read_json
 from fmri_saliency.evidence import compare_untrained
-from fmri_saliency.files import read_json
 from fmri_saliency.records import Evidence, Saliency
 from fmri_saliency.saliency import read_saliency
 from fmri_saliency.series import read_samples

@@ -15,8 +15,8 @@ from making import make_atlas
 from scipy.stats import ttest_1samp
 from validating import bids_errors
 
-from fmri_saliency.bids import build_name
 from fmri_saliency.cli import main
+from fmri_saliency.disk.bids_names import build_name
 from fmri_saliency.pipeline.config import Config, build_section
 from fmri_saliency.pipeline.demo import coarse_atlas
 from fmri_saliency.pipeline.outputs import MapSetting, class_entities, is_written, person_outputs, write_person

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fmri_saliency.disk.places import data_folder
 from fmri_saliency.errors import ConfigError
 from fmri_saliency.pipeline import Evaluation, load_evaluation
 from fmri_saliency.pipeline.config import to_plain
 from fmri_saliency.pipeline.protocol import Checks, Data, Faithful, Null, Results, write_evaluation
 from fmri_saliency.pipeline.trial import trial_inputs
-from fmri_saliency.places import data_folder
 from fmri_saliency.saliency import PAIRS, Pair
 
 DATA = '[data]\nsets = ["state"]\nseeds = [1, 2]\n'

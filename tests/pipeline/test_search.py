@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+from fmri_saliency.disk.files import write_json
 from fmri_saliency.errors import StepError
-from fmri_saliency.files import write_json
 from fmri_saliency.pipeline.provenance import trace
 from fmri_saliency.pipeline.standing import STATES
 

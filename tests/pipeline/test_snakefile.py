@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from fmri_saliency.cli import SOURCES as OFFERED
+from fmri_saliency.disk.places import data_folder
 from fmri_saliency.pipeline import load_config, workflow
 from fmri_saliency.pipeline.chunks import CHUNK
-from fmri_saliency.places import data_folder
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BySnakemake = Callable[..., tuple[str, list[str]]]

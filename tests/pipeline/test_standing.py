@@ -14,9 +14,9 @@ from types import ModuleType
 
 import pytest
 
+from fmri_saliency.disk.files import write_json
+from fmri_saliency.disk.locks import STALE
 from fmri_saliency.errors import StepError
-from fmri_saliency.files import write_json
-from fmri_saliency.locks import STALE
 from fmri_saliency.pipeline import load_config
 from fmri_saliency.pipeline.standing import STATES, survey
 

@@ -18,13 +18,13 @@ import pandas as pd
 import pytest
 
 from fmri_saliency import __version__
-from fmri_saliency.bids import bids_uri
-from fmri_saliency.files import hide_places, write_json
-from fmri_saliency.locks import STALE, hold, read_holders
+from fmri_saliency.disk.bids_names import bids_uri
+from fmri_saliency.disk.files import hide_places, write_json
+from fmri_saliency.disk.locks import STALE, hold, read_holders
+from fmri_saliency.disk.sources import find_source, hash_file
 from fmri_saliency.pipeline.provenance import NO_SCAN, trace, trace_in_words
 from fmri_saliency.pipeline.whole import describe_files
 from fmri_saliency.pipeline.workspace import differences
-from fmri_saliency.sources import find_source, hash_file
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
 

@@ -9,8 +9,8 @@ import pytest
 from making import make_atlas
 
 from fmri_saliency.brain import resample_atlas
+from fmri_saliency.disk.images import is_placed, open_image
 from fmri_saliency.errors import SpaceMismatchWarning
-from fmri_saliency.images import is_placed, open_image
 from fmri_saliency.pipeline.extract import grid_atlas
 from fmri_saliency.records import Run
 

@@ -14,7 +14,7 @@ from making import make_atlas
 from matplotlib.image import imread
 
 from fmri_saliency.brain import project_labels, save_map
-from fmri_saliency.files import write_text
+from fmri_saliency.disk.files import write_text
 from fmri_saliency.pipeline.view import write_view
 from fmri_saliency.pipeline.workspace import Workspace
 from fmri_saliency.records import Atlas, Saliency

@@ -9,9 +9,9 @@ import torch
 
 from fmri_saliency.attribution import METHODS, attribute, completeness_gap
 from fmri_saliency.decoding import Architecture, TaskDecoder, Training
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.errors import ConfigError, DecoderError, InputError
 from fmri_saliency.records import Saliency, Samples
-from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import (
     SaliencySettings,
     begin_saliency,

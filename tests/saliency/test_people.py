@@ -5,8 +5,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fmri_saliency.disk.rows import Rows
 from fmri_saliency.records import Event
-from fmri_saliency.rows import Rows
 from fmri_saliency.saliency import average_blocks, average_covered, outermost, plan_blocks, rows_of_people
 
 NAN = np.nan

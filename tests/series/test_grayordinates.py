@@ -10,8 +10,8 @@ from making_cifti import LABELS, models, rewrite, write_labels, write_series
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, ScalarAxis, SeriesAxis
 
 from fmri_saliency.brain import load_grayordinate_atlas
+from fmri_saliency.disk.images import open_image
 from fmri_saliency.errors import InputError
-from fmri_saliency.images import open_image
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.scans.images import read_bold_header
 from fmri_saliency.series import Cleaning, extract_run

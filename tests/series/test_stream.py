@@ -16,7 +16,7 @@ from making import T_R, make_atlas
 from nilearn.maskers import NiftiLabelsMasker
 from nilearn.regions import img_to_signals_maps
 
-from fmri_saliency import images
+from fmri_saliency.disk import images
 from fmri_saliency.errors import InputError, ScanWarning
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series import Cleaning, extract_run, region_weights

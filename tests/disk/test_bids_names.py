@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmri_saliency.bids import (
+from fmri_saliency.disk.bids_names import (
     ENTITY_ORDER,
     bids_uri,
     build_folder,
@@ -16,8 +16,8 @@ from fmri_saliency.bids import (
     parse_name,
     plain_key,
 )
+from fmri_saliency.disk.sources import find_source
 from fmri_saliency.errors import ConfigError, InputError
-from fmri_saliency.sources import find_source
 
 LABELS = st.text("abcXYZ019", min_size=1, max_size=6)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmri_saliency.files import digest
-from fmri_saliency.rows import Rows, pieces, sum_rows
+from fmri_saliency.disk.files import digest
+from fmri_saliency.disk.rows import Rows, pieces, sum_rows
 
 
 def made(n: int = 37, seed: int = 0) -> np.ndarray:

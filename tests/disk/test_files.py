@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmri_saliency import files, places
-from fmri_saliency.bids import build_name, clean_label
+from fmri_saliency.disk import files, places
+from fmri_saliency.disk.bids_names import build_name, clean_label
+from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.errors import FmriSaliencyError, InputError, OutsideError, nearest, one_of
-from fmri_saliency.tables import read_own_tsv
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_temporary_images_keep_both_suffixes(tmp_path: Path) -> None:
 
 def test_only_the_leftovers_of_dead_processes_are_cleared(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from fmri_saliency.files import atomic_path\n"
+        "import os, sys; from pathlib import Path; from fmri_saliency.disk.files import atomic_path\n"
         "with atomic_path(Path(sys.argv[1])) as t: os._exit(9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "sub" / "y.tsv")], check=False)

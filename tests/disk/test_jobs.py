@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from fmri_saliency.disk.jobs import run_jobs
 from fmri_saliency.errors import InputError
-from fmri_saliency.jobs import run_jobs
 
 
 def square(x: int) -> int:

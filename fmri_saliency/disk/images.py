@@ -18,10 +18,10 @@ from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError, SpatialImage
 
-from fmri_saliency.contents import explain_content, explain_link
+from fmri_saliency.disk.contents import explain_content, explain_link
+from fmri_saliency.disk.grayordinates import check_text, grayordinates_of, view_as_image
+from fmri_saliency.disk.headers import check_extent, check_offset, check_units, compare_sides
 from fmri_saliency.errors import InputError, OrientationWarning, ScanWarning, UnreachableError
-from fmri_saliency.grayordinates import check_text, grayordinates_of, view_as_image
-from fmri_saliency.headers import check_extent, check_offset, check_units, compare_sides
 
 try:  # three times as fast as zlib; the same bytes without it
     from zlib_ng import gzip_ng

@@ -13,8 +13,8 @@ import numpy as np
 from nibabel.cifti2 import BrainModelAxis, Cifti2Image, LabelAxis, ScalarAxis, SeriesAxis
 from nibabel.openers import ImageOpener
 
+from fmri_saliency.disk.headers import LARGEST_FRAME
 from fmri_saliency.errors import InputError
-from fmri_saliency.headers import LARGEST_FRAME
 
 __all__ = ["check_text", "describe_models", "grayordinates_of", "view_as_image"]
 

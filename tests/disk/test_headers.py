@@ -9,10 +9,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from fmri_saliency.disk.files import read_json
+from fmri_saliency.disk.headers import LARGEST_FRAME, compare_sides, time_unit
+from fmri_saliency.disk.images import check_header, open_image
 from fmri_saliency.errors import InputError, OrientationWarning
-from fmri_saliency.files import read_json
-from fmri_saliency.headers import LARGEST_FRAME, compare_sides, time_unit
-from fmri_saliency.images import check_header, open_image
 from fmri_saliency.scans.images import read_bold_header
 
 KINDS = {"nifti-1": (nib.Nifti1Image, ".nii"), "nifti-1 gz": (nib.Nifti1Image, ".nii.gz"),

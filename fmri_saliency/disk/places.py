@@ -11,7 +11,7 @@ __all__ = ["data_folder"]
 
 def data_folder(name: str) -> Path:
     """Return the folder ``atlases`` or ``workflows``, in an installed package or in a checkout."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for place in (package / name, package.parent / name):
         if place.is_dir():
             return place

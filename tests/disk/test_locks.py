@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from fmri_saliency import files, locks
-from fmri_saliency.files import read_json, write_json
-from fmri_saliency.locks import STALE, clear_stale, hold, owner_lives, read_gone, read_holders
+from fmri_saliency.disk import files, locks
+from fmri_saliency.disk.files import read_json, write_json
+from fmri_saliency.disk.locks import STALE, clear_stale, hold, owner_lives, read_gone, read_holders
 
 CARD = {"work": "a", "host": "elsewhere", "pid": 4, "began": 0.0, "birth": "1", "token": "t", "numbers": "pid:[1]"}
 

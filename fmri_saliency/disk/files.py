@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.contents import explain_content, explain_link
+from fmri_saliency.disk.contents import explain_content, explain_link
+from fmri_saliency.disk.rows import Rows, pieces
 from fmri_saliency.errors import InputError, OutsideError
-from fmri_saliency.rows import Rows, pieces
 
 __all__ = [
     "MARKER",
@@ -149,7 +149,7 @@ def clear_unfinished(folder: Path, lives: Callable[[str, int, Path], bool] | Non
     folder : Path
     lives : callable, optional
         Says of a machine, the number of a process there and what it made whether it is alive, for processes of other
-        machines (:func:`fmri_saliency.locks.owner_lives`). Without it what they made is left alone.
+        machines (:func:`fmri_saliency.disk.locks.owner_lives`). Without it what they made is left alone.
     """
     removed = 0
     for path in sorted(Path(folder).rglob(".unfinished-*")):

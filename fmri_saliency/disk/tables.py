@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.contents import explain_content, explain_link
+from fmri_saliency.disk.contents import explain_content, explain_link
+from fmri_saliency.disk.files import unmark_cells
 from fmri_saliency.errors import InputError
-from fmri_saliency.files import unmark_cells
 
 __all__ = ["line_of", "read_csv", "read_lines", "read_own_tsv", "read_spaced", "read_tsv", "to_numbers"]
 
@@ -161,7 +161,7 @@ def read_tsv(
 
 
 def read_own_tsv(path: Path, what: str, dtype: type | Mapping[str, type] | None = None) -> pd.DataFrame:
-    """Read a table that this package wrote (:func:`fmri_saliency.files.write_tsv`); see :func:`read_tsv`."""
+    """Read a table that this package wrote (:func:`fmri_saliency.disk.files.write_tsv`); see :func:`read_tsv`."""
     return unmark_cells(read_tsv(path, what, dtype))
 
 

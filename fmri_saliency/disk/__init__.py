@@ -1,0 +1,1 @@
+"""Whole files, names, tables, images and processes: whatever touches the disk or the machine."""
