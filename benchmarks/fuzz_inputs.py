@@ -9,8 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from fmri_saliency.scans import BidsSimulation, simulate_bids
-from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
+from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
+from fmri_saliency.simulated_scans.hcp_tree import MadeTree, make_hcp_tree
 
 LAYOUTS = ("table", "fmriprep", "hcp")
 CONFIG = """[scans]

@@ -45,7 +45,7 @@ class Layout:
 
 def make_hcp(folder: Path, n_runs: int) -> Path:
     """Make an S1200 tree: 14 runs a subject, rounded to whole subjects."""
-    from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
+    from fmri_saliency.simulated_scans.hcp_tree import MadeTree, make_hcp_tree
 
     subjects = tuple(str(100001 + number) for number in range(max(1, round(n_runs / 14))))
     return make_hcp_tree(folder, MadeTree(subjects))

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from fmri_saliency.scans import BidsSimulation, find_fmriprep, simulate_bids
+from fmri_saliency.scans import find_fmriprep
+from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
 
 TASKS = ("emotion", "gambling", "language", "motor", "relational", "social", "wm")
 DIRECTIONS = ("LR", "RL")
@@ -34,7 +35,7 @@ TAIL = ("\nseconds = time.perf_counter() - begin\n"
         "print(json.dumps([runs, seconds, int(peak.split()[1]) / 1024]))\n")  # fmt: skip
 BEGIN = "begin = time.perf_counter()\n"
 READERS = {
-    "own": "from fmri_saliency.scans.bids_tree import list_functional\n" + BEGIN
+    "own": "from fmri_saliency.scans.fmriprep.tree import list_functional\n" + BEGIN
     + "found = list_functional(root)\n"
     "runs = sum(f.suffix == 'bold' and f.extension == '.nii.gz' for f in found)",
     "nilearn": "from nilearn.interfaces.bids import get_bids_files, parse_bids_filename\n" + BEGIN

@@ -167,7 +167,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _settings(options: argparse.Namespace) -> object:
-    from fmri_saliency.scans import SimulationSettings
+    from fmri_saliency.simulated_scans import SimulationSettings
 
     given = {name: getattr(options, name) for name in ("subjects", "seed", "effect")}
     given["tasks"] = tuple(task.upper() for task in options.tasks) if options.tasks else None

@@ -18,6 +18,7 @@ from making import T_R, make_atlas, make_samples
 
 from fmri_saliency.cli import main
 from fmri_saliency.records import Atlas, RegionSeries, Run, Saliency, Samples
+from fmri_saliency.simulated_scans import MadeTree, make_hcp_tree
 
 torch.set_num_threads(1)
 settings.register_profile(
@@ -44,6 +45,14 @@ def real_data() -> Callable[[str], Path]:
         return root / name
 
     return find
+
+
+@pytest.fixture(scope="session")
+def s1200(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tree of four people, seven tasks and both directions, with one run missing; not to be changed."""
+    people = ("100307", "100408", "101309", "192237")
+    out = tmp_path_factory.mktemp("s1200") / "HCP_1200"
+    return make_hcp_tree(out, MadeTree(people, shape=(3, 3, 3), missing=("192237_MOTOR_RL",)))
 
 
 PROGRAMS = {

@@ -32,7 +32,7 @@ from fmri_saliency.pipeline.extract import extract
 from fmri_saliency.pipeline.index import find
 from fmri_saliency.plotting import plot_curves
 from fmri_saliency.records import Samples
-from fmri_saliency.scans import SimulationSettings
+from fmri_saliency.simulated_scans import SimulationSettings
 
 SIZES = {
     "subjects": (24, 4, "simulated people"),

@@ -14,7 +14,7 @@ from fmri_saliency.disk.places import data_folder
 from fmri_saliency.pipeline.config import load_config
 from fmri_saliency.pipeline.run import run_all
 from fmri_saliency.records import Atlas
-from fmri_saliency.scans import SimulationSettings, simulate_hcp
+from fmri_saliency.simulated_scans import SimulationSettings, simulate_hcp
 
 __all__ = ["coarse_atlas", "run_demo", "simulate"]
 

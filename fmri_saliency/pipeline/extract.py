@@ -39,8 +39,8 @@ from fmri_saliency.pipeline.failures import noted
 from fmri_saliency.pipeline.index import find, write_index
 from fmri_saliency.pipeline.workspace import Workspace, name_changes, say, say_why
 from fmri_saliency.records import Atlas, Run
-from fmri_saliency.scans.bids_spaces import INDIVIDUAL
 from fmri_saliency.scans.find import Finding
+from fmri_saliency.scans.fmriprep.spaces import INDIVIDUAL
 from fmri_saliency.series import (
     Extracted,
     SeriesJob,

@@ -10,7 +10,7 @@ from fmri_saliency.disk.places import data_folder
 from fmri_saliency.errors import InputError, StepError, one_of
 from fmri_saliency.pipeline.demo import simulate
 from fmri_saliency.pipeline.workspace import say
-from fmri_saliency.scans import SimulationSettings
+from fmri_saliency.simulated_scans import SimulationSettings
 
 __all__ = ["SOURCES", "new_workflow"]
 

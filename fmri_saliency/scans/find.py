@@ -13,14 +13,14 @@ from fmri_saliency.disk.bids_names import name_twins
 from fmri_saliency.errors import ConfigError, InputError, OrientationWarning, TimingWarning
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE
-from fmri_saliency.scans.fmriprep import find_fmriprep
-from fmri_saliency.scans.hcp import HcpOptions, find_hcp
-from fmri_saliency.scans.hcp_families import read_families
+from fmri_saliency.scans.fmriprep.runs import find_fmriprep
+from fmri_saliency.scans.hcp.families import read_families
+from fmri_saliency.scans.hcp.runs import HcpOptions, find_hcp
 from fmri_saliency.scans.images import lacks_unit, says_slice_timing, sidecar_conflict, sidecar_refusal
-from fmri_saliency.scans.patterns import is_pattern
 from fmri_saliency.scans.selection import Selection, read_subjects
 from fmri_saliency.scans.settings import Scans
-from fmri_saliency.scans.table import LABELS, find_table, say_twins
+from fmri_saliency.scans.table.patterns import is_pattern
+from fmri_saliency.scans.table.runs import LABELS, find_table, say_twins
 
 __all__ = ["Finding", "find_runs"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from fmri_saliency.disk.bids_names import clean_label
 from fmri_saliency.errors import ConfigError
-from fmri_saliency.scans.fmriprep import BidsChoice
-from fmri_saliency.scans.hcp import VARIANTS
-from fmri_saliency.scans.hcp_events import EVENT_LABELS
+from fmri_saliency.scans.fmriprep.runs import BidsChoice
+from fmri_saliency.scans.hcp.events import EVENT_LABELS
+from fmri_saliency.scans.hcp.runs import VARIANTS
 from fmri_saliency.scans.selection import check_pattern
 from fmri_saliency.settings import Settings, bounds
 

@@ -15,8 +15,9 @@ from fmri_saliency.pipeline.cut import load_samples
 from fmri_saliency.pipeline.explain import class_atlas
 from fmri_saliency.pipeline.index import choice_stamp, find, known_runs, read_index, write_index
 from fmri_saliency.pipeline.workspace import Workspace
-from fmri_saliency.scans import BidsChoice, BidsSimulation, simulate_bids
-from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
+from fmri_saliency.scans import BidsChoice
+from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
+from fmri_saliency.simulated_scans.hcp_tree import MadeTree, make_hcp_tree
 
 
 def indexed(scans: Scans, out: Path) -> Config:

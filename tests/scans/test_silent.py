@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.scans import BidsSimulation, Scans, find_runs, simulate_bids
+from fmri_saliency.scans import Scans, find_runs
 from fmri_saliency.scans.events import read_bids_events, read_fsl_events
+from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
 
 
 def write_scan(path: Path) -> None:

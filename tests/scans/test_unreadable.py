@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from fmri_saliency.errors import InputError, ScanWarning
-from fmri_saliency.scans import BidsSimulation, Finding, Scans, find_runs, simulate_bids
-from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
+from fmri_saliency.scans import Finding, Scans, find_runs
+from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
+from fmri_saliency.simulated_scans.hcp_tree import MadeTree, make_hcp_tree
 
 BOLD = "task-look_space-MNI152NLin2009cAsym_res-2_desc-preproc_bold"
 

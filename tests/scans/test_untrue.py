@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from fmri_saliency.errors import InputError, OrientationWarning, TimingWarning
-from fmri_saliency.scans import BidsChoice, BidsSimulation, Scans, find_fmriprep, find_hcp, find_runs, simulate_bids
-from fmri_saliency.scans.fmriprep import read_bold_header
-from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
+from fmri_saliency.scans import BidsChoice, Scans, find_fmriprep, find_hcp, find_runs
+from fmri_saliency.scans.fmriprep.runs import read_bold_header
 from fmri_saliency.scans.selection import Selection
+from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
+from fmri_saliency.simulated_scans.hcp_tree import MadeTree, make_hcp_tree
 
 SPARSE = [0.0, 2.0, 10.0, 12.0, 20.0, 22.0]
 LINES = "subject\ttask\tbold\n01\tlook\ta.nii.gz\n02\tlook\tb.nii.gz\n"

@@ -13,9 +13,10 @@ from nilearn.interfaces.fmriprep import load_confounds
 
 from fmri_saliency.errors import ConfigError, InputError, ScanWarning
 from fmri_saliency.records import Atlas, Run
-from fmri_saliency.scans import BidsSimulation, find_fmriprep, simulate_bids
+from fmri_saliency.scans import find_fmriprep
 from fmri_saliency.series import Cleaning, Denoise, extract_run, read_series, write_series
 from fmri_saliency.series.confounds import described_by, gather_confounds
+from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
 
 AXES = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.scans import BidsSimulation, simulate_bids
+from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
 from fmri_saliency.simulation import expected_response
 
 WHOLE = BidsSimulation(subjects=("01", "02"), sessions=("pre",), directions=("LR",), runs=("1", "2"), shape=(2, 2, 2),

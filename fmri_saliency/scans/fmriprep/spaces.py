@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmri_saliency.errors import InputError, nearest
-from fmri_saliency.scans.bids_tree import BidsFile, same_label
+from fmri_saliency.scans.fmriprep.tree import BidsFile, same_label
 
 __all__ = ["BOLD_EXTENSIONS", "SELECTED", "SpaceChoice", "choose_space", "describe_variants", "in_space",
            "space_in_words"]  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Event
-from fmri_saliency.scans.hcp_events import HCP_TASKS, labels_of, read_hcp_events, read_hcp_timing
+from fmri_saliency.scans.hcp.events import HCP_TASKS, labels_of, read_hcp_events, read_hcp_timing
 
 
 def all_labels(events: str) -> list[str]:

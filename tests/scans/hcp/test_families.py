@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.scans.hcp_families import read_families
+from fmri_saliency.scans.hcp.families import read_families
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from fmri_saliency.errors import InputError, nearest, unusable
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE, busy_spans, check_timing, overhanging, read_bids_timing
 from fmri_saliency.scans.images import read_bold_header, sidecar_of
-from fmri_saliency.scans.patterns import DESCRIBING, fill_cell, is_pattern, match_cell
+from fmri_saliency.scans.table.patterns import DESCRIBING, fill_cell, is_pattern, match_cell
 
 __all__ = ["COLUMNS", "LABELS", "find_table", "say_twins"]
 
@@ -191,8 +191,9 @@ def find_table(
     path : Path
         Tab-separated; columns subject, task, bold and optional mask, events, confounds,
         t_r (s), direction, session, run, family. Files are relative to the table's folder, ``~`` is
-        one's own. A bold cell with wildcards or names in braces (:func:`~fmri_saliency.scans.patterns.match_cell`)
-        stands for a run per file; what its line leaves empty is read from the files' names.
+        one's own. A bold cell with wildcards or names in braces
+        (:func:`~fmri_saliency.scans.table.patterns.match_cell`) stands for a run per file; what its line leaves empty
+        is read from the files' names.
     t_r : float, optional
         Seconds per frame for all runs; beats the table and the headers.
     space : str

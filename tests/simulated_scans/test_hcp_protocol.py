@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.scans.hcp_events import HCP_TASKS
-from fmri_saliency.scans.hcp_protocol import protocol_events
+from fmri_saliency.scans.hcp.events import HCP_TASKS
+from fmri_saliency.simulated_scans.hcp_protocol import protocol_events
 
 BOTH = pytest.mark.parametrize("direction", ["LR", "RL"])
 

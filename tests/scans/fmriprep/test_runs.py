@@ -11,7 +11,8 @@ import pytest
 
 from fmri_saliency.errors import ConfigError, InputError, TimingWarning
 from fmri_saliency.records import Event, Run
-from fmri_saliency.scans import BidsChoice, BidsSimulation, Scans, find_fmriprep, find_runs, simulate_bids
+from fmri_saliency.scans import BidsChoice, Scans, find_fmriprep, find_runs
+from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
 
 SMALL = BidsSimulation(subjects=("01", "02"), tasks=("look", "move"), shape=(2, 2, 2), n_times=20)
 SPACE = "MNI152NLin2009cAsym"

@@ -12,9 +12,9 @@ from typing import Any
 from fmri_saliency.errors import InputError, nearest, one_of, unusable
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import busy_spans, check_timing, overhanging
-from fmri_saliency.scans.hcp_events import EVENT_LABELS, HCP_TASKS, read_hcp_timing
-from fmri_saliency.scans.hcp_families import read_families
-from fmri_saliency.scans.hcp_others import OtherFolder, advise, find_other_folders, list_names, scans_in
+from fmri_saliency.scans.hcp.events import EVENT_LABELS, HCP_TASKS, read_hcp_timing
+from fmri_saliency.scans.hcp.families import read_families
+from fmri_saliency.scans.hcp.others import OtherFolder, advise, find_other_folders, list_names, scans_in
 from fmri_saliency.scans.images import read_bold_header
 from fmri_saliency.scans.selection import Selection
 from fmri_saliency.settings import Settings, bounds
@@ -47,7 +47,7 @@ class HcpOptions(Settings, where="in [scans]", error=InputError):
     variant : {"minimal", "hp0_clean_rclean_tclean", "Atlas_MSMAll", "Atlas_MSMAll_hp0_clean_rclean_tclean"}
         Which of the scans in a run's folder; one for the whole data set.
     events : {"ev", "conditions", "states", "states-23", "states-24"}
-        Which event files, see :data:`~fmri_saliency.scans.hcp_events.HCP_TASKS`.
+        Which event files, see :data:`~fmri_saliency.scans.hcp.events.HCP_TASKS`.
     families : Path, optional
         The HCP's restricted table: people of one family are never split between training and test.
     """

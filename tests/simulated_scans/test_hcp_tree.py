@@ -9,9 +9,9 @@ import pytest
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.scans import HcpOptions, Scans, find_hcp, find_runs
-from fmri_saliency.scans.hcp_events import HCP_TASKS
-from fmri_saliency.scans.made_hcp import MadeTree, make_hcp_tree
+from fmri_saliency.scans.hcp.events import HCP_TASKS
 from fmri_saliency.series.confounds import read_confounds
+from fmri_saliency.simulated_scans.hcp_tree import MadeTree, make_hcp_tree
 
 SUBJECTS = ("100307", "100408", "101309", "192237")
 

@@ -14,10 +14,10 @@ from tqdm.auto import tqdm
 
 from fmri_saliency.disk.files import atomic_path, write_text
 from fmri_saliency.errors import InputError
-from fmri_saliency.scans.hcp import DIRECTIONS, RESULTS, VARIANTS
-from fmri_saliency.scans.hcp_events import HCP_TASKS
-from fmri_saliency.scans.hcp_protocol import protocol_events
+from fmri_saliency.scans.hcp.events import HCP_TASKS
+from fmri_saliency.scans.hcp.runs import DIRECTIONS, RESULTS, VARIANTS
 from fmri_saliency.settings import LARGEST_SEED, Settings, bounds
+from fmri_saliency.simulated_scans.hcp_protocol import protocol_events
 
 __all__ = ["MadeTree", "make_hcp_tree"]
 
@@ -39,7 +39,7 @@ class MadeTree(Settings, where="of made scans", error=InputError):
     shape : tuple of int
         Voxels of a volume, over the HCP's field of view; (91, 109, 91) is the HCP's own grid.
     variants : tuple of str
-        Which scans each run has, see :data:`~fmri_saliency.scans.hcp.VARIANTS`.
+        Which scans each run has, see :data:`~fmri_saliency.scans.hcp.runs.VARIANTS`.
     mask : str
         Name of the brain mask.
     missing : tuple of str
@@ -161,7 +161,7 @@ def make_hcp_tree(out: Path, tree: MadeTree, progress: bool = False) -> Path:
     """Write a tree of runs in the S1200 layout.
 
     Each run has its scans, mask, reference volume, ``EVs/`` with every file that the HCP writes for the
-    task (:func:`~fmri_saliency.scans.hcp_protocol.protocol_events`) and movement regressors, with the
+    task (:func:`~fmri_saliency.simulated_scans.hcp_protocol.protocol_events`) and movement regressors, with the
     HCP's numbers of frames. The scans are noise: there is no response in them. A table of
     families lies in ``restricted.csv``.
 

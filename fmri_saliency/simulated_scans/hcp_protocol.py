@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
 from fmri_saliency.errors import one_of
-from fmri_saliency.scans.hcp_events import HCP_TASKS
+from fmri_saliency.scans.hcp.events import HCP_TASKS
 
 __all__ = ["protocol_events"]
 

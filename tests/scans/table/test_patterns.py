@@ -9,7 +9,8 @@ import pytest
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Event
-from fmri_saliency.scans import BidsSimulation, Scans, find_fmriprep, find_runs, find_table, simulate_bids
+from fmri_saliency.scans import Scans, find_fmriprep, find_runs, find_table
+from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
 
 EVENTS = "onset\tduration\ttrial_type\n2\t1\tgo\n20\t4\tstop\n"
 

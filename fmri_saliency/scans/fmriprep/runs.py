@@ -14,7 +14,8 @@ from typing import Any
 from fmri_saliency.disk.files import read_json
 from fmri_saliency.errors import ConfigError, InputError, TimingWarning, nearest, one_of, unusable
 from fmri_saliency.records import Run
-from fmri_saliency.scans.bids_spaces import (
+from fmri_saliency.scans.events import TRIAL_TYPE, busy_spans, check_timing, overhanging, read_bids_timing, shift_events
+from fmri_saliency.scans.fmriprep.spaces import (
     BOLD_EXTENSIONS,
     SELECTED,
     SpaceChoice,
@@ -23,8 +24,7 @@ from fmri_saliency.scans.bids_spaces import (
     in_space,
     space_in_words,
 )
-from fmri_saliency.scans.bids_tree import BidsFile, Inheritance, list_functional, run_identity, same_label
-from fmri_saliency.scans.events import TRIAL_TYPE, busy_spans, check_timing, overhanging, read_bids_timing, shift_events
+from fmri_saliency.scans.fmriprep.tree import BidsFile, Inheritance, list_functional, run_identity, same_label
 from fmri_saliency.scans.images import is_seconds, read_bold_header, stated_step
 from fmri_saliency.settings import Settings, bounds
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fmri_saliency.scans.bids_tree import Inheritance, list_functional, run_identity, same_label
+from fmri_saliency.scans.fmriprep.tree import Inheritance, list_functional, run_identity, same_label
 
 
 def touch(root: Path, *names: str) -> None:

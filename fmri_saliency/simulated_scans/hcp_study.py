@@ -16,7 +16,7 @@ from fmri_saliency.disk.files import atomic_path, read_json, write_json, write_t
 from fmri_saliency.disk.jobs import run_jobs
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Atlas
-from fmri_saliency.scans.hcp import DIRECTIONS
+from fmri_saliency.scans.hcp.runs import DIRECTIONS
 from fmri_saliency.settings import LARGEST_SEED, Settings, bounds
 from fmri_saliency.simulation import TaskPlan, autocorrelated_noise, plan_tasks, subject_gains
 

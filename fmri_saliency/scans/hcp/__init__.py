@@ -1,0 +1,1 @@
+"""Runs in the layout of the Human Connectome Project: scans, events, families."""

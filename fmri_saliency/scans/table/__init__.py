@@ -1,0 +1,1 @@
+"""Runs listed in a table, one by one or by patterns."""
