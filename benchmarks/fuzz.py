@@ -133,7 +133,7 @@ def work(folder: Path, samples: bool) -> int:
     if samples and code == 0:
         from fmri_saliency.errors import FmriSaliencyError
         from fmri_saliency.pipeline import load_config
-        from fmri_saliency.pipeline.cut import load_samples
+        from fmri_saliency.pipeline.steps.sampling import load_samples
 
         try:
             load_samples(load_config(Path(config)))
@@ -296,9 +296,9 @@ def load_libraries() -> None:
     import torch
 
     import fmri_saliency.cli
-    import fmri_saliency.pipeline.cut
-    import fmri_saliency.pipeline.extract
-    import fmri_saliency.pipeline.index  # noqa: F401
+    import fmri_saliency.pipeline.steps.extraction
+    import fmri_saliency.pipeline.steps.sampling
+    import fmri_saliency.pipeline.study.runs  # noqa: F401
 
     torch.set_num_threads(1)
 

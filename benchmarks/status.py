@@ -47,7 +47,7 @@ def multiply(out: Path, n_runs: int) -> None:
 def measure(config: Path, n_runs: int, repeats: int) -> float:
     """Return the median seconds of processor time of a survey of so many runs."""
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.standing import survey
+    from fmri_saliency.pipeline.progress.state import survey
 
     settings = load_config(config)
     multiply(settings.output.path, n_runs)

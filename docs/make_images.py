@@ -25,12 +25,12 @@ from tqdm import tqdm
 
 from fmri_saliency.brain import load_chosen_atlas
 from fmri_saliency.disk.files import atomic_path, read_json, scratch_folder
-from fmri_saliency.pipeline.animations import save_animation
-from fmri_saliency.pipeline.config import load_config
-from fmri_saliency.pipeline.explain import class_atlas
-from fmri_saliency.pipeline.extract import find
-from fmri_saliency.pipeline.run import run_all
-from fmri_saliency.pipeline.workspace import Workspace
+from fmri_saliency.pipeline.commands.whole_job import run_all
+from fmri_saliency.pipeline.pages.animations import save_animation
+from fmri_saliency.pipeline.steps.explanation import class_atlas
+from fmri_saliency.pipeline.steps.extraction import find
+from fmri_saliency.pipeline.study.config import load_config
+from fmri_saliency.pipeline.study.folder import Workspace
 from fmri_saliency.plotting import (
     animate_glass,
     plot_glass,

@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _extract(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import extract, extract_chunk, load_config
-    from fmri_saliency.pipeline.extract import check_log
+    from fmri_saliency.pipeline.steps.extraction import check_log
 
     config = load_config(options.config)
     if options.chunk is not None:
@@ -93,15 +93,15 @@ def _judge(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.run import judge_and_report
+    from fmri_saliency.pipeline.commands.whole_job import judge_and_report
 
     print(judge_and_report(load_config(options.config)))
 
 
 def _runs(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.cut import foresee
-    from fmri_saliency.pipeline.index import find
+    from fmri_saliency.pipeline.steps.sampling import foresee
+    from fmri_saliency.pipeline.study.runs import find
 
     config = load_config(options.config)
     finding = find(config)
@@ -114,15 +114,15 @@ def _runs(options: argparse.Namespace) -> None:
 
 def _status(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.standing import survey
-    from fmri_saliency.pipeline.status import status_as_dict, status_in_words
+    from fmri_saliency.pipeline.progress.state import survey
+    from fmri_saliency.pipeline.progress.words import status_as_dict, status_in_words
 
     found = survey(load_config(options.config))
     print(json.dumps(status_as_dict(found), indent=2) if options.json else status_in_words(found, options.config))
 
 
 def _provenance(options: argparse.Namespace) -> None:
-    from fmri_saliency.pipeline.provenance import trace, trace_in_words
+    from fmri_saliency.pipeline.progress.provenance import trace, trace_in_words
 
     found = trace(options.file, options.hash, dict(one.split("=", 1) for one in options.data or ()))
     print(json.dumps(found, indent=2) if options.json else trace_in_words(found))
@@ -130,7 +130,7 @@ def _provenance(options: argparse.Namespace) -> None:
 
 def _search(options: argparse.Namespace) -> None:
     from fmri_saliency.pipeline import load_config
-    from fmri_saliency.pipeline.search import read_part, search, search_fold, search_trial
+    from fmri_saliency.pipeline.steps.searching import read_part, search, search_fold, search_trial
 
     config = load_config(options.config)
     if options.trial:
@@ -155,7 +155,7 @@ def _gather(options: argparse.Namespace) -> None:
 
 
 def _workflow(options: argparse.Namespace) -> None:
-    from fmri_saliency.pipeline.workflow import new_workflow
+    from fmri_saliency.pipeline.commands.workflow_files import new_workflow
 
     print(new_workflow(options.folder, options.source))
 
@@ -175,7 +175,7 @@ def _settings(options: argparse.Namespace) -> object:
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from fmri_saliency.pipeline.demo import simulate
+    from fmri_saliency.pipeline.commands.demo import simulate
 
     print(simulate(options.out, _settings(options)))
 
@@ -193,7 +193,7 @@ def _atlases(options: argparse.Namespace) -> None:
 
 
 def _bids_app(options: argparse.Namespace) -> None:
-    from fmri_saliency.pipeline.bids_app import BidsCall, run_group, run_participant
+    from fmri_saliency.pipeline.commands.bids_app import BidsCall, run_group, run_participant
 
     call = BidsCall(options.bids_dir, options.output_dir, tuple(options.participant_label or ()), options.config,
                     options.derivatives, options.n_jobs)

@@ -38,7 +38,8 @@ def test_the_wheel_carries_package_atlases_and_workflows(wheel: Path, repository
         wanted = {f"fmri_saliency/{p.relative_to(repository)}" for p in (repository / folder).rglob("*") if p.is_file()}
         wanted = {name for name in wanted if "__pycache__" not in name}
         assert wanted <= names, wanted - names
-    assert {"fmri_saliency/report/templates/report.html.j2", "fmri_saliency/pipeline/view_template.sh"} <= names
+    assert "fmri_saliency/pipeline/pages/templates/report.html.j2" in names
+    assert "fmri_saliency/pipeline/steps/view_template.sh" in names
     assert not {name for name in names if name.startswith(("tests/", "tutorials/"))}
 
 

@@ -24,7 +24,7 @@ def test_every_name_that_a_room_offers_is_found_there(room):
 
 
 def test_a_step_is_not_hidden_by_the_module_of_its_name():
-    command = ("import fmri_saliency.pipeline.extract, fmri_saliency.attribution.attribute\n"
+    command = ("import fmri_saliency.pipeline.steps.extraction, fmri_saliency.attribution.attribute\n"
                "from fmri_saliency.pipeline import extract\n"
                "from fmri_saliency.attribution import attribute\n"
                "assert callable(extract) and callable(attribute)")

@@ -15,7 +15,7 @@ import fmri_saliency
 from fmri_saliency.cli import main
 from fmri_saliency.errors import ConfigError, InputError
 from fmri_saliency.pipeline import Config, load_config
-from fmri_saliency.pipeline.config import to_plain
+from fmri_saliency.pipeline.study.config import to_plain
 from fmri_saliency.settings import Settings, bounds, check_path, shown
 
 HOSTILE = {

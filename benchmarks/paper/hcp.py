@@ -25,11 +25,11 @@ from fmri_saliency.disk.files import digest, write_text
 from fmri_saliency.disk.places import data_folder
 from fmri_saliency.errors import InputError
 from fmri_saliency.evidence import on_task_share, on_task_steps, removal_drop
-from fmri_saliency.pipeline.config import Config, load_config
-from fmri_saliency.pipeline.cut import load_samples
-from fmri_saliency.pipeline.demo import simulate
-from fmri_saliency.pipeline.extract import extract
-from fmri_saliency.pipeline.index import find
+from fmri_saliency.pipeline.commands.demo import simulate
+from fmri_saliency.pipeline.steps.extraction import extract
+from fmri_saliency.pipeline.steps.sampling import load_samples
+from fmri_saliency.pipeline.study.config import Config, load_config
+from fmri_saliency.pipeline.study.runs import find
 from fmri_saliency.plotting import plot_curves
 from fmri_saliency.records import Samples
 from fmri_saliency.simulated_scans import SimulationSettings

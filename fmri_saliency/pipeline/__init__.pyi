@@ -1,14 +1,14 @@
-from .chunks import deal_runs, extract_chunk, gather
-from .config import Config, load_config, write_config
-from .demo import run_demo
-from .evaluate import evaluate
-from .explain import explain, explain_fold
-from .extract import extract
-from .judge import judge
-from .protocol import Evaluation, load_evaluation
-from .report import report
-from .run import run_all
-from .train import train, train_fold
+from .commands.cluster import deal_runs, extract_chunk, gather
+from .commands.demo import run_demo
+from .commands.whole_job import run_all
+from .evaluation.evaluating import evaluate
+from .evaluation.protocol import Evaluation, load_evaluation
+from .pages.report_page import report
+from .steps.explanation import explain, explain_fold
+from .steps.extraction import extract
+from .steps.judging import judge
+from .steps.training import train, train_fold
+from .study.config import Config, load_config, write_config
 
 __all__ = [
     "Config",

@@ -19,7 +19,7 @@ from fmri_saliency.evidence import (
 )
 from fmri_saliency.evidence.faithful import rank_blocks
 from fmri_saliency.evidence.naive import class_difference
-from fmri_saliency.pipeline.panels import hangs_on_the_map
+from fmri_saliency.pipeline.steps.judged_panels import hangs_on_the_map
 from fmri_saliency.records import Saliency
 
 SHAPE = (3, 20, 6)

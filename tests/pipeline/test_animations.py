@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from fmri_saliency.errors import InputError, StepError
-from fmri_saliency.pipeline import animations
-from fmri_saliency.pipeline.animations import save_animation
+from fmri_saliency.pipeline.pages import animations
+from fmri_saliency.pipeline.pages.animations import save_animation
 
 
 @pytest.fixture

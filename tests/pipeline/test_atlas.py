@@ -11,8 +11,8 @@ from caching import write
 
 from fmri_saliency.brain import resample_atlas
 from fmri_saliency.pipeline import load_config
-from fmri_saliency.pipeline.extract import choose_atlas
-from fmri_saliency.pipeline.index import find
+from fmri_saliency.pipeline.steps.extraction import choose_atlas
+from fmri_saliency.pipeline.study.runs import find
 
 
 @pytest.fixture

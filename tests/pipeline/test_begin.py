@@ -11,8 +11,8 @@ from fmri_saliency.disk.files import read_json
 from fmri_saliency.disk.locks import hold
 from fmri_saliency.errors import StepError
 from fmri_saliency.pipeline import Config, load_config, write_config
-from fmri_saliency.pipeline.begin import begin, config_changes
-from fmri_saliency.pipeline.workspace import Workspace
+from fmri_saliency.pipeline.study.folder import Workspace
+from fmri_saliency.pipeline.study.opening import begin, config_changes
 
 
 def edit(config: Path, old: str, new: str) -> Config:

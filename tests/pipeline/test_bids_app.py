@@ -16,7 +16,7 @@ import pytest
 from fmri_saliency import __version__
 from fmri_saliency.cli import _make_parser, is_bids_call, main
 from fmri_saliency.errors import ConfigError
-from fmri_saliency.pipeline.bids_app import BidsCall, read_call
+from fmri_saliency.pipeline.commands.bids_app import BidsCall, read_call
 from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
 
 CONFIG = """

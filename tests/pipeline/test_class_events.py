@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fmri_saliency.pipeline.class_events import class_events, say_events
-from fmri_saliency.pipeline.config import Config, build_section
+from fmri_saliency.pipeline.pages.class_events import class_events, say_events
+from fmri_saliency.pipeline.study.config import Config, build_section
 from fmri_saliency.records import Event, Run
 from fmri_saliency.series import Windows
 

@@ -11,7 +11,7 @@ import pytest
 from fmri_saliency.disk.places import data_folder
 from fmri_saliency.errors import ConfigError
 from fmri_saliency.pipeline import Config, load_config, write_config
-from fmri_saliency.pipeline.config import to_plain
+from fmri_saliency.pipeline.study.config import to_plain
 from fmri_saliency.scans import LAYOUTS
 
 MINIMAL = '[scans]\nlayout = "hcp"\npath = "scans"\n[output]\npath = "out"\n'

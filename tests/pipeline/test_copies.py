@@ -8,7 +8,7 @@ import pytest
 from making import T_R, make_atlas
 
 from fmri_saliency.errors import InputError
-from fmri_saliency.pipeline.copies import check_copies
+from fmri_saliency.pipeline.steps.copies import check_copies
 from fmri_saliency.records import Run
 
 

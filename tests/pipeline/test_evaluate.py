@@ -14,10 +14,17 @@ import pytest
 
 from fmri_saliency.errors import StepError
 from fmri_saliency.evidence import NAIVE, summarise
-from fmri_saliency.pipeline import Evaluation, evaluate, load_evaluation, trial
-from fmri_saliency.pipeline.evaluation_page import _in_short, _methods, _summary, summary_table, suppressors_of
-from fmri_saliency.pipeline.protocol import Results
-from fmri_saliency.pipeline.trial import trial_inputs
+from fmri_saliency.pipeline import Evaluation, evaluate, load_evaluation
+from fmri_saliency.pipeline.evaluation import trials as trial
+from fmri_saliency.pipeline.evaluation.evaluation_page import (
+    _in_short,
+    _methods,
+    _summary,
+    summary_table,
+    suppressors_of,
+)
+from fmri_saliency.pipeline.evaluation.protocol import Results
+from fmri_saliency.pipeline.evaluation.trials import trial_inputs
 from fmri_saliency.saliency import PAIRS
 
 MODULE = sys.modules[evaluate.__module__]  # the package shows the function of that name

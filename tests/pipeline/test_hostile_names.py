@@ -24,8 +24,8 @@ import tomli_w
 from fmri_saliency.cli import main
 from fmri_saliency.disk.files import read_json
 from fmri_saliency.disk.tables import read_own_tsv
-from fmri_saliency.pipeline.config import load_config
-from fmri_saliency.pipeline.provenance import trace
+from fmri_saliency.pipeline.progress.provenance import trace
+from fmri_saliency.pipeline.study.config import load_config
 from fmri_saliency.series import read_series
 
 TASKS = ("$(touch PWNED)`touch PWNED`", "'; touch PWNED #\"")

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from fmri_saliency.pipeline import index, load_config, run_all
-from fmri_saliency.pipeline.config import Config, Output, Scans
-from fmri_saliency.pipeline.cut import load_samples
-from fmri_saliency.pipeline.explain import class_atlas
-from fmri_saliency.pipeline.index import choice_stamp, find, known_runs, read_index, write_index
-from fmri_saliency.pipeline.workspace import Workspace
+from fmri_saliency.pipeline import load_config, run_all
+from fmri_saliency.pipeline.steps.explanation import class_atlas
+from fmri_saliency.pipeline.steps.sampling import load_samples
+from fmri_saliency.pipeline.study import runs as index
+from fmri_saliency.pipeline.study.config import Config, Output, Scans
+from fmri_saliency.pipeline.study.folder import Workspace
+from fmri_saliency.pipeline.study.runs import choice_stamp, find, known_runs, read_index, write_index
 from fmri_saliency.scans import BidsChoice
 from fmri_saliency.simulated_scans import BidsSimulation, simulate_bids
 from fmri_saliency.simulated_scans.hcp_tree import MadeTree, make_hcp_tree
@@ -109,7 +110,7 @@ def test_another_configuration_or_version_makes_it_invalid(hcp: Config, monkeypa
     assert read_index(replace(hcp, scans=replace(hcp.scans, exclude=("task-wm",)))) is None
     assert read_index(replace(hcp, samples=replace(hcp.samples, event_column="value"))) is None
     assert read_index(replace(hcp, samples=replace(hcp.samples, offset=1.0))) is not None
-    monkeypatch.setattr("fmri_saliency.pipeline.workspace.__version__", "another")
+    monkeypatch.setattr("fmri_saliency.pipeline.study.folder.__version__", "another")
     assert read_index(hcp) is None
 
 
@@ -180,7 +181,7 @@ def test_later_steps_take_it_and_the_first_ones_look(
     assert cli("runs", small_config).code == 0
     assert len(looked) == 2
     for name in ("train", "explain", "judge", "report"):
-        monkeypatch.setattr(f"fmri_saliency.pipeline.run.{name}", lambda config: known_runs(config))
+        monkeypatch.setattr(f"fmri_saliency.pipeline.commands.whole_job.{name}", lambda config: known_runs(config))
     run_all(config)
     assert len(looked) == 3
     out = config.output.path

@@ -19,7 +19,7 @@ def test_untrained_networks_explain_the_labels_that_the_trained_one_answered(
 ) -> None:
     text = small_config.read_text().replace("max_epochs = 3", "max_epochs = 1\nlearning_rate = 1e-9")
     small_config.write_text(text.replace("[saliency]", '[saliency]\ntarget = "predicted"'))
-    judge, seen = importlib.import_module("fmri_saliency.pipeline.judge"), []
+    judge, seen = importlib.import_module("fmri_saliency.pipeline.steps.judging"), []
     followed = judge.vanishing_profile
 
     def compare(trained: Saliency, untrained: Iterable[Saliency], network: str) -> Evidence:

@@ -10,7 +10,7 @@ from scipy.stats import binom
 from fmri_saliency.decoding import make_folds
 from fmri_saliency.decoding.baseline import predict_linear
 from fmri_saliency.pipeline import load_config
-from fmri_saliency.pipeline.cut import _extracted
+from fmri_saliency.pipeline.steps.sampling import _extracted
 from fmri_saliency.records import Samples
 from fmri_saliency.series import read_samples, read_series
 from fmri_saliency.simulation import TASKS

@@ -17,9 +17,9 @@ from validating import bids_errors
 
 from fmri_saliency.cli import main
 from fmri_saliency.disk.bids_names import build_name
-from fmri_saliency.pipeline.config import Config, build_section
-from fmri_saliency.pipeline.demo import coarse_atlas
-from fmri_saliency.pipeline.outputs import MapSetting, class_entities, is_written, person_outputs, write_person
+from fmri_saliency.pipeline.commands.demo import coarse_atlas
+from fmri_saliency.pipeline.steps.map_files import MapSetting, class_entities, is_written, person_outputs, write_person
+from fmri_saliency.pipeline.study.config import Config, build_section
 from fmri_saliency.records import Run, Saliency
 from fmri_saliency.saliency import read_saliency
 from fmri_saliency.series import Windows

@@ -12,8 +12,8 @@ import pytest
 
 from fmri_saliency.decoding import Architecture, TaskDecoder
 from fmri_saliency.pipeline import load_config
-from fmri_saliency.pipeline.config import Config
-from fmri_saliency.pipeline.panels import EXPLAINED, HELD_OUT, check_held_out, hangs_on_the_map
+from fmri_saliency.pipeline.steps.judged_panels import EXPLAINED, HELD_OUT, check_held_out, hangs_on_the_map
+from fmri_saliency.pipeline.study.config import Config
 from fmri_saliency.records import Saliency, Samples
 from fmri_saliency.saliency import explain_samples
 

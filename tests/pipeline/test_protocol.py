@@ -12,9 +12,10 @@ import pytest
 from fmri_saliency.disk.places import data_folder
 from fmri_saliency.errors import ConfigError
 from fmri_saliency.pipeline import Evaluation, load_evaluation
-from fmri_saliency.pipeline.config import to_plain
-from fmri_saliency.pipeline.protocol import Checks, Data, Faithful, Null, Results, write_evaluation
-from fmri_saliency.pipeline.trial import trial_inputs
+from fmri_saliency.pipeline.evaluation.protocol import Checks, Data, Results, write_evaluation
+from fmri_saliency.pipeline.evaluation.trials import trial_inputs
+from fmri_saliency.pipeline.steps.map_checks import Faithful, Null
+from fmri_saliency.pipeline.study.config import to_plain
 from fmri_saliency.saliency import PAIRS, Pair
 
 DATA = '[data]\nsets = ["state"]\nseeds = [1, 2]\n'

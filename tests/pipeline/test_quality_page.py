@@ -13,9 +13,10 @@ import pytest
 from making import T_R, make_atlas
 
 from fmri_saliency.disk.tables import read_tsv
-from fmri_saliency.pipeline import load_config, quality_page
-from fmri_saliency.pipeline.explain import class_atlas
-from fmri_saliency.pipeline.quality_page import COLUMNS, rank_runs, write_quality_page
+from fmri_saliency.pipeline import load_config
+from fmri_saliency.pipeline.pages import quality_page
+from fmri_saliency.pipeline.pages.quality_page import COLUMNS, rank_runs, write_quality_page
+from fmri_saliency.pipeline.steps.explanation import class_atlas
 
 ATLAS = make_atlas()
 N_TIMES = 30

@@ -21,12 +21,12 @@ from PIL import Image
 from fmri_saliency.cli import main
 from fmri_saliency.errors import DecoderError
 from fmri_saliency.pipeline import load_config, report
-from fmri_saliency.pipeline.class_part import MAX_FRAMES
-from fmri_saliency.pipeline.demo import coarse_atlas
-from fmri_saliency.pipeline.index import find
-from fmri_saliency.pipeline.methods import REFERENCES, MethodsText, describe_methods
-from fmri_saliency.pipeline.scans_part import scans_part
-from fmri_saliency.pipeline.workspace import Workspace
+from fmri_saliency.pipeline.commands.demo import coarse_atlas
+from fmri_saliency.pipeline.pages.class_part import MAX_FRAMES
+from fmri_saliency.pipeline.pages.methods_text import REFERENCES, MethodsText, describe_methods
+from fmri_saliency.pipeline.pages.scans_part import scans_part
+from fmri_saliency.pipeline.study.folder import Workspace
+from fmri_saliency.pipeline.study.runs import find
 from fmri_saliency.series import Windows, read_samples
 
 
@@ -169,7 +169,7 @@ def test_a_failing_step_leaves_a_report_that_says_why(
     def diverge(config: Any) -> None:
         raise DecoderError("Training diverged: weights are not finite after 2 epochs.")
 
-    monkeypatch.setattr("fmri_saliency.pipeline.run.train", diverge)
+    monkeypatch.setattr("fmri_saliency.pipeline.commands.whole_job.train", diverge)
     done = cli("run", small_config)
     page = (small_config.parent / "results" / "report.html").read_text(encoding="utf-8")
     assert done.code == 2

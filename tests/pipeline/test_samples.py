@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fmri_saliency.pipeline import load_config
-from fmri_saliency.pipeline.judge import read_truth
+from fmri_saliency.pipeline.steps.judging import read_truth
 from fmri_saliency.records import Samples
 from fmri_saliency.series import read_samples
 

@@ -13,8 +13,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from fmri_saliency.disk.files import write_json
 from fmri_saliency.errors import StepError
-from fmri_saliency.pipeline.provenance import trace
-from fmri_saliency.pipeline.standing import STATES
+from fmri_saliency.pipeline.progress.provenance import trace
+from fmri_saliency.pipeline.progress.state import STATES
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
 SEARCH = """
@@ -155,7 +155,7 @@ def test_status_counts_decoders_and_provenance_reaches_the_scans(
     assert cli("search", study, "--trial", trials[0][0]).code == 0
     assert rows()["search"] == {"done": 1, "waiting": n_all - 1}
     with monkeypatch.context() as patched:
-        patched.setattr(importlib.import_module("fmri_saliency.pipeline.search"), "TaskDecoder", fail)
+        patched.setattr(importlib.import_module("fmri_saliency.pipeline.steps.searching"), "TaskDecoder", fail)
         assert cli("search", study, "--trial", trials[1][0]).code == 1
     assert rows()["search"] == {"done": 1, "failed": 1, "waiting": n_all - 2}
     assert "The moon is full." in cli("status", study).out

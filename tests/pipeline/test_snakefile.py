@@ -17,8 +17,9 @@ import pytest
 
 from fmri_saliency.cli import SOURCES as OFFERED
 from fmri_saliency.disk.places import data_folder
-from fmri_saliency.pipeline import load_config, workflow
-from fmri_saliency.pipeline.chunks import CHUNK
+from fmri_saliency.pipeline import load_config
+from fmri_saliency.pipeline.commands import workflow_files as workflow
+from fmri_saliency.pipeline.commands.cluster import CHUNK
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BySnakemake = Callable[..., tuple[str, list[str]]]
@@ -175,8 +176,8 @@ architecture.hidden_size = [2, 3]
 """
 BEGIN = """
 import sys
-from fmri_saliency.pipeline.begin import begin
-from fmri_saliency.pipeline.config import load_config
+from fmri_saliency.pipeline.study.opening import begin
+from fmri_saliency.pipeline.study.config import load_config
 begin(load_config(sys.argv[1]))
 """
 

@@ -18,7 +18,7 @@ from fmri_saliency.disk.files import write_json
 from fmri_saliency.disk.locks import STALE
 from fmri_saliency.errors import StepError
 from fmri_saliency.pipeline import load_config
-from fmri_saliency.pipeline.standing import STATES, survey
+from fmri_saliency.pipeline.progress.state import STATES, survey
 
 NETWORK = "input-cell-lstm"
 
@@ -74,7 +74,7 @@ def test_a_chunk_that_cannot_be_worked_on_says_why(cli: Callable, study: Path, m
         raise MemoryError
 
     assert cli("index", study, "--chunk-size", 6).code == 0
-    step = importlib.import_module("fmri_saliency.pipeline.chunks")
+    step = importlib.import_module("fmri_saliency.pipeline.commands.cluster")
     with monkeypatch.context() as patched:
         patched.setattr(step, "load_chosen_atlas", fail)
         assert cli("extract", study, "--chunk", 1).code == 1
@@ -98,7 +98,7 @@ def test_a_call_that_stopped_is_forgotten_when_the_chunks_are_done(
     study.write_text(study.read_text().replace("folds = 3", 'folds = 2\nsplit = "contiguous"'))
     assert cli("index", study).code == 0
     with monkeypatch.context() as patched:
-        patched.setattr(importlib.import_module("fmri_saliency.pipeline.extract"), "extract_chosen", fail)
+        patched.setattr(importlib.import_module("fmri_saliency.pipeline.steps.extraction"), "extract_chosen", fail)
         assert cli("extract", study).code == 1
     assert [one["message"] for one in look(cli, study)[1]] == ["The moon is full."]
     if bad:
@@ -109,10 +109,10 @@ def test_a_call_that_stopped_is_forgotten_when_the_chunks_are_done(
 
 
 STEPS = {
-    "train": ("fmri_saliency.pipeline.train", "_write_scores", "scores"),
-    "explain": ("fmri_saliency.pipeline.explain", "write_maps", "maps"),
-    "judge": ("fmri_saliency.pipeline.judge", "edge_shares", "judge"),
-    "report": ("fmri_saliency.pipeline.report", "make_page", "report"),
+    "train": ("fmri_saliency.pipeline.steps.training", "_write_scores", "scores"),
+    "explain": ("fmri_saliency.pipeline.steps.explanation", "write_maps", "maps"),
+    "judge": ("fmri_saliency.pipeline.steps.judging", "edge_shares", "judge"),
+    "report": ("fmri_saliency.pipeline.pages.report_page", "make_page", "report"),
 }
 
 
@@ -135,7 +135,7 @@ def test_what_fails_says_why_until_it_succeeds(cli: Callable, study: Path, monke
         assert (rows[row], failures) == ({"done": 1}, [])
     text = study.read_text()
     with monkeypatch.context() as patched:
-        patched.setattr(importlib.import_module("fmri_saliency.pipeline.explain"), "explain_samples", fail)
+        patched.setattr(importlib.import_module("fmri_saliency.pipeline.steps.explanation"), "explain_samples", fail)
         study.write_text(text.replace('"input-x-gradient"', '"gradient"'))
         assert cli("explain", study, "--fold", 2).code == 1
     rows, failures = look(cli, study)

@@ -22,9 +22,9 @@ from fmri_saliency.disk.bids_names import bids_uri
 from fmri_saliency.disk.files import hide_places, write_json
 from fmri_saliency.disk.locks import STALE, hold, read_holders
 from fmri_saliency.disk.sources import find_source, hash_file
-from fmri_saliency.pipeline.provenance import NO_SCAN, trace, trace_in_words
-from fmri_saliency.pipeline.whole import describe_files
-from fmri_saliency.pipeline.workspace import differences
+from fmri_saliency.pipeline.progress.completeness import describe_files
+from fmri_saliency.pipeline.progress.provenance import NO_SCAN, trace, trace_in_words
+from fmri_saliency.pipeline.study.folder import differences
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
 
@@ -346,7 +346,7 @@ def test_a_full_disk_stops_training_and_leaves_what_was_done(
     cli: Callable, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cli("extract", study).code == 0
-    step = sys.modules["fmri_saliency.pipeline.train"]
+    step = sys.modules["fmri_saliency.pipeline.steps.training"]
     real, saved = step.save_decoder, []
 
     def full(*given: object) -> None:

@@ -22,9 +22,9 @@ from fmri_saliency.brain import load_atlas
 from fmri_saliency.decoding import load_decoder
 from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline import load_config
-from fmri_saliency.pipeline.cut import load_samples
-from fmri_saliency.pipeline.demo import coarse_atlas
-from fmri_saliency.pipeline.explain import network_table, region_table
+from fmri_saliency.pipeline.commands.demo import coarse_atlas
+from fmri_saliency.pipeline.steps.explanation import network_table, region_table
+from fmri_saliency.pipeline.steps.sampling import load_samples
 from fmri_saliency.records import Saliency
 from fmri_saliency.saliency import read_saliency
 

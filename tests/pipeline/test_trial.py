@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmri_saliency.evidence import Retrained
-from fmri_saliency.pipeline import trial as module
-from fmri_saliency.pipeline.protocol import LARGEST_SEED, Faithful, Null
-from fmri_saliency.pipeline.trial import Drawn, Trial, fresh_seed, learnt
+from fmri_saliency.pipeline.evaluation import trials as module
+from fmri_saliency.pipeline.evaluation.protocol import LARGEST_SEED
+from fmri_saliency.pipeline.steps.map_checks import Drawn, Faithful, Null, Trial, fresh_seed, learnt
 from fmri_saliency.saliency import Pair
 
 TRAIN, FIT, EXPLAINED, N = 12, 18, 22, 30

@@ -11,7 +11,7 @@ from making import make_atlas
 from fmri_saliency.brain import resample_atlas
 from fmri_saliency.disk.images import is_placed, open_image
 from fmri_saliency.errors import SpaceMismatchWarning
-from fmri_saliency.pipeline.extract import grid_atlas
+from fmri_saliency.pipeline.steps.extraction import grid_atlas
 from fmri_saliency.records import Run
 
 ATLAS = make_atlas(shape=(6, 5, 4))

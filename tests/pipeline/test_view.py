@@ -15,8 +15,8 @@ from matplotlib.image import imread
 
 from fmri_saliency.brain import project_labels, save_map
 from fmri_saliency.disk.files import write_text
-from fmri_saliency.pipeline.view import write_view
-from fmri_saliency.pipeline.workspace import Workspace
+from fmri_saliency.pipeline.steps.fsleyes_view import write_view
+from fmri_saliency.pipeline.study.folder import Workspace
 from fmri_saliency.records import Atlas, Saliency
 
 SHAPE = (20, 16, 5)

@@ -8,7 +8,7 @@ from html import unescape
 import jinja2
 import pytest
 
-from fmri_saliency.report import Animation, Film, Picture, Volume, make_page
+from fmri_saliency.pipeline.pages.html import Animation, Film, Picture, Volume, make_page
 
 
 def content() -> dict[str, object]:

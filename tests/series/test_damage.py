@@ -23,7 +23,7 @@ from fmri_saliency.records import Run
 from fmri_saliency.scans.images import read_bold_header
 from fmri_saliency.series import Cleaning, extract_run, series_outputs, work
 
-STEP = importlib.import_module("fmri_saliency.pipeline.extract")
+STEP = importlib.import_module("fmri_saliency.pipeline.steps.extraction")
 ATLAS = make_atlas(12, (16, 14, 12))
 SHAPE = (*ATLAS.labels.shape, 20)
 FRAME = int(np.prod(SHAPE[:3])) * 4

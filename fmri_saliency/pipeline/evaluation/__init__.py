@@ -1,0 +1,1 @@
+"""Pairs of network and explainer on data whose truth is known."""

@@ -1,0 +1,1 @@
+"""Where the work stands, and what each result was made from."""

@@ -1,5 +1,0 @@
-"""One self-contained page: draws what the steps saved, computes nothing."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # what is where: __init__.pyi
