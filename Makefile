@@ -7,7 +7,7 @@ JOBS ?= 2
 BIN = $(VENV)/bin
 SOURCES = setup.cfg pyproject.toml constraints.txt
 # what needs no whole job, no other program and no picture: some minutes
-FAST = $(addprefix tests/,attribution brain decoding disk evidence models report saliency scans series simulated_scans simulation \
+FAST = $(addprefix tests/,attribution brain decoding disk evidence models saliency scans series simulated_scans simulation \
 	test_records.py test_settings.py)
 # old versions warn of what is to come; new ones warn of what this package does not do yet, and that is an error
 OLD = -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning -W ignore::FutureWarning

@@ -160,7 +160,9 @@ class Trial:
         return explain_drawn(self.pair, decoder, self.drawn, self.seed, n_samples)
 
 
-def explain_drawn(pair: Pair, decoder: TaskDecoder, drawn: Drawn, seed: int, n_samples: int | None = None) -> np.ndarray:
+def explain_drawn(
+    pair: Pair, decoder: TaskDecoder, drawn: Drawn, seed: int, n_samples: int | None = None
+) -> np.ndarray:
     """Explain the samples that are to be explained."""
     X, y = drawn.X[drawn.explained][:n_samples], drawn.y[drawn.explained][:n_samples]
     return explain_pair(decoder, pair, X, y, drawn.X[drawn.train], seed)

@@ -26,7 +26,7 @@ from fmri_saliency.pipeline.progress.completeness import describe_files
 from fmri_saliency.pipeline.progress.provenance import NO_SCAN, trace, trace_in_words
 from fmri_saliency.pipeline.study.folder import differences
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "interruptions.py"
 
 
 def results(config: Path) -> Path:

@@ -21,7 +21,7 @@ from fmri_saliency.pipeline import load_config
 from fmri_saliency.pipeline.commands import workflow_files as workflow
 from fmri_saliency.pipeline.commands.cluster import CHUNK
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 BySnakemake = Callable[..., tuple[str, list[str]]]
 
 

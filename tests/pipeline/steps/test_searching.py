@@ -16,7 +16,7 @@ from fmri_saliency.errors import StepError
 from fmri_saliency.pipeline.progress.provenance import trace
 from fmri_saliency.pipeline.progress.state import STATES
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "interruptions.py"
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "interruptions.py"
 SEARCH = """
 [search]
 seeds = [0, 7]
