@@ -326,7 +326,7 @@ def test_unknown_names_are_named() -> None:
     with pytest.raises(DecoderError, match="Did you mean 'lstm'"):
         make_network("lstmm", 3, 2)
     for settings, words in (({"dropout": 2.0}, "dropout of a net"), ({"hidden_size": 0}, "hidden_size of a net"),
-                            ({"form": "nonsense"}, "form of the input-cell"), ({"window": 0}, "window of a net")):
+                            ({"form": "nonsense"}, "form of a network must be"), ({"window": 0}, "window of a net")):
         with pytest.raises(DecoderError, match=words):
             make_network("lstm", 3, 2, **settings)
     with pytest.raises(DecoderError, match="at least 1 region and 1 class; 0 and 2 came"):
