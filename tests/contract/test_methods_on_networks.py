@@ -341,7 +341,7 @@ def test_unknown_names_are_named() -> None:
         make_network("transformer", 3, 2, hidden_size=5)
     with pytest.raises(DecoderError, match="has no attention weights"):
         make_network("lstm", 3, 2).readout.weights(torch.zeros(1, 4, 32))
-    with pytest.raises(DecoderError, match="read-out must be one of last, mean, max, attention"):
+    with pytest.raises(DecoderError, match="readout of a network must be one of last, mean, max, attention"):
         make_network("lstm", 3, 2, readout="first")
     with pytest.raises(InputError, match="saliency method must be one of gradient"):
         attribute(linear, torch.ones(1, 3, 2), torch.tensor([0]), "gradients")
