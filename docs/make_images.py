@@ -150,12 +150,12 @@ def draw_localizer(data: Path, path: Path) -> None:
 
 
 def save_motion(results: Path, path: Path) -> None:
-    """Write the map of the task through time, every eighth frame, without values below a tenth of the largest."""
+    """Write the map of the task through time, every eighth frame, without values below a fifth of the largest."""
     config = load_config(results / "config.toml")
     classes = read_saliency(Workspace(results).saliency(config.decoder.network, "classes"))
     values = classes.values[classes.labels.index(TASK)]
     pictures = animate_glass(values, load_chosen_atlas(config.atlas), classes.t_r, TASK, classes.unit, classes.start,
-                             every=8, threshold=0.1 * float(np.abs(values).max()), dpi=60)  # fmt: skip
+                             every=8, threshold=0.2 * float(np.abs(values).max()), dpi=60)  # fmt: skip
     save_animation(pictures, path, 0.3)
 
 

@@ -326,7 +326,7 @@ def test_unknown_names_are_named() -> None:
     with pytest.raises(DecoderError, match="Did you mean 'lstm'"):
         make_network("lstmm", 3, 2)
     for settings, words in (({"dropout": 2.0}, "dropout of a net"), ({"hidden_size": 0}, "hidden_size of a net"),
-                            ({"form": "nonsense"}, "form of the input-cell"), ({"window": 0}, "window of a net")):
+                            ({"form": "nonsense"}, "form of a network must be"), ({"window": 0}, "window of a net")):
         with pytest.raises(DecoderError, match=words):
             make_network("lstm", 3, 2, **settings)
     with pytest.raises(DecoderError, match="at least 1 region and 1 class; 0 and 2 came"):
@@ -341,7 +341,7 @@ def test_unknown_names_are_named() -> None:
         make_network("transformer", 3, 2, hidden_size=5)
     with pytest.raises(DecoderError, match="has no attention weights"):
         make_network("lstm", 3, 2).readout.weights(torch.zeros(1, 4, 32))
-    with pytest.raises(DecoderError, match="read-out must be one of last, mean, max, attention"):
+    with pytest.raises(DecoderError, match="readout of a network must be one of last, mean, max, attention"):
         make_network("lstm", 3, 2, readout="first")
     with pytest.raises(InputError, match="saliency method must be one of gradient"):
         attribute(linear, torch.ones(1, 3, 2), torch.tensor([0]), "gradients")

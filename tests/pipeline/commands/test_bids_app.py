@@ -85,7 +85,7 @@ def test_people_one_by_one_and_then_the_group(cli: Callable, study: Path, tmp_pa
     page = (out / "report.html").read_text()
     assert "confounds: motion (basic), high_pass, scrub (5)" in page
     resolved = tomllib.loads((out / "config.toml").read_text())
-    assert resolved["scans"]["bids"]["raw"] == str(study / "raw")
+    assert (out / resolved["scans"]["bids"]["raw"]).resolve() == (study / "raw").resolve()
     again = app(cli, study, out, "group")
     assert (again.code, "0 extracted, 3 up to date" in again.err) == (0, True)
 

@@ -292,7 +292,9 @@ def test_a_name_in_the_configuration_is_refused_with_its_key(
     config.write_text(tomli_w.dumps(values))
     told = cli("extract", config)
     assert (told.code, told.err.count("\n")) == (2, 1)
-    assert f"study.toml: {last} in [{section}]: {name!r} cannot be part of a BIDS name" in told.err
+    words = "must be one line of text without control characters; {!r} came" if min(name) < " " else \
+        ": {!r} cannot be part of a BIDS name"  # fmt: skip
+    assert f"study.toml: {last} in [{section}]{' ' * (min(name) < ' ')}{words.format(name)}" in told.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scans"]
 
 
@@ -300,4 +302,4 @@ def test_a_path_in_the_configuration_is_on_one_line(interruptions: ModuleType, t
     config = interruptions.make_study(tmp_path)
     config.write_text(config.read_text().replace('"../results"', '"../results\\ntouch PWNED"'))
     told = cli("extract", config)
-    assert (told.code, "path in [output] must be a path without line breaks" in told.err) == (2, True)
+    assert (told.code, "path in [output] must be one line of text without control characters" in told.err) == (2, True)

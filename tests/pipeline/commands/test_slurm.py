@@ -63,7 +63,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
 @pytest.fixture(scope="session")
 def wanted(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Return the files of `fmri-saliency run`."""
-    folder = make_folder(tmp_path_factory.mktemp("wanted"), scans)
+    folder = make_folder(tmp_path_factory.mktemp("wanted") / "my work", scans)  # as far from the scans as the others
     assert main(["run", str(folder / "config.toml")]) == 0
     return contents(folder)
 

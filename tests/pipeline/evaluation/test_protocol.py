@@ -119,7 +119,7 @@ def test_the_resolved_configuration_can_be_run_again(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     write_evaluation(found, tmp_path / "deep" / "again.toml")
     assert load_evaluation(tmp_path / "deep" / "again.toml") == found
-    assert tomllib.loads((tmp_path / "deep" / "again.toml").read_text()) == to_plain(found)
+    assert tomllib.loads((tmp_path / "deep" / "again.toml").read_text()) == to_plain(found, tmp_path / "deep")
 
 
 def test_a_file_of_a_set_is_looked_for_beside_the_configuration(

@@ -138,7 +138,8 @@ def test_after_each_step_the_page_says_what_is_missing(pages: Any) -> None:
     assert "was trained with AdamW" in after["train"]
     assert "Each held-out sample was explained" not in after["train"]
     assert "Each held-out sample was explained" in after["judge"]
-    assert tomllib.loads(Path(command.split()[-1]).read_text())["decoder"]["folds"] == 3  # the command can be run
+    resolved = pages.config.parent / "results" / command.split()[-1]
+    assert tomllib.loads(resolved.read_text())["decoder"]["folds"] == 3  # the command can be run
 
 
 def test_results_of_other_settings_are_not_claimed(pages: Any, tmp_path: Path) -> None:
@@ -226,7 +227,7 @@ def test_classes_and_their_trial_types_are_named(pages: Any) -> None:
     assert "'emotion' (6 samples: fear and neut); 'motor' (6 samples: lh and rf)" in page
     config = load_config(pages.config)
     samples = read_samples(Workspace(config.output.path).samples)
-    card = {"folds": 1, "split": "held-out runs"}
+    card = {"folds": 1, "split": "held-out runs", "validation_samples": [2]}
     windows = Windows("event", 5.0, classes={"face": ("fear", "neut")}, rest=True)
     table = samples.table.assign(label=["face"] * 5 + ["rest"] * 7)
     given = replace(config, samples=windows), find(config).runs[:1], coarse_atlas(), "", replace(samples, table=table)
@@ -235,6 +236,12 @@ def test_classes_and_their_trial_types_are_named(pages: Any) -> None:
     assert "trial types: 'face' (5 samples: fear and neut); 'rest' (7 samples: the time between all events)" in words[2]
     assert "in 1 fold by held-out runs" in words[2]
     assert not re.search(r"\b1 \w+s\b", " ".join(words).replace("1 s ", ""))
+    epochs = config.decoder.training.max_epochs
+    alone = describe_methods(*given, {**card, "validation_samples": [0]}).paragraphs
+    assert f"for all {epochs} epochs, since no people were left to stop on" in alone[3]
+    assert f"at most {epochs} epochs, stopped after" in words[3]
+    some = describe_methods(*given, {**card, "folds": 2, "validation_samples": [0, 3]}).paragraphs
+    assert "people kept apart for that; in 1 fold for all" in some[3]
 
 
 def test_references_are_cited_by_their_authors() -> None:
