@@ -1,11 +1,12 @@
 from .cleaning import clean_series, resample_raw
-from .confounds import Denoise, described_by
+from .confounds import described_by
 from .design import expected_responses
-from .extract import Cleaning, extract_run, extract_with_quality
+from .extract import extract_run, extract_with_quality
 from .planning import WindowPlan, class_balance, plan_windows
 from .quality import Motion, Quality, framewise_displacement
 from .resample import nearest_frame, resample_series, resample_values
 from .samples import cut_samples, cut_to_disk, read_samples, write_samples
+from .settings import Cleaning, Denoise
 from .store import (
     card_path,
     confounds_path,

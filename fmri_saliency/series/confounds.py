@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ import pandas as pd
 from nilearn.interfaces.fmriprep import load_confounds
 
 from fmri_saliency.disk.tables import line_of, read_spaced, read_tsv, to_numbers
-from fmri_saliency.errors import ConfigError, InputError, UnreachableError
+from fmri_saliency.errors import InputError, UnreachableError
 from fmri_saliency.records import Run
-from fmri_saliency.settings import Settings, bounds
+from fmri_saliency.series.settings import Denoise
 
-__all__ = ["HCP_MOVEMENT", "STRATEGIES", "Denoise", "Nuisance", "described_by", "gather_confounds",
+__all__ = ["HCP_MOVEMENT", "Nuisance", "described_by", "gather_confounds",
            "read_confounds", "read_table"]  # fmt: skip
 
 HCP_MOVEMENT = tuple(
@@ -27,73 +27,8 @@ HCP_MOVEMENT = tuple(
 )
 """Names given to the 12 columns of the HCP's Movement_Regressors.txt (rotations in degrees)."""
 
-STRATEGIES = ("motion", "wm_csf", "global_signal", "high_pass", "compcor", "ica_aroma", "scrub")
-FORMS = ("basic", "power2", "derivatives", "full")
-COMPCOR = ("anat_combined", "anat_separated", "temporal", "temporal_anat_combined", "temporal_anat_separated")
 AROMA = "smoothAROMAnonaggr"
 SCRUBBED = ("framewise_displacement", "std_dvars")
-
-
-@dataclass(frozen=True)
-class Denoise(Settings, where="in [cleaning.denoise]"):
-    """Which confounds that fMRIPrep estimated are regressed out; names and defaults are those of nilearn.
-
-    Attributes
-    ----------
-    strategy : tuple of str
-        Groups of confounds: ``motion``, ``wm_csf``, ``global_signal``, ``high_pass``, ``compcor``,
-        ``ica_aroma``, and ``scrub``, which finds frames with much movement. None when empty.
-    motion, wm_csf, global_signal : {"basic", "power2", "derivatives", "full"}
-        The columns alone, with their squares, with their derivatives, or with all of these.
-    compcor : {"anat_combined", "anat_separated", "temporal", "temporal_anat_combined", "temporal_anat_separated"}
-    n_compcor : int
-        Components of each mask; 0 takes all that fMRIPrep retained.
-    ica_aroma : {"full", "basic"}
-        ``full`` expects scans that fMRIPrep has denoised, ``basic`` regresses the noise components out.
-    scrub : int
-        Stretches of fewer frames than this between marked ones are marked, too.
-    fd_threshold : float
-        Framewise displacement in mm above which a frame is marked.
-    std_dvars_threshold : float
-        Standardised DVARS above which a frame is marked.
-    outliers : {"refuse", "mark"}
-        What ``scrub`` may do. Frames are never dropped: a network that reads time would see gaps, and
-        runs whose length tells how much a person moved. ``mark`` keeps and records them.
-    """
-
-    strategy: tuple[str, ...] = field(default=(), metadata=bounds(choices=STRATEGIES, called="Each strategy"))
-    motion: str = field(default="full", metadata=bounds(choices=FORMS))
-    wm_csf: str = field(default="basic", metadata=bounds(choices=FORMS))
-    global_signal: str = field(default="basic", metadata=bounds(choices=FORMS))
-    compcor: str = field(default="anat_combined", metadata=bounds(choices=COMPCOR))
-    n_compcor: int = field(default=0, metadata=bounds(low=0, high=100_000))
-    ica_aroma: str = field(default="full", metadata=bounds(choices=("full", "basic")))
-    scrub: int = field(default=5, metadata=bounds(low=0, high=100_000, unit="frames"))
-    fd_threshold: float = field(default=0.5, metadata=bounds(low=0, high=1_000_000, unit="mm"))
-    std_dvars_threshold: float = field(default=1.5, metadata=bounds(low=0, high=1_000_000))
-    outliers: str = field(default="refuse", metadata=bounds(choices=("refuse", "mark")))
-
-    def _check_together(self) -> None:
-        where = self.where
-        if "compcor" in self.strategy and "high_pass" not in self.strategy:
-            raise ConfigError(f'The strategy "compcor" {where} needs "high_pass" beside it: fMRIPrep computes the '
-                              "components after removing its cosines.")
-        if "scrub" in self.strategy and self.outliers == "refuse":
-            raise ConfigError(f'The strategy "scrub" {where} would drop frames: the network would read across gaps, '
-                              "and a run's length would tell how much the person moved. Set outliers = \"mark\" to "
-                              'keep all frames and record which are outliers, or leave "scrub" out.')
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The strategies, each with its form, for the report."""
-        forms = asdict(self)
-        return tuple(f"{name} ({forms[name]})" if name in forms else name for name in self.strategy)
-
-    def options(self) -> dict[str, Any]:
-        """Return the arguments of nilearn's ``load_confounds``."""
-        given = asdict(self)
-        given.pop("outliers")
-        return {**given, "n_compcor": self.n_compcor or "all"}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -12,79 +12,19 @@ from nibabel.spatialimages import SpatialImage
 
 from fmri_saliency.disk.grayordinates import describe_models, grayordinates_of
 from fmri_saliency.disk.images import check_header, describe_grid, iterate_frames, open_image, read_voxels
-from fmri_saliency.errors import ConfigError, InputError, ScanWarning, UnreachableError
+from fmri_saliency.errors import InputError, ScanWarning, UnreachableError
 from fmri_saliency.records import Atlas, RawSeries, RegionSeries, Run
 from fmri_saliency.series.baseline import check_baseline
 from fmri_saliency.series.cleaning import clean_series, round_signals
-from fmri_saliency.series.confounds import Denoise, Nuisance, gather_confounds, read_table
+from fmri_saliency.series.confounds import Nuisance, gather_confounds, read_table
 from fmri_saliency.series.freedom import FEW_LEFT, LEAST_LEFT, count_freedom
 from fmri_saliency.series.masker import load_scan, mask_signals, split_frames
 from fmri_saliency.series.quality import Motion, Quality, mark_moved, measure_motion, measure_quality
+from fmri_saliency.series.settings import Cleaning
 from fmri_saliency.series.stream import stream_regions
 from fmri_saliency.series.weights import RegionWeights, region_signals, region_weights
-from fmri_saliency.settings import Settings, bounds
 
-__all__ = ["READERS", "Cleaning", "extract_run", "extract_with_quality"]
-
-READERS = ("streaming", "nilearn")
-
-
-@dataclass(frozen=True)
-class Cleaning(Settings, where="in [cleaning]"):
-    """How the signal is cleaned; the names are those of nilearn's masker.
-
-    Attributes
-    ----------
-    detrend : bool
-        Remove a linear trend.
-    high_pass, low_pass : float
-        Cut-off frequencies in Hz; 0 means no filter.
-    filter : {"cosine", "butterworth"}
-        How slow drift is removed: by regressing out cosines, as SPM and fMRIPrep do, or by
-        a Butterworth filter, which `low_pass` needs and which leaves trends in short runs.
-    standardize : {"zscore_sample", "psc", "none"}
-        Each region of each run: z-score, per cent signal change, or neither.
-    smoothing_fwhm : float
-        Of the image before averaging, in mm; 0 means none.
-    confounds : tuple of str
-        Columns of the run's confound file to regress out; ``("all",)`` takes every column.
-    min_coverage : float
-        A region whose voxels are covered by less than this share is NaN.
-    denoise : Denoise
-        Confounds by nilearn's strategies, for the tables that fMRIPrep writes.
-    reader : {"streaming", "nilearn"}
-        How regions are averaged: frame by frame in little memory, or by nilearn's masker with
-        the whole scan in memory. The numbers are the same; smoothing always takes nilearn's.
-    fd_threshold : float
-        Framewise displacement in mm above which a frame is marked as bad; 0 marks none. Marked frames stay
-        in the series (`max_marked` leaves out windows with many). For any scans whose confounds tell the movement:
-        the HCP's, tables of runs, fMRIPrep's (beside what ``scrub`` marks).
-    """
-
-    detrend: bool = True
-    high_pass: float = field(default=0.008, metadata=bounds(low=0, high=100, unit="Hz"))
-    low_pass: float = field(default=0.0, metadata=bounds(low=0, high=100, unit="Hz"))
-    filter: str = field(default="cosine", metadata=bounds(choices=("cosine", "butterworth")))
-    standardize: str = field(default="zscore_sample", metadata=bounds(choices=("zscore_sample", "psc", "none")))
-    smoothing_fwhm: float = field(default=0.0, metadata=bounds(low=0, high=200, unit="mm"))
-    confounds: tuple[str, ...] = ()
-    min_coverage: float = field(default=0.5, metadata=bounds(low=0, high=1, words="between 0 and 1"))
-    denoise: Denoise = field(default_factory=Denoise)
-    reader: str = field(default="streaming", metadata=bounds(choices=READERS))
-    fd_threshold: float = field(default=0.0, metadata=bounds(low=0, high=1_000_000, unit="mm"))
-
-    def _check_together(self) -> None:
-        if self.low_pass and self.filter == "cosine":
-            raise ConfigError('low_pass in [cleaning] needs filter = "butterworth": cosines remove slow drift only.')
-        if self.low_pass and self.high_pass >= self.low_pass:
-            raise ConfigError(f"high_pass ({self.high_pass} Hz) in [cleaning] must be below low_pass "
-                              f"({self.low_pass} Hz).")
-        if self.confounds and self.denoise.strategy:
-            raise ConfigError("confounds in [cleaning] names columns, strategy in [cleaning.denoise] names groups of "
-                              "columns: give one of them.")
-        if self.high_pass and "high_pass" in self.denoise.strategy:
-            raise ConfigError('The strategy "high_pass" in [cleaning.denoise] regresses out fMRIPrep\'s own cosines: '
-                              "set high_pass = 0.0 in [cleaning], or drift is removed twice.")
+__all__ = ["extract_run", "extract_with_quality"]
 
 
 def _voxels_in_mask(run: Run, image: SpatialImage, weights: RegionWeights) -> np.ndarray:

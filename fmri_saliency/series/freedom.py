@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from nilearn.signal import create_cosine_drift
 
-if TYPE_CHECKING:
-    from fmri_saliency.series.extract import Cleaning
+from fmri_saliency.series.settings import Cleaning
 
 __all__ = ["FEW_LEFT", "LEAST_LEFT", "count_freedom"]
 

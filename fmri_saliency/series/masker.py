@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
@@ -15,10 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from fmri_saliency.disk.images import open_image, read_voxels
 from fmri_saliency.records import Atlas, Run
+from fmri_saliency.series.settings import Cleaning
 from fmri_saliency.series.weights import RegionWeights
-
-if TYPE_CHECKING:
-    from fmri_saliency.series.extract import Cleaning
 
 __all__ = ["clean_signals", "load_scan", "mask_signals", "split_frames"]
 

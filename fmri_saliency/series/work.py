@@ -16,7 +16,8 @@ from fmri_saliency.disk.locks import hold, note_time
 from fmri_saliency.disk.sources import Source, describe_source, known_hash
 from fmri_saliency.errors import InputError, OutsideError, ScanWarning, UnreachableError, lacks_memory, unusable
 from fmri_saliency.records import Atlas, Run
-from fmri_saliency.series.extract import Cleaning, extract_with_quality
+from fmri_saliency.series.extract import extract_with_quality
+from fmri_saliency.series.settings import Cleaning
 from fmri_saliency.series.store import card_path, forget_series, series_outputs, write_series
 
 __all__ = ["Extracted", "SeriesJob", "extract_to_files", "failure_path", "note_failure", "series_state"]

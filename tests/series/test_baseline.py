@@ -8,8 +8,8 @@ from making import T_R
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Atlas, Run
+from fmri_saliency.series import Cleaning, extract_run
 from fmri_saliency.series.baseline import check_baseline
-from fmri_saliency.series.extract import Cleaning, extract_run
 
 STEPS = np.tile([-1.0, 1.0], 20)[:, None]  # median and mean 0, interquartile range 2: a normal sd of 2 / 1.349
 
