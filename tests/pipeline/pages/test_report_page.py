@@ -238,10 +238,10 @@ def test_classes_and_their_trial_types_are_named(pages: Any) -> None:
     assert not re.search(r"\b1 \w+s\b", " ".join(words).replace("1 s ", ""))
     epochs = config.decoder.training.max_epochs
     alone = describe_methods(*given, {**card, "validation_samples": [0]}).paragraphs
-    assert f"for all {epochs} epochs, since no people were left to stop on" in alone[3]
-    assert f"at most {epochs} epochs, stopped after" in words[3]
+    assert f"for all {epochs} epochs, since no people were left to stop on" in alone[2]
+    assert f"at most {epochs} epochs, stopped after" in words[2]
     some = describe_methods(*given, {**card, "folds": 2, "validation_samples": [0, 3]}).paragraphs
-    assert "people kept apart for that; in 1 fold for all" in some[3]
+    assert "people kept apart for that; in 1 fold for all" in some[2]
 
 
 def test_references_are_cited_by_their_authors() -> None:
