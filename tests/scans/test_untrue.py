@@ -115,7 +115,7 @@ def test_whatever_a_scan_raises_is_its_row(table: Scans, tmp_path: Path, monkeyp
                 raise KeyError("a fault of a library")
             return read_bold_header(path, t_r)
 
-        monkeypatch.setattr(f"fmri_saliency.scans.{room}.read_bold_header", stumble)
+        monkeypatch.setattr(f"fmri_saliency.scans.{room}.runs.read_bold_header", stumble)
         found = find_runs(scans)
         rows = found.log[found.log["status"] == "unusable"]["message"]
         assert len(found.runs) == len(found.log) - len(rows) > 0

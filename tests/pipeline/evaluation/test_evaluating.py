@@ -317,7 +317,7 @@ def test_the_table_in_short_has_the_signed_gains_of_contributions(config: Path) 
 def test_a_map_that_is_not_finite_is_a_failed_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable
 ) -> None:
-    monkeypatch.setattr(trial, "explain", lambda *_: np.full((6, 12, 10), np.nan))
+    monkeypatch.setattr(trial, "explain_drawn", lambda *_: np.full((6, 12, 10), np.nan))
     mine = tmp_path / "mine.toml"
     mine.write_text(TINY.replace("[1, 2]", "[1]"))
     done = cli("evaluate", mine)

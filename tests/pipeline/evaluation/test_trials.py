@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fmri_saliency.evidence import Retrained
-from fmri_saliency.pipeline.evaluation import trials as module
+from fmri_saliency.pipeline.evaluation import trials
 from fmri_saliency.pipeline.evaluation.protocol import LARGEST_SEED
+from fmri_saliency.pipeline.steps import map_checks
 from fmri_saliency.pipeline.steps.map_checks import Drawn, Faithful, Null, Trial, fresh_seed, learnt
 from fmri_saliency.saliency import Pair
 
@@ -67,12 +68,13 @@ def trial(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trial]:
         found = drawn.truth[drawn.explained][: len(X)]
         return 1.0 * (found if decoder.weights == "trained" else ~found)
 
-    monkeypatch.setattr(module, "TaskDecoder", Spy)
-    monkeypatch.setattr(module, "explain_pair", explain)
+    monkeypatch.setattr(trials, "TaskDecoder", Spy)
+    monkeypatch.setattr(map_checks, "TaskDecoder", Spy)
+    monkeypatch.setattr(map_checks, "explain_pair", explain)
     Spy.made.clear()
     pair = Pair("p", "lstm", "gradient")
-    decoder = module.train(pair, drawn, 7, "cpu")
-    yield Trial(pair, 7, drawn, decoder, module.explain(pair, decoder, drawn, 7))
+    decoder = trials.train(pair, drawn, 7, "cpu")
+    yield Trial(pair, 7, drawn, decoder, map_checks.explain_drawn(pair, decoder, drawn, 7))
     Spy.made.clear()
 
 
@@ -85,7 +87,7 @@ def test_training_stops_on_samples_that_it_does_not_train_on(trial: Trial, drawn
 
 
 def test_training_again_is_scored_on_samples_that_were_not_explained(trial: Trial, drawn: Drawn) -> None:
-    module.check_faithfulness(trial, Faithful(window=2, shares=(0.5,), draws=1, random=1))
+    map_checks.check_faithfulness(trial, Faithful(window=2, shares=(0.5,), draws=1, random=1))
     again = [one for one in Spy.made if one is not trial.decoder]
     assert {one.network for one in again} == {"logistic-regression"}
     for one in again:
@@ -106,10 +108,10 @@ def test_training_again_goes_without_other_samples_where_all_are_explained(
         seen.append(given)
         return Retrained(1.0, *(np.zeros(1) for _ in range(5)))
 
-    monkeypatch.setattr(module, "retrain", retrain)
+    monkeypatch.setattr(map_checks, "retrain", retrain)
     every = replace(drawn, explained=slice(FIT, N))
     maps = np.where(np.arange(4) == 2, -3.0, 1.0) * np.ones((N - FIT, 5, 4))
-    module._retrain(replace(trial, drawn=every, maps=maps), "logistic-regression", Faithful())
+    map_checks._retrain(replace(trial, drawn=every, maps=maps), "logistic-regression", Faithful())
     ((_, train, test, importance, *_),) = seen
     np.testing.assert_array_equal(train[0], drawn.X[:FIT])
     np.testing.assert_array_equal(test[0], drawn.X[FIT:])
@@ -117,7 +119,7 @@ def test_training_again_goes_without_other_samples_where_all_are_explained(
 
 
 def test_shuffled_labels_are_shuffled_and_nothing_else(trial: Trial, drawn: Drawn) -> None:
-    found = module._shuffled(trial, "labels")
+    found = map_checks._shuffled(trial, "labels")
     np.testing.assert_array_equal(found.X, drawn.X[:FIT])
     assert sorted(found.y) == sorted(drawn.y[:FIT])
     assert (found.y != drawn.y[:FIT]).any()
@@ -126,7 +128,7 @@ def test_shuffled_labels_are_shuffled_and_nothing_else(trial: Trial, drawn: Draw
 
 
 def test_shuffled_steps_are_shuffled_in_each_sample_and_nothing_else(trial: Trial, drawn: Drawn) -> None:
-    found = module._shuffled(trial, "times")
+    found = map_checks._shuffled(trial, "times")
     np.testing.assert_array_equal(found.y, drawn.y[:FIT])
     np.testing.assert_array_equal(np.sort(found.X, axis=1), drawn.X[:FIT])  # each region rises over time
     order = (found.X - drawn.X[:FIT, :1])[:, :, 0]
@@ -135,7 +137,7 @@ def test_shuffled_steps_are_shuffled_in_each_sample_and_nothing_else(trial: Tria
 
 
 def test_the_untrained_row_is_of_new_weights(trial: Trial) -> None:
-    found = module.check_recovery(trial)
+    found = map_checks.check_recovery(trial)
     assert trial.decoder.renewed == [fresh_seed(7, 0)]
     assert found["figures"]["auroc"] == 1
     assert found["beside"]["untrained network"]["auroc"] == 0
@@ -146,8 +148,8 @@ def test_the_untrained_row_is_of_new_weights(trial: Trial) -> None:
 
 
 def test_the_null_has_new_weights_in_every_draw(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "renew_from_output", lambda decoder, seed: [("linear", decoder.untrained(seed))])
-    found = module.check_null(trial, Null(draws=3, samples=2, retrain=False))
+    monkeypatch.setattr(map_checks, "renew_from_output", lambda decoder, seed: [("linear", decoder.untrained(seed))])
+    found = map_checks.check_null(trial, Null(draws=3, samples=2, retrain=False))
     seeds = [fresh_seed(7, draw) for draw in (1, 2, 3)]
     assert trial.decoder.renewed == [*seeds, seeds[0]]
     assert found["figures"]["renewed_absolute"] == pytest.approx(-1)
@@ -156,9 +158,9 @@ def test_the_null_has_new_weights_in_every_draw(trial: Trial, monkeypatch: pytes
 
 def test_contributions_always_have_a_signed_gain(trial: Trial) -> None:
     settings = Faithful(window=2, shares=(0.5,), draws=1, random=1, retrain=())
-    assert "removal_gain_signed" not in module.check_faithfulness(trial, settings)["figures"]
+    assert "removal_gain_signed" not in map_checks.check_faithfulness(trial, settings)["figures"]
     pair = Pair("p", "lstm", "gradient-shap")
-    figures = module.check_faithfulness(replace(trial, pair=pair), settings)["figures"]
+    figures = map_checks.check_faithfulness(replace(trial, pair=pair), settings)["figures"]
     assert figures["removal_gain_signed"] == figures["removal_gain_absolute"]
 
 
@@ -176,11 +178,11 @@ def test_what_a_map_foretells_is_what_its_kind_says(
         seen.append(given)
         return np.array([0.25, np.nan, 0.75]), np.ones(3)
 
-    monkeypatch.setattr(module, "infidelity", infidelity)
+    monkeypatch.setattr(map_checks, "infidelity", infidelity)
     maps = -1.0 * trial.maps
     settings = Faithful(window=2, shares=(0.3, 0.5), draws=2, random=3, retrain=())
     given = replace(trial, pair=Pair("p", "lstm", explainer), maps=maps)
-    figures = module.check_faithfulness(given, settings)["figures"]
+    figures = map_checks.check_faithfulness(given, settings)["figures"]
     assert (figures["infidelity"], figures["infidelity_shuffled"]) == (0.5, 1.0)
     ((answer, X, values, targets, donors, draws, *rest),) = seen
     assert answer == trial.decoder.logits
@@ -198,7 +200,7 @@ def test_curves_follow_the_label_that_was_explained(trial: Trial, drawn: Drawn) 
     trial.decoder.predict_proba = answer
     settings = Faithful(window=2, shares=(0.5,), draws=1, random=1, retrain=())
     labels = drawn.y[FIT:EXPLAINED]
-    curve = module.check_faithfulness(trial, settings)["curves"]["removal_absolute"]
+    curve = map_checks.check_faithfulness(trial, settings)["curves"]["removal_absolute"]
     assert curve == pytest.approx(np.where(labels == 0, 0.8, 0.2).mean())
 
 

@@ -43,8 +43,8 @@ def test_a_change_is_known_until_what_it_concerns_is_set_aside(
     space = Workspace(config.output.path)
     page, before = space.root / "report.html", read_json(space.root / "dataset_description.json")
     page.write_text("of an earlier version")
-    for name in ("begin", "workspace"):
-        monkeypatch.setattr(importlib.import_module(f"fmri_saliency.pipeline.{name}"), "__version__", "9.9")
+    for name in ("opening", "folder"):
+        monkeypatch.setattr(importlib.import_module(f"fmri_saliency.pipeline.study.{name}"), "__version__", "9.9")
 
     def stop(*_: object) -> None:
         raise OSError(28, "No space left on device")
