@@ -163,6 +163,7 @@ def test_a_missing_run_is_a_row_not_a_crash(table: Callable[..., Path]) -> None:
         ({"t_r": "nan"}, "is nan s; a positive"),
         ({"t_r": "0"}, "is 0 s; a positive number is needed"),
         ({"t_r": "two"}, "The column t_r must hold seconds; 'two' came"),
+        ({"t_r": "0_8"}, "The column t_r must hold seconds; '0_8' came"),
         ({"events": "none.tsv"}, "The column events names"),
         ({"mask": "none.nii"}, "The column mask names"),
         ({"events": "late.tsv"}, "No event begins within the scan of 40 frames x 0.72 s = 28.8 s"),
