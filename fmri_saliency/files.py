@@ -237,9 +237,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; the message names the file when it is not JSON."""
+    """Read JSON, with or without a byte order mark; the message names the file when it is not JSON."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"Expected a JSON file at {path}; {explain_link(Path(path)) or 'there is none'}.") from None
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, a number of 4,300 digits; thousands of brackets

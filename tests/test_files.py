@@ -60,6 +60,11 @@ def test_json_comes_back(tmp_path: Path) -> None:
     assert not (tmp_path / "b.json").exists()
 
 
+def test_json_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"RepetitionTime": 2.5}')
+    assert files.read_json(tmp_path / "a.json") == {"RepetitionTime": 2.5}
+
+
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(InputError, match=r"bad\.json is not readable JSON"):

@@ -104,21 +104,25 @@ def colour_code(parts: Sequence[float]) -> str:
     return "#" + "".join(f"{shade:02x}" for shade in shades)
 
 
+def _whole(word: str) -> int:
+    return int(word.replace("_", "?"))  # which would take 1_0 for 10
+
+
 def _fsleyes_row(line: str) -> tuple[int, str, str]:
     index, *words = line.split()
-    return int(index), " ".join(words[3:]), colour_code([float(word) for word in words[:3]])
+    return _whole(index), " ".join(words[3:]), colour_code([float(word) for word in words[:3]])
 
 
 def _freesurfer_row(line: str) -> tuple[int, str, str]:
     words = line.split()
-    return int(words[0]), words[1], colour_code([int(word) / 255 for word in words[2:5]])
+    return _whole(words[0]), words[1], colour_code([_whole(word) / 255 for word in words[2:5]])
 
 
 def _itksnap_row(line: str) -> tuple[int, str, str]:
     *words, name = line.split(maxsplit=7)
     if len(words) != 7:
         raise ValueError("eight columns are expected")
-    return int(words[0]), name.strip().strip('"').strip(), colour_code([int(word) / 255 for word in words[1:4]])
+    return _whole(words[0]), name.strip().strip('"').strip(), colour_code([_whole(word) / 255 for word in words[1:4]])
 
 
 FORMS = {

@@ -68,6 +68,8 @@ def test_fsleyes_and_freesurfer_look_up_tables(tmp_path: Path) -> None:
         ("a.xml", "<atlas><data/></atlas>", "no label was found"),
         ("a.xml", '<a><label index="one">x</label></a>', "must hold whole numbers"),
         ("a.lut", "1 0.1 0.2\n", "Line 1 of .* is no row of a look-up table, neither as FSLeyes"),
+        ("a.lut", "1_0 0 0 0 A\n", "Line 1 of .* is no row of a look-up table"),
+        ("a.lut", "1 A 1_0 0 0 0\n", "Line 1 of .* is no row of a look-up table"),
         ("a.lut", "# only\n1 0 0 0 a\nx 0 0 0 b\n", "Line 3 of .* 'x 0 0 0 b'"),
         ("a.lut", "1 0 0 0\n", "Line 1"),
         ("a.lut", "%!VEST-LUT\n%BeginInstance\n", "names no region .*VEST"),
