@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fmri_saliency.bids import name_twins
+from fmri_saliency.bids import build_name, name_twins
 from fmri_saliency.errors import ConfigError, InputError, OrientationWarning, TimingWarning
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE
@@ -26,6 +26,8 @@ __all__ = ["Finding", "find_runs"]
 
 GATHERED = (TimingWarning, OrientationWarning)
 """Warnings that are given once for all runs, and written into the notes."""
+LONGEST_KEY = 120
+"""Characters of the name of a run; space, atlas and what a file holds come behind it, up to ``bids.LONGEST``."""
 
 
 @dataclass(frozen=True)
@@ -157,11 +159,23 @@ def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) 
     return _leave_out(runs, rows, said)
 
 
+def _refuse_name(run: Run) -> str:
+    """Say why files cannot have the name of a run; empty where they can."""
+    try:
+        build_name(run.entities)
+    except InputError as error:
+        return str(error)
+    if len(run.key) > LONGEST_KEY:
+        return (f"Its labels make a name of {len(run.key)} characters, {run.key[:40]}...; files' names have room for "
+                f"{LONGEST_KEY} of them. Choose shorter labels.")
+    return ""
+
+
 def _check_labels(runs: list[Run], rows: list[dict[str, str]]) -> list[Run]:
-    """Leave out runs of which a label would be another run's in names of files, and say so in their rows."""
-    wrong = {}
+    """Leave out runs whose labels can be no name, or would be another run's in names of files; say so in their rows."""
+    wrong = {id(run): (run.key, words, str(run.bold)) for run in runs if (words := _refuse_name(run))}
     for name in LABELS:
-        twins = name_twins(getattr(run, name) for run in runs)
+        twins = name_twins(getattr(run, name) for run in runs if id(run) not in wrong)
         wrong |= {id(run): (run.key, say_twins(name, twins[getattr(run, name)], getattr(run, name)), str(run.bold))
                   for run in runs if getattr(run, name) in twins}  # fmt: skip
     kept = [run for run in runs if id(run) not in wrong]

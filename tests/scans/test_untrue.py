@@ -42,6 +42,22 @@ def test_frames_at_unequal_times(table: Scans, tmp_path: Path, t_r: float | None
     assert f"VolumeTiming in {tmp_path / 'a.json'} has steps from 2 to 8 s" in words
 
 
+@pytest.mark.parametrize(("label", "words"), [("x" * 200, "a name of 212 characters, sub-01_task-xxxxxxxx"),
+                                              ("\u65e5\u672c", "cannot be part of a BIDS name")])  # fmt: skip
+def test_a_name_that_no_file_can_have_is_a_row(tmp_path: Path, label: str, words: str) -> None:
+    """Of derivatives, whose names are no cells of a table."""
+    func = tmp_path / "sub-01" / "func"
+    func.mkdir(parents=True)
+    for task in (label, "go"):
+        nib.save(nib.Nifti1Image(np.ones((2, 2, 2, 6), np.float32), np.eye(4)),
+                 func / f"sub-01_task-{task}_space-X_desc-preproc_bold.nii.gz")  # fmt: skip
+    with pytest.warns(TimingWarning, match="No sidecar states"):
+        log = log_of(Scans("fmriprep", tmp_path))
+    assert log["sub-01_task-go"][0] == "found"
+    status, said = log[f"sub-01_task-{label}"]
+    assert (status, words in said) == ("unusable", True)
+
+
 @pytest.mark.parametrize("times", [[1], "every 2 s", [0, "2"], {"0": 2}, [0, -2, -4], [0, float("nan"), 4]])
 def test_times_of_frames_that_are_none(table: Scans, tmp_path: Path, times: object) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"VolumeTiming": times}))
