@@ -211,6 +211,16 @@ def test_links_that_stay_inside_and_folders_that_are_links_themselves_are_follow
     assert not (results / "a.txt").exists()
 
 
+@pytest.mark.parametrize("name", ["Jane Doe", "O'Neill", "a <b>"])
+def test_no_part_of_a_home_folder_with_a_space_is_shared(tmp_path: Path, name: str) -> None:
+    home = tmp_path / name
+    (home / "study").mkdir(parents=True)
+    text = f"Expected a mask at {home}/m 1.nii; file://{home}/study/b.nii and {home}/study/out/c.nii are there."
+    assert files.hide_places(text, home / "study" / "out") == (
+        "Expected a mask at ../../m 1.nii; ../b.nii and c.nii are there.")
+    assert files.hide_places(f'no {tmp_path}/"b.nii', tmp_path / "out") == 'no ../"b.nii'
+
+
 def test_paths_in_what_is_shared_are_relative_to_it(results: Path) -> None:
     scan, root = results.parent / "my scans" / "x.nii.gz", results.parent
     words = f"Expected '{scan}' (see {results}/runs.tsv), or file://{root}/a/b. 1/2 of and/or /no/such; https://a/b/c"
