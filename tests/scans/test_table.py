@@ -317,6 +317,10 @@ def test_subjects_and_tasks_can_be_chosen(table: Callable[..., Path], tmp_path: 
     path = table({}, {"subject": "sub-02", "bold": "b.nii.gz"}, {"task": "rest", "bold": "c.nii.gz"})
     only = find_runs(Scans("table", path, subjects=("sub-02",)))
     assert len(only.runs) == len(only.log) == 1
+    both = find_runs(Scans("table", path, subjects=("02", "sub-002", "02")))
+    assert both.log["run"].tolist() == ["sub-02_task-go", "sub-002"]
+    assert both.log.iloc[1]["message"] == "runs.tsv lists no run of this person. Did you mean '02'?"
+    assert both.log["status"].tolist() == ["found", "missing"]
     assert len(find_runs(Scans("table", path, tasks=("REST",))).runs) == 1
     with pytest.raises(InputError, match="None fits"):
         find_runs(Scans("table", path, tasks=("sleep",)))
