@@ -191,8 +191,8 @@ def sidecar_conflict(run: Run) -> str:
         return f"The sidecar of {run.bold} cannot be read: {error}"
     times = sidecar.get("VolumeTiming")
     if times is not None and len(times) != run.n_times:
-        return (f"VolumeTiming in {path} lists {len(times)} frames; {run.bold} has {run.n_times}. Onsets count from the "
-                "first frame of the scan: check that it is the first of the list, and correct the sidecar.")
+        return (f"VolumeTiming in {path} lists {len(times)} frames; {run.bold} has {run.n_times}. Onsets count from "
+                "the first frame of the scan: check that it is the first of the list, and correct the sidecar.")
     if t_r is None:
         return ""
     if not is_seconds(t_r):
