@@ -99,6 +99,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _runs(options: argparse.Namespace) -> None:
+    from fmri_saliency.disk.files import one_line
     from fmri_saliency.pipeline import load_config
     from fmri_saliency.pipeline.steps.sampling import foresee
     from fmri_saliency.pipeline.study.runs import find
@@ -108,7 +109,8 @@ def _runs(options: argparse.Namespace) -> None:
     if options.keys:
         print("\n".join(f"{run.key}\t{run.bold}" for run in finding.runs))
     else:
-        print(finding.log.to_csv(sep="\t", index=False), end="", flush=True)
+        log = finding.log.map(lambda cell: one_line(str(cell)))
+        print("\n".join("\t".join(row) for row in [log.columns, *log.to_numpy()]), flush=True)
         print(foresee(config, finding.runs), file=sys.stderr)
 
 

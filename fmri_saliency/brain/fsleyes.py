@@ -47,7 +47,7 @@ def region_colours(atlas: Atlas) -> tuple[str, ...]:
     neighbours in the table differ whatever their number.
     """
     regions = atlas.regions
-    kinds = regions["network"].astype(str) if "network" in regions else regions["name"].astype(str)
+    kinds = regions["network"].fillna("none").astype(str) if "network" in regions else regions["name"].astype(str)
     number = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
     within = regions.groupby(kinds.to_numpy()).cumcount()
     made = [

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.disk.files import one_line
-from fmri_saliency.disk.tables import line_of, read_lines, read_tsv
+from fmri_saliency.disk.tables import line_of, read_lines, read_tsv, to_numbers
 from fmri_saliency.errors import AtlasError
 
 __all__ = ["LARGEST_LABEL", "colour_code", "complete_regions", "name_side", "read_region_table"]
@@ -19,6 +19,8 @@ __all__ = ["LARGEST_LABEL", "colour_code", "complete_regions", "name_side", "rea
 LARGEST_LABEL = int(np.iinfo(np.int32).max)
 SAME_COLUMN = {"hemi": "hemisphere", "network_label": "network", "networks": "network"}
 """Names of columns that mean the same, as other tools write them."""
+TEXTS = ("index", "name", "hemisphere", "network", "color", "abbreviation", *SAME_COLUMN)
+"""Columns of which a cell that looks like a number is text: network 02 is not network 2, nor 1 network 1.0."""
 
 SIDES = {"l": "L", "lh": "L", "left": "L", "r": "R", "rh": "R", "right": "R"}
 
@@ -55,11 +57,13 @@ def read_region_table(path: Path) -> tuple[pd.DataFrame, bool]:
         return _read_xml(path), False
     if path.suffix.lower() in (".lut", ".txt", ".ctab"):
         return _read_look_up(path)
-    table = read_tsv(path, "the region table of the atlas", dtype={"index": str, "name": str})
+    table = read_tsv(path, "the region table of the atlas", dtype=dict.fromkeys(TEXTS, str))
     missing = [column for column in ("index", "name") if column not in table]
     if missing:
         raise AtlasError(f"The region table {path} needs the columns index and name; '{missing[0]}' is missing. "
                          f"It has: {', '.join(map(str, table.columns))}. Columns are separated by tabs.")
+    places = [axis for axis in "xyz" if axis in table]
+    table[places] = to_numbers(table, places, path, "the region table")
     return _whole_index(table, path), False
 
 
@@ -104,21 +108,25 @@ def colour_code(parts: Sequence[float]) -> str:
     return "#" + "".join(f"{shade:02x}" for shade in shades)
 
 
+def _whole(word: str) -> int:
+    return int(word.replace("_", "?"))  # which would take 1_0 for 10
+
+
 def _fsleyes_row(line: str) -> tuple[int, str, str]:
     index, *words = line.split()
-    return int(index), " ".join(words[3:]), colour_code([float(word) for word in words[:3]])
+    return _whole(index), " ".join(words[3:]), colour_code([float(word) for word in words[:3]])
 
 
 def _freesurfer_row(line: str) -> tuple[int, str, str]:
     words = line.split()
-    return int(words[0]), words[1], colour_code([int(word) / 255 for word in words[2:5]])
+    return _whole(words[0]), words[1], colour_code([_whole(word) / 255 for word in words[2:5]])
 
 
 def _itksnap_row(line: str) -> tuple[int, str, str]:
     *words, name = line.split(maxsplit=7)
     if len(words) != 7:
         raise ValueError("eight columns are expected")
-    return int(words[0]), name.strip().strip('"').strip(), colour_code([int(word) / 255 for word in words[1:4]])
+    return _whole(words[0]), name.strip().strip('"').strip(), colour_code([_whole(word) / 255 for word in words[1:4]])
 
 
 FORMS = {

@@ -199,6 +199,9 @@ PLACE = re.compile(r"(?<![^\s\"'(\[,;=])(?:file://)?(/[^/\s\"'<>]+)/[^\s\"'<>]*"
 """A path from the root of this machine in a text: at its beginning, or after a space, a quote, a bracket."""
 
 
+SPACED = re.compile(r"[\s\"'<>]")
+
+
 def hide_places(text: str, folder: Path) -> str:
     """Return a text in which paths of this machine are relative to a folder, the one that is shared.
 
@@ -217,9 +220,15 @@ def hide_places(text: str, folder: Path) -> str:
             return found[0]
         place = found[0].removeprefix("file://")
         bare = place.rstrip(".,;:)]")
-        return os.path.relpath(bare, folder) + place[len(bare):]
+        return os.path.relpath(bare, folder) + "/" * bare.endswith("/") + place[len(bare):]
 
-    return PLACE.sub(change, text.replace(f"{folder}/", "")) if "/" in text else text
+    if "/" not in text:
+        return text
+    text = text.replace(f"{folder}/", "")
+    for steps, above in enumerate(folder.parents, start=1):
+        if SPACED.search(str(above)):  # a person's name, say, of which a path in a text seems to end at the space
+            text = text.replace(f"file://{above}/", "../" * steps).replace(f"{above}/", "../" * steps)
+    return PLACE.sub(change, text)
 
 
 def _shared_folder(path: Path) -> Path | None:
@@ -237,9 +246,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; the message names the file when it is not JSON."""
+    """Read JSON, with or without a byte order mark; the message names the file when it is not JSON."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"Expected a JSON file at {path}; {explain_link(Path(path)) or 'there is none'}.") from None
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, a number of 4,300 digits; thousands of brackets

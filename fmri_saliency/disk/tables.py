@@ -203,7 +203,7 @@ def read_csv(path: Path, what: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame of str
-        Empty fields, ``n/a`` and ``NA`` are missing.
+        Empty fields, ``n/a``, and what else programs write for it (``NA``, ``NaN``, ``None``) are missing.
 
     Raises
     ------
@@ -233,7 +233,8 @@ def read_csv(path: Path, what: str) -> pd.DataFrame:
     except csv.Error as error:
         raise _unfit(path, what, str(error)) from None
     table = _name_columns(pd.DataFrame(rows, columns=range(len(names)), dtype=str), names, path, what)
-    return _number_lines(table.mask(table.isin(["", "n/a", "NA"])), numbers)
+    missing = table.apply(lambda column: column.str.strip().str.lower()).isin(MISSING)
+    return _number_lines(table.mask(missing), numbers)
 
 
 def _reader(lines: Iterable[str], separator: str) -> Iterable[list[str]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from fmri_saliency.disk.bids_names import name_twins
-from fmri_saliency.errors import ConfigError, InputError, OrientationWarning, TimingWarning
+from fmri_saliency.disk.bids_names import build_name, name_twins
+from fmri_saliency.errors import ConfigError, InputError, OrientationWarning, TimingWarning, nearest
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE
 from fmri_saliency.scans.fmriprep.runs import find_fmriprep
@@ -26,6 +26,8 @@ __all__ = ["Finding", "find_runs"]
 
 GATHERED = (TimingWarning, OrientationWarning)
 """Warnings that are given once for all runs, and written into the notes."""
+LONGEST_KEY = 120
+"""Characters of the name of a run; space, atlas and what a file holds come behind it, up to ``bids.LONGEST``."""
 
 
 @dataclass(frozen=True)
@@ -157,11 +159,23 @@ def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) 
     return _leave_out(runs, rows, said)
 
 
+def _refuse_name(run: Run) -> str:
+    """Say why files cannot have the name of a run; empty where they can."""
+    try:
+        build_name(run.entities)
+    except InputError as error:
+        return str(error)
+    if len(run.key) > LONGEST_KEY:
+        return (f"Its labels make a name of {len(run.key)} characters, {run.key[:40]}...; files' names have room for "
+                f"{LONGEST_KEY} of them. Choose shorter labels.")
+    return ""
+
+
 def _check_labels(runs: list[Run], rows: list[dict[str, str]]) -> list[Run]:
-    """Leave out runs of which a label would be another run's in names of files, and say so in their rows."""
-    wrong = {}
+    """Leave out runs whose labels can be no name, or would be another run's in names of files; say so in their rows."""
+    wrong = {id(run): (run.key, words, str(run.bold)) for run in runs if (words := _refuse_name(run))}
     for name in LABELS:
-        twins = name_twins(getattr(run, name) for run in runs)
+        twins = name_twins(getattr(run, name) for run in runs if id(run) not in wrong)
         wrong |= {id(run): (run.key, say_twins(name, twins[getattr(run, name)], getattr(run, name)), str(run.bold))
                   for run in runs if getattr(run, name) in twins}  # fmt: skip
     kept = [run for run in runs if id(run) not in wrong]
@@ -175,6 +189,18 @@ def _check_labels(runs: list[Run], rows: list[dict[str, str]]) -> list[Run]:
     return kept
 
 
+def _absent(
+    subjects: Sequence[str], runs: Sequence[Run], rows: Sequence[dict[str, str]], path: Path
+) -> list[dict[str, str]]:
+    """Return a row for every person who is asked for and whom a table does not list."""
+    people = {run.subject for run in runs} | {_entities(row["run"]).get("sub", "") for row in rows}
+    known = {person.lower() for person in people}
+    asked = dict.fromkeys(subject.removeprefix("sub-") for subject in subjects)
+    return [{"run": f"sub-{subject}", "status": "missing",
+             "message": f"{path.name} lists no run of this person.{nearest(subject, people)}"}
+            for subject in asked if subject.lower() not in known]  # fmt: skip
+
+
 def _look(scans: Scans, event_column: str) -> tuple[list[Run], list[dict[str, str]]]:
     """Find the chosen runs in their layout."""
     subjects = read_subjects(scans.subject_list) if scans.subject_list else tuple(scans.subjects)
@@ -186,7 +212,9 @@ def _look(scans: Scans, event_column: str) -> tuple[list[Run], list[dict[str, st
                               "files, chosen by events in [scans].")
         return find_hcp(path, t_r, space, selection, HcpOptions(scans.variant, scans.events, scans.families))
     if scans.layout == "table":
-        return _select(*find_table(path, t_r, space, event_column), selection)
+        found = find_table(path, t_r, space, event_column)
+        runs, rows = _select(*found, selection)
+        return runs, rows + _absent(subjects, found[0], found[1], path)
     runs, rows = _select(*find_fmriprep(path, t_r, space, scans.tasks, subjects, scans.bids, event_column), selection)
     return _join_families(runs, scans.families), rows
 

@@ -10,6 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
+from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.spatialimages import HeaderDataError
 
 from fmri_saliency.disk.files import read_json
@@ -42,15 +43,19 @@ def _peek(path: Path) -> nib.Nifti1Image | None:
     None for all else (another format, extensions, damage, no file), which opening the image explains.
     """
     try:
+        if not path.is_file():  # a pipe, which would be waited for
+            return None
         with path.open("rb") as stream:
             start = stream.read(_FIRST)
         if path.name.endswith(".gz"):
             start = zlib.decompressobj(wbits=31).decompress(start, _HEADER + 4)
         if len(start) < _HEADER + 4 or start[344:348] != b"n+1\0" or start[_HEADER]:
             return None
-        header = nib.Nifti1Header(start[:_HEADER])
-        affine = header.get_best_affine()
-        return nib.Nifti1Image(ArrayProxy(str(path), header), affine, header) if np.isfinite(affine).all() else None
+        with LoggingOutputSuppressor():  # what it would print names no file
+            header = nib.Nifti1Header(start[:_HEADER])
+            affine = header.get_best_affine()
+            proxy = ArrayProxy(str(path), header)
+            return nib.Nifti1Image(proxy, affine, header) if np.isfinite(affine).all() else None
     except (OSError, zlib.error, HeaderDataError, ValueError):
         return None
 
@@ -184,6 +189,10 @@ def sidecar_conflict(run: Run) -> str:
         t_r = sidecar.get("RepetitionTime", stated_step(sidecar, path))
     except (InputError, OSError) as error:
         return f"The sidecar of {run.bold} cannot be read: {error}"
+    times = sidecar.get("VolumeTiming")
+    if times is not None and len(times) != run.n_times:
+        return (f"VolumeTiming in {path} lists {len(times)} frames; {run.bold} has {run.n_times}. Onsets count from "
+                "the first frame of the scan: check that it is the first of the list, and correct the sidecar.")
     if t_r is None:
         return ""
     if not is_seconds(t_r):

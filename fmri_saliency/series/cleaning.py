@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from nilearn.signal import create_cosine_drift
 
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import RawSeries, RegionSeries
@@ -15,10 +17,15 @@ from fmri_saliency.series.freedom import LEAST_LEFT, count_freedom
 from fmri_saliency.series.masker import clean_signals
 from fmri_saliency.series.resample import is_same_t_r, resample_values
 
-__all__ = ["clean_series", "resample_raw", "round_signals"]
+__all__ = ["clean_series", "count_columns", "resample_raw", "round_signals"]
 
 DIGITS = 7
 """Decimals of raw series, in standard deviations of the region that varies least: more would be noise in the file."""
+
+COSINE = re.compile(r"cosine\d+")
+"""Names of the columns of fMRIPrep that hold slow drift: cosines over the whole run."""
+SLOWEST = 128.0
+"""Seconds: fMRIPrep's cosines are all those of longer periods."""
 
 
 class _Settings(NamedTuple):
@@ -78,7 +85,7 @@ def clean_series(raw: RawSeries, where: str, first: int = 0, n_times: int | None
     whole = first == 0 and n_times in (None, len(raw.values))
     stretch = slice(first, None if n_times is None else first + n_times)
     values, settings = raw.values[stretch], _Settings(*(raw.cleaning[name] for name in _Settings._fields))
-    confounds = None if raw.confounds is None else raw.confounds.iloc[stretch]
+    confounds = None if raw.confounds is None else _lay_cosines(raw.confounds.iloc[stretch], raw.t_r)
     if not whole:
         _check_stretch(len(values), raw.t_r, settings, confounds, where)
     found = np.full(values.shape, np.nan, dtype=np.float32)
@@ -90,6 +97,27 @@ def clean_series(raw: RawSeries, where: str, first: int = 0, n_times: int | None
             raise InputError(f"{len(values)} frames of {where} cannot be cleaned as [cleaning] says: {error} Choose "
                              "another filter, or longer windows.") from None
     return RegionSeries(found, raw.t_r, raw.names, raw.coverage, raw.cleaning, raw if whole else None)
+
+
+def _lay_cosines(confounds: pd.DataFrame, t_r: float) -> pd.DataFrame | None:
+    """Put the cosines of a stretch in the place of fMRIPrep's, which are of the whole run.
+
+    A long run has more of them, and a part of it would lose more slow waves than a short run of the same length. Over
+    a whole run they are those of the table.
+    """
+    own = [bool(COSINE.fullmatch(str(name))) for name in confounds.columns]
+    if not any(own):
+        return confounds
+    drift = create_cosine_drift(1 / SLOWEST, np.arange(len(confounds)) * t_r)[:, :-1]
+    names = [f"cosine{number:02d}" for number in range(drift.shape[1])]
+    others = confounds.loc[:, ~np.array(own)].reset_index(drop=True)
+    found = pd.concat([others, pd.DataFrame(drift, columns=names)], axis=1)
+    return found if found.shape[1] else None
+
+
+def count_columns(raw: RawSeries) -> int:
+    """Count the columns that are regressed out of a run, but for fMRIPrep's cosines: each stretch has its own."""
+    return 0 if raw.confounds is None else sum(not COSINE.fullmatch(str(name)) for name in raw.confounds.columns)
 
 
 def _check_stretch(n_times: int, t_r: float, settings: _Settings, confounds: pd.DataFrame | None, where: str) -> None:

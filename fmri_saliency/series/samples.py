@@ -16,7 +16,7 @@ from fmri_saliency.disk.files import read_json, remove, write_array, write_json,
 from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.errors import CoverageWarning, InputError, TimingWarning
 from fmri_saliency.records import RawSeries, RegionSeries, Run, Samples
-from fmri_saliency.series.cleaning import clean_series, resample_raw
+from fmri_saliency.series.cleaning import clean_series, count_columns, resample_raw
 from fmri_saliency.series.planning import SAID, WindowPlan, class_balance, plan_windows
 from fmri_saliency.series.resample import count_resampled, resample_series
 from fmri_saliency.series.windows import Windows
@@ -49,6 +49,7 @@ class _Cutter:
         self._filled = np.zeros(len(self._labels), dtype=int)
         self._gaps = {label: np.zeros(len(self.names)) for label in sorted(set(self._labels))}
         self._covered = {label: np.zeros(len(self.names)) for label in self._gaps}
+        self._columns = dict.fromkeys(self._gaps, 0)
         self._standardised, self._cleaned_whole = True, False
 
     @property
@@ -67,6 +68,7 @@ class _Cutter:
             if len(rows):
                 yield self._cut(one, rows, str(run.bold))
         self._check_gaps()
+        self._check_columns()
         self._check_lengths()
 
     def _all(self) -> Iterator[RawSeries | RegionSeries]:
@@ -106,8 +108,9 @@ class _Cutter:
         raw, n_times = resample_raw(raw, self._plan.t_r), self._plan.n_times
         stretches = {place: clean_series(raw, where, *place).values
                      for place in sorted({self._plan.stretch[row] for row in rows})}
-        found = []
+        found, columns = [], count_columns(raw)
         for row in rows:
+            self._columns[self._labels[row]] += columns
             begin = self._starts[row] - self._plan.stretch[row][0]
             found.append(stretches[self._plan.stretch[row]][begin : begin + n_times])
         return found
@@ -142,6 +145,17 @@ class _Cutter:
         warnings.warn(f"{len(uneven)} regions {what} different shares of {of} in different classes, most of all "
                       f"'{self.names[worst]}': {shares[high, worst]:.0%} in '{kinds[high]}', {shares[low, worst]:.0%} "
                       f"in '{kinds[low]}'. {so}.", CoverageWarning, stacklevel=5)
+
+    def _check_columns(self) -> None:
+        """Warn where more columns are regressed out of one class than of another: each takes a part of the signal."""
+        mean = {label: count / np.sum(self._labels == label) for label, count in self._columns.items()}
+        most, least = max(mean, key=mean.get), min(mean, key=mean.get)
+        if mean[most] - mean[least] >= SAID * mean[most] > 0:
+            warnings.warn("More confounds are regressed out of some classes than of others: "
+                          f"{mean[most]:.1f} columns on average of samples of '{most}', {mean[least]:.1f} of "
+                          f"'{least}'. Their number alone can name the class, as that of the components of CompCor, "
+                          "which goes with the length of a run: set n_compcor in [cleaning.denoise], or name as many "
+                          "columns for all runs in confounds.", TimingWarning, stacklevel=4)
 
     def _check_lengths(self) -> None:
         """Warn when series were cleaned over whole runs whose lengths differ."""
@@ -193,7 +207,8 @@ def cut_samples(
     CoverageWarning
         If a region is absent from one class, or covered in it, 10 percentage points more than in another.
     TimingWarning
-        If series without raw ones are of runs of different lengths, or the shares of repetition times differ.
+        If series without raw ones are of runs of different lengths, the shares of repetition times differ, or more
+        confounds are regressed out of one class than of another.
     """
     plan = plan_windows(runs, windows, marks)
     cutter = _Cutter(plan, series, runs)

@@ -55,6 +55,15 @@ def test_a_look_up_table_is_read_back_with_its_colours_and_names(coloured: Atlas
     assert [row.split()[0] for row in rows] == ["3", "4"]
 
 
+def test_regions_without_a_network_have_a_hue_of_their_own(coloured: Atlas) -> None:
+    plain = coloured.regions.drop(columns="color")
+    some = plain.assign(network=pd.Series(["x", None, "x", None], dtype="str"))
+    named = plain.assign(network=["x", "none", "x", "none"])
+    colours = fsleyes.region_colours(replace(coloured, regions=some))
+    assert colours == fsleyes.region_colours(replace(coloured, regions=named))
+    assert len(set(colours)) == 4
+
+
 def test_regions_keep_their_colours_and_networks_have_a_hue(coloured: Atlas) -> None:
     own = fsleyes.region_colours(coloured)
     assert (own[0], own[2], own[3]) == ("#4681b3", "#010203", "#ffffff")

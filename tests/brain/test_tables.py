@@ -26,6 +26,17 @@ def test_tsv_keeps_its_columns(tmp_path: Path) -> None:
     assert spaced["name"].tolist() == ["V1 left", "V2"]
 
 
+def test_networks_that_look_like_numbers_are_names_and_places_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("index\tname\tnetwork\tx\ty\tz\n1\tA\t02\t1\t2.5\t3\n2\tB\t1\t1\t2\tn/a\n3\tC\tn/a\t1\t2\t3\n")
+    regions, _ = read_region_table(path)
+    assert regions["network"].fillna("none").tolist() == ["02", "1", "none"]
+    assert regions[["x", "y"]].to_numpy().tolist() == [[1, 2.5], [1, 2], [1, 2]]
+    path.write_text("index\tname\tx\ty\tz\n1\tA\t1\t2\t3\n2\tB\t1,5\t2\t3\n")
+    with pytest.raises(InputError, match=r"The column x of the region table .*a\.tsv must be .*'1,5' came in line 3"):
+        read_region_table(path)
+
+
 def test_quotation_marks_are_text_and_no_column_is_for_row_numbers(tmp_path: Path) -> None:
     table, _ = read(tmp_path, "t.tsv", 'index\tname\t\n1\t"left\t\n2\tright\t\n3\tboth"\t\n')
     assert table.to_dict("list") == {"index": [1, 2, 3], "name": ['"left', "right", 'both"']}
@@ -68,6 +79,8 @@ def test_fsleyes_and_freesurfer_look_up_tables(tmp_path: Path) -> None:
         ("a.xml", "<atlas><data/></atlas>", "no label was found"),
         ("a.xml", '<a><label index="one">x</label></a>', "must hold whole numbers"),
         ("a.lut", "1 0.1 0.2\n", "Line 1 of .* is no row of a look-up table, neither as FSLeyes"),
+        ("a.lut", "1_0 0 0 0 A\n", "Line 1 of .* is no row of a look-up table"),
+        ("a.lut", "1 A 1_0 0 0 0\n", "Line 1 of .* is no row of a look-up table"),
         ("a.lut", "# only\n1 0 0 0 a\nx 0 0 0 b\n", "Line 3 of .* 'x 0 0 0 b'"),
         ("a.lut", "1 0 0 0\n", "Line 1"),
         ("a.lut", "%!VEST-LUT\n%BeginInstance\n", "names no region .*VEST"),

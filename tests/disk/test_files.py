@@ -60,6 +60,11 @@ def test_json_comes_back(tmp_path: Path) -> None:
     assert not (tmp_path / "b.json").exists()
 
 
+def test_json_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"RepetitionTime": 2.5}')
+    assert files.read_json(tmp_path / "a.json") == {"RepetitionTime": 2.5}
+
+
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(InputError, match=r"bad\.json is not readable JSON"):
@@ -204,6 +209,16 @@ def test_links_that_stay_inside_and_folders_that_are_links_themselves_are_follow
     files.remove(results / "a.txt")
     files.remove(results / "a.txt")
     assert not (results / "a.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["Jane Doe", "O'Neill", "a <b>"])
+def test_no_part_of_a_home_folder_with_a_space_is_shared(tmp_path: Path, name: str) -> None:
+    home = tmp_path / name
+    (home / "study").mkdir(parents=True)
+    text = f"Expected a mask at {home}/m 1.nii; file://{home}/study/b.nii and {home}/study/out/c.nii are there."
+    assert files.hide_places(text, home / "study" / "out") == (
+        "Expected a mask at ../../m 1.nii; ../b.nii and c.nii are there.")
+    assert files.hide_places(f'no {tmp_path}/"b.nii', tmp_path / "out") == 'no ../"b.nii'
 
 
 def test_paths_in_what_is_shared_are_relative_to_it(results: Path) -> None:

@@ -1,7 +1,11 @@
 """A scan's header, read from the first bytes of the file, says what opening the image says."""
 
 import gzip
+import io
+import logging
+import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import nibabel as nib
@@ -50,6 +54,28 @@ def test_other_byte_order_extensions_and_pairs(tmp_path: Path) -> None:
     for name, peeked in (("big.nii.gz", True), ("more.nii.gz", False), ("pair.img", False)):
         assert (images._peek(tmp_path / name) is not None) is peeked
         assert read_bold_header(tmp_path / name)[0] == nib.load(tmp_path / name).shape[3]
+
+
+@pytest.mark.parametrize(
+    ("where", "change"), [(0, b"\0\0\0\0"), (252, b"\x63\0\x63\0"), (70, b"\1\0"), (80, b"\0\0\0\0")]
+)
+def test_a_header_that_nibabel_mends_or_refuses_prints_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: int, change: bytes
+) -> None:
+    path, said = tmp_path / "a.nii", io.StringIO()
+    nib.save(nib.Nifti1Image(np.ones((2, 2, 2, 3), np.float32), np.eye(4)), path)
+    content = path.read_bytes()
+    path.write_bytes(content[:where] + change + content[where + len(change):])
+    monkeypatch.setattr(nib.imageglobals.logger, "handlers", [logging.StreamHandler(said)])
+    with suppress(InputError):
+        read_bold_header(path, 2.0)
+    assert said.getvalue() == ""
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.nii.gz")
+    with pytest.raises(InputError, match=r"Expected a BOLD image at .*a\.nii\.gz; there is no such file"):
+        read_bold_header(tmp_path / "a.nii.gz", 2.0)
 
 
 def test_an_image_is_not_opened_for_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

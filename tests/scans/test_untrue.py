@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from fmri_saliency.errors import InputError, OrientationWarning, TimingWarning
+from fmri_saliency.errors import InputError, OrientationWarning, ScanWarning, TimingWarning
 from fmri_saliency.scans import BidsChoice, Scans, find_fmriprep, find_hcp, find_runs
 from fmri_saliency.scans.fmriprep.runs import read_bold_header
 from fmri_saliency.scans.selection import Selection
@@ -43,6 +43,36 @@ def test_frames_at_unequal_times(table: Scans, tmp_path: Path, t_r: float | None
     assert f"VolumeTiming in {tmp_path / 'a.json'} has steps from 2 to 8 s" in words
 
 
+@pytest.mark.parametrize(("label", "words"), [("x" * 200, "a name of 212 characters, sub-01_task-xxxxxxxx"),
+                                              ("\u65e5\u672c", "cannot be part of a BIDS name")])  # fmt: skip
+def test_a_name_that_no_file_can_have_is_a_row(tmp_path: Path, label: str, words: str) -> None:
+    """Of derivatives, whose names are no cells of a table."""
+    func = tmp_path / "sub-01" / "func"
+    func.mkdir(parents=True)
+    for task in (label, "go"):
+        nib.save(nib.Nifti1Image(np.ones((2, 2, 2, 6), np.float32), np.eye(4)),
+                 func / f"sub-01_task-{task}_space-X_desc-preproc_bold.nii.gz")  # fmt: skip
+    with pytest.warns(TimingWarning, match="No sidecar states"):
+        log = log_of(Scans("fmriprep", tmp_path))
+    assert log["sub-01_task-go"][0] == "found"
+    status, said = log[f"sub-01_task-{label}"]
+    assert (status, words in said) == ("unusable", True)
+
+
+def test_names_that_are_odd_or_another_persons_are_rows_and_loops_of_links_a_warning(tmp_path: Path) -> None:
+    func, image = tmp_path / "sub-01" / "func", nib.Nifti1Image(np.ones((2, 2, 2, 6), np.float32), np.eye(4))
+    func.mkdir(parents=True)
+    for name in ("sub-01_task-go", "sub-02_task-go", "sub-01_task-go_run-\u00b2"):
+        nib.save(image, func / f"{name}_space-X_desc-preproc_bold.nii.gz")
+        (func / f"{name}_space-X_desc-preproc_bold.json").write_text('{"RepetitionTime": 1}')
+    (tmp_path / "sub-03").symlink_to("sub-03")
+    with pytest.warns(ScanWarning, match=r"sub-03 cannot be read: .* Its runs are left out"):
+        log = log_of(Scans("fmriprep", tmp_path))
+    assert {run: status for run, (status, _) in log.items()} == {
+        "sub-01_task-go": "found", "sub-02_task-go": "unusable", "sub-01_task-go_run-\u00b2": "found"}
+    assert "lies in sub-01, and its name says sub-02. Whose is it?" in log["sub-02_task-go"][1]
+
+
 @pytest.mark.parametrize("times", [[1], "every 2 s", [0, "2"], {"0": 2}, [0, -2, -4], [0, float("nan"), 4]])
 def test_times_of_frames_that_are_none(table: Scans, tmp_path: Path, times: object) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"VolumeTiming": times}))
@@ -55,6 +85,12 @@ def test_frames_at_equal_times_are_a_repetition_time(table: Scans, tmp_path: Pat
     assert len(find_runs(table).runs) == 2
     (tmp_path / "a.json").write_text(json.dumps({"VolumeTiming": [0, 2.5, 5, 7.5, 10, 12.5]}))
     with pytest.warns(TimingWarning, match=r"is 2 s here \(header: 2 s\); its sidecar says 2.5 s"):
+        find_runs(table)
+
+
+def test_a_list_of_frames_that_is_not_the_scans_is_said(table: Scans, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"VolumeTiming": [0, 2, 4]}))
+    with pytest.warns(TimingWarning, match=r"VolumeTiming in .*a\.json lists 3 frames; .*a\.nii\.gz has 6\."):
         find_runs(table)
 
 

@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fmri_saliency.errors import InputError
+from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.records import Event, RawSeries, Run, Samples
 from fmri_saliency.series import (
     Cleaning,
@@ -197,3 +197,61 @@ def test_rounding_keeps_seven_digits_of_what_varies_least(scale: float) -> None:
     off = np.abs(round_signals(signals) - signals).max()
     assert off <= 0.5e-7 * signals.std(axis=0).min()
     np.testing.assert_array_equal(round_signals(np.ones((5, 2))), np.ones((5, 2)))
+
+
+@pytest.mark.parametrize("unit", ["run", "block"])
+def test_cosines_of_fmriprep_are_those_of_the_stretch(unit: str) -> None:
+    """A run of 405 frames has four of them, one of 176 has one; without them the window of the former tells."""
+    windows = Windows() if unit == "run" else Windows("block", 10.0)
+    right, total = {"mean": 0, "spectrum": 0}, 0
+    for seed in range(10):
+        found, runs = hcp_noise(seed, 12, unit == "block")
+        kept = [k for k, run in enumerate(runs) if run.task in ("WM", "EMOTION")]
+        series = []
+        for one in (found[k] for k in kept):
+            n_times = len(one.values)
+            frames, number = np.arange(n_times) + 0.5, int(2 * n_times * 0.72 / 128)
+            waves = {f"cosine{k:02d}": np.cos(np.pi * (k + 1) * frames / n_times) for k in range(number)}
+            settings = asdict(Cleaning(high_pass=0.0))
+            series.append(replace(one, cleaning=settings, confounds=pd.DataFrame(waves)))
+        samples, _ = cut_samples(series, [runs[k] for k in kept], windows)
+        by = samples.table.groupby(["subject", "label"])
+        rows = by.sample(by.size().min(), random_state=seed).index.to_numpy()
+        samples = replace(samples, X=samples.X[rows], table=samples.table.iloc[rows])
+        total += len(samples.y)
+        power = np.abs(np.fft.rfft(samples.X, axis=1)[:, :6]) ** 2
+        x = {"mean": (samples.X.mean(axis=1) ** 2).mean(axis=1, keepdims=True),
+             "spectrum": np.log(power.mean(axis=2) + 1e-9)}  # fmt: skip
+        for name, one in x.items():
+            right[name] += count_right(one, samples.y, samples.groups)
+    assert {name: at_chance(count, total, 2) for name, count in right.items()} == dict.fromkeys(right, True), right
+
+
+def test_cosines_of_a_whole_run_are_those_of_its_table() -> None:
+    rng = np.random.default_rng(11)
+    frames = np.arange(200) + 0.5
+    table = {f"cosine{k:02d}": np.cos(np.pi * (k + 1) * frames / 200) for k in range(6)}  # 2 x 400 s / 128 s = 6.25
+    raw = raw_noise(rng, 200, 2.0, confounds=pd.DataFrame({"a": rng.normal(size=200), **table}))
+    raw = replace(raw, cleaning=asdict(Cleaning(high_pass=0.0)))
+    for first, n_times, number in ((0, 200, 6), (60, 100, 3)):  # 2 x 200 s / 128 s = 3.1
+        time = (np.arange(n_times) + 0.5) / n_times
+        waves = [np.cos(np.pi * (k + 1) * time) for k in range(number)]
+        part, a = raw.values[first : first + n_times], raw.confounds["a"][first : first + n_times]
+        design = np.column_stack([np.ones(n_times), time, a, *waves])
+        left = part - design @ np.linalg.lstsq(design, part, rcond=None)[0]
+        found = clean_series(raw, "x", first, n_times).values
+        np.testing.assert_allclose(found, left / left.std(axis=0, ddof=1), atol=5e-5)
+
+
+def test_more_confounds_of_one_class_are_said() -> None:
+    rng = np.random.default_rng(12)
+
+    def cut(one: int, other: int) -> Samples:
+        tables = [pd.DataFrame(rng.normal(size=(60, n))) for n in (one, other, 10, 10)]
+        series = [raw_noise(rng, 60, 2.0, confounds=table) for table in tables]
+        runs = [Run(str(k), "ab"[k % 2], Path(f"{k}.nii"), 2.0, 60) for k in range(4)]
+        return cut_samples(series, runs, Windows())[0]
+
+    with pytest.warns(TimingWarning, match=r"10\.0 columns on average of samples of 'b', 9\.0 of 'a'"):
+        cut(8, 10)
+    cut(9, 10)  # 9.5 and 10: 5 %

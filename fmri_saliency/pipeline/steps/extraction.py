@@ -18,7 +18,7 @@ from fmri_saliency import __version__
 from fmri_saliency.brain import check_space, extend_grid, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
 from fmri_saliency.disk.bids_names import bids_uri, build_name
-from fmri_saliency.disk.files import read_json, write_json, write_tsv
+from fmri_saliency.disk.files import one_line, read_json, write_json, write_tsv
 from fmri_saliency.disk.grayordinates import grayordinates_of
 from fmri_saliency.disk.images import describe_grid, is_placed, open_image
 from fmri_saliency.disk.jobs import run_jobs
@@ -401,6 +401,6 @@ def check_log(log: object, where: Path) -> None:
     """
     bad = log[log["status"].isin(("unusable", "failed", "again"))]
     if len(bad):
-        lines = "\n".join(f"  {row.run}: {row.message}" for row in bad.head(10).itertuples())
+        lines = "\n".join(f"  {one_line(row.run)}: {one_line(row.message)}" for row in bad.head(10).itertuples())
         raise StepError(f"{len(bad)} of {len(log)} runs could not be used and were left out (all are listed in "
                         f"{where / 'runs.tsv'}):\n{lines}")

@@ -220,10 +220,21 @@ def _confounds(group: _Group) -> Path | None:
     return next((f.path for suffix in CONFOUNDS for f in found if f.suffix == suffix), None)
 
 
+def _check_place(bold: BidsFile) -> None:
+    """Refuse a scan that lies in the folder of another person or session than its name says."""
+    for part in bold.path.parts[-4:-2]:
+        key, _, label = part.partition("-")
+        said = bold.entities.get(key, label)
+        if key in ("sub", "ses") and said != label:
+            raise InputError(f"{bold.path} lies in {part}, and its name says {key}-{said}. Whose is it? Rename or move "
+                             "it.")
+
+
 def _read_run(bold: BidsFile, group: _Group, source: _Source) -> tuple[Run, str]:
     """Return a run, and what is to be said about its events: which were clipped, or why none is named."""
     if bold.path.is_symlink() and not bold.path.exists():
         raise InputError(f"{bold.path} is a link to a file that is not here. In a DataLad data set: `datalad get` it.")
+    _check_place(bold)
     n_times, used, header_t_r = _timing(bold, group, source)
     path = _events_path(group, source)
     events, every, said = read_bids_timing(path, source.event_column) if path else ((), (), "")

@@ -44,11 +44,11 @@ class BidsFile(NamedTuple):
 
 def same_label(one: str, other: str) -> bool:
     """Compare labels; numbers are equal with and without leading zeros (``run-1`` of ``run-01``)."""
-    return one == other or (one.isdigit() and other.isdigit() and int(one) == int(other))
+    return one == other or (one.isdecimal() and other.isdecimal() and int(one) == int(other))
 
 
 def _plain(label: str) -> str:
-    return str(int(label)) if label.isdigit() else label
+    return str(int(label)) if label.isdecimal() else label  # isdigit() takes ², which int() does not
 
 
 def run_identity(entities: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -65,22 +65,20 @@ def _folders(root: Path, subjects: Sequence[str]) -> Iterator[str]:
     if subjects:
         people = [os.path.join(root, f"sub-{subject}") for subject in subjects]
     else:
-        people = sorted(entry.path for entry in os.scandir(root) if entry.name.startswith("sub-") and entry.is_dir())
+        people = sorted(entry.path for entry in os.scandir(root) if entry.name.startswith("sub-"))
     for person in people:
-        if not os.path.isdir(person):
-            continue
         for name in _names(person):
             if name == "func" or name.startswith("ses-"):
                 yield os.path.join(person, name) if name == "func" else os.path.join(person, name, "func")
 
 
 def _names(folder: str) -> list[str]:
-    """Return what lies in a folder, sorted; one that may not be read is said, and left out, for the sake of others."""
+    """Return what lies in a folder, sorted; one that cannot be read is said, and left out, for the sake of others."""
     try:
         return sorted(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except PermissionError as error:
+    except OSError as error:
         warnings.warn(f"{unreadable(error, folder)} Its runs are left out.", ScanWarning, stacklevel=2)
         return []
 

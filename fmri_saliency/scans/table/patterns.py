@@ -45,10 +45,20 @@ def _translate(cell: str, given: Mapping[str, str]) -> tuple[str, re.Pattern[str
             expression += f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+?)"
             seen.add(name)
         elif token.startswith("[") and len(token) > 1:
-            wild, expression = wild + token, expression + token.replace("[!", "[^", 1)
+            wild, expression = wild + token, expression + _signs(token)
         else:
             wild, expression = wild + token, expression + _WILD.get(token, re.escape(token))
-    return wild, re.compile(expression)
+    try:
+        return wild, re.compile(expression)
+    except re.error:  # of all that comes in, only a set can be wrong
+        raise InputError(f"A set of signs in {cell} cannot be: a range such as [a-z] must rise, and a set in brackets "
+                         "names at least one sign.") from None
+
+
+def _signs(token: str) -> str:
+    """Return a set of signs of a shell's pattern, such as ``[!0-9]``, as that of a regular expression."""
+    inside, no = token[1:-1].removeprefix("!"), "^" if token.startswith("[!") else ""
+    return f"[{no}" + re.sub(r"[^0-9A-Za-z-]|-(?=-)|(?<=-)-", r"\\\g<0>", inside) + "]"
 
 
 def _reach(wild: str, folder: Path) -> str:

@@ -152,7 +152,7 @@ def _to_run(row: dict[str, str], folder: Path, t_r: float | None, space: str, ev
     """Return the run of a row, and what is to be said about its events: which were clipped, or why none is named."""
     if row["t_r"] and t_r is None:
         try:
-            t_r = float(row["t_r"])
+            t_r = float(row["t_r"].replace("_", "?"))  # which would take 0_8 for 8
         except ValueError:
             raise InputError(f"The column t_r must hold seconds; '{row['t_r']}' came.") from None
     bold = folder / row["bold"]

@@ -257,6 +257,8 @@ def test_a_label_that_can_be_no_name_is_a_row_with_its_line_and_column(
     (row,) = [line for line in told.out.splitlines() if "unusable" in line]
     assert f"line 3 of runs.tsv: The column {column}: {label!r} cannot be part of a BIDS name" in row
     assert sum("\tfound\t" in line for line in told.out.splitlines()) == 5
+    assert "\x1b" not in told.out
+    assert [line.count("\t") for line in told.out.splitlines()] == [2] * 7  # one line of three cells for each run
 
 
 def test_a_link_out_of_the_output_folder_is_refused(interruptions: ModuleType, tmp_path: Path, cli: Callable) -> None:

@@ -15,7 +15,7 @@ def content() -> dict[str, object]:
     picture = Picture(b"\x89PNG", "A <caption>")
     score = {"name": "net", "accuracy": 0.9, "interval": (0.8, 0.95), "balanced_accuracy": 0.9, "chance": 0.25,
              "majority": 0.3, "n_samples": 8, "n_groups": 4, "split": "held-out people", "folds": 2,
-             "classes": ["a", "b"], "recall": [0.75, 1.0]}  # fmt: skip
+             "validation_samples": [2, 3], "classes": ["a", "b"], "recall": [0.75, 1.0]}  # fmt: skip
     region = {"rank": 1, "region": "r1", "hemisphere": "L", "network": "", "centre": "1, 2, 3", "across": "1",
               "mean": "0.1", "mean_abs": "0.2", "peak": "4.0"}  # fmt: skip
     film = Film(b"RIFF", b"\x89PNG", (8, 2), ("0.00 s", "0.72 s"), 1, "A film")
@@ -64,6 +64,18 @@ def test_it_stands_alone_and_escapes() -> None:
     assert "<output>0.72 s</output>" in page
     assert "aspect-ratio: 8 / 2" in page
     assert '<a href="a%20b">a%20b</a></li>\n<li>and 2 more</li>' in page
+
+
+@pytest.mark.parametrize(("stopped_on", "words"), [
+    ([2, 3], "training stopped early on others that were neither trained on nor tested on. i"),
+    ([0, 3], "but for 1 of the folds, which had none to stop on and were trained for all epochs. i"),
+    ([0, 0], "2 folds; none were left to stop training on: networks were trained for all epochs. i"),
+])  # fmt: skip
+def test_it_says_what_training_stopped_on(stopped_on: list[int], words: str) -> None:
+    given = content()
+    given["scores"] = [{**given["scores"][0], "validation_samples": stopped_on}]
+    assert words in make_page(given)
+    assert ("stopped early" in make_page(given)) == any(stopped_on)
 
 
 def test_its_policy_lets_its_own_script_run_and_nothing_load() -> None:

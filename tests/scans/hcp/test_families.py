@@ -44,6 +44,12 @@ def test_one_table_in_many_spellings(families, text: str) -> None:
     assert families(text, "utf-8-sig") == {"1": "A", "2": "A", "3": "B"}
 
 
+@pytest.mark.parametrize("missing", ["", "n/a", "NA", "nan", "NaN", "None", "null", "0"])
+def test_people_whose_parents_are_not_known_share_none(families, missing: str) -> None:
+    rows = f"1,A,{missing}\n2,B,{missing}\n3,C,m\n4,D,m\n"
+    assert families(f"Subject,Family_ID,Mother_ID\n{rows}") == {"1": "A", "2": "B", "3": "C", "4": "C"}
+
+
 def test_people_who_share_a_parent_are_one_family(families) -> None:
     """1 and 2 share both parents; 3 has 1's mother, 4 has 3's father; 5 and 6 are alone, their fathers unknown."""
     rows = [("1", "m1_f1", "m1", "f1"), ("2", "m1_f1", "m1", "f1"), ("3", "m1_f2", "m1", "f2"),

@@ -84,6 +84,16 @@ def test_brackets_and_question_marks(scans: Callable, read: Callable) -> None:
     assert [r.subject for r in read({"bold": "sub-0[!12]_task-?_bold.nii.gz"})[0]] == ["03", "04", "05"]
 
 
+@pytest.mark.parametrize("wrong", ["sub-[2-1]_*", "sub-[!]_x].nii.gz", "[a--b]*"])
+def test_a_set_that_cannot_be_is_a_row(scans: Callable, read: Callable, wrong: str) -> None:
+    scans("sub-01_task-x_bold.nii.gz", "sub-^_task-x_bold.nii.gz", "sub-&_task-x_bold.nii.gz")
+    runs, log = read({"bold": wrong}, {"bold": "sub-01_*"}, {"bold": "sub-[^&&b]_*", "subject": "2", "task": "{task}"})
+    assert [row["status"] for row in log][:2] == ["missing", "found"]
+    assert wrong in log[0]["message"]
+    assert {run.bold.name for run in runs} == {"sub-01_task-x_bold.nii.gz"}  # two of the third claim one run
+    assert "claim one run" in log[2]["message"]
+
+
 def test_a_file_whose_name_looks_like_a_pattern(scans: Callable, read: Callable) -> None:
     scans("what [1].nii.gz", "sub-7_{x}_*.tsv")
     (run,), _ = read({"subject": "7", "task": "x", "bold": "what [1].nii.gz", "events": "sub-7_{x}_*.tsv"})

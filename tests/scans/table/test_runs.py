@@ -163,6 +163,7 @@ def test_a_missing_run_is_a_row_not_a_crash(table: Callable[..., Path]) -> None:
         ({"t_r": "nan"}, "is nan s; a positive"),
         ({"t_r": "0"}, "is 0 s; a positive number is needed"),
         ({"t_r": "two"}, "The column t_r must hold seconds; 'two' came"),
+        ({"t_r": "0_8"}, "The column t_r must hold seconds; '0_8' came"),
         ({"events": "none.tsv"}, "The column events names"),
         ({"mask": "none.nii"}, "The column mask names"),
         ({"events": "late.tsv"}, "No event begins within the scan of 40 frames x 0.72 s = 28.8 s"),
@@ -316,6 +317,10 @@ def test_subjects_and_tasks_can_be_chosen(table: Callable[..., Path], tmp_path: 
     path = table({}, {"subject": "sub-02", "bold": "b.nii.gz"}, {"task": "rest", "bold": "c.nii.gz"})
     only = find_runs(Scans("table", path, subjects=("sub-02",)))
     assert len(only.runs) == len(only.log) == 1
+    both = find_runs(Scans("table", path, subjects=("02", "sub-002", "02")))
+    assert both.log["run"].tolist() == ["sub-02_task-go", "sub-002"]
+    assert both.log.iloc[1]["message"] == "runs.tsv lists no run of this person. Did you mean '02'?"
+    assert both.log["status"].tolist() == ["found", "missing"]
     assert len(find_runs(Scans("table", path, tasks=("REST",))).runs) == 1
     with pytest.raises(InputError, match="None fits"):
         find_runs(Scans("table", path, tasks=("sleep",)))
