@@ -13,7 +13,7 @@ from making_cifti import write_series
 from fmri_saliency.cli import main
 from fmri_saliency.errors import InputError, TimingWarning
 from fmri_saliency.scans import HcpOptions, Scans, Selection, find_hcp, find_runs
-from fmri_saliency.scans.hcp.runs import runs as hcp
+from fmri_saliency.scans.hcp import runs as hcp
 from fmri_saliency.series.confounds import HCP_MOVEMENT, read_confounds
 from fmri_saliency.simulated_scans.hcp_tree import MadeTree, make_hcp_tree
 from fmri_saliency.simulation import TASKS
