@@ -189,6 +189,14 @@ class Atlas:
         models = () if dense is None else (dense.vertex, dense.voxel, dense.name.tolist())
         return digest(self.labels, self.affine, list(self.names), *maps, *models)
 
+    @cached_property
+    def table_fingerprint(self) -> str:
+        """A hash of the whole table of regions, with networks, hemispheres, colours and coordinates.
+
+        Series do not depend on it; maps, tables and pages do.
+        """
+        return digest(list(map(str, self.regions.columns)), self.regions.astype(str).to_numpy().tolist())
+
 
 @dataclass(frozen=True)
 class RawSeries:

@@ -38,6 +38,7 @@ from fmri_saliency.pipeline.steps.search_trials import plan_trials, write_trials
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.failures import forget, noted
 from fmri_saliency.pipeline.study.folder import Workspace, require, say, stamp
+from fmri_saliency.pipeline.study.leftovers import set_lost_runs_aside
 from fmri_saliency.pipeline.study.opening import begin, source_links
 from fmri_saliency.pipeline.study.runs import choice_stamp, find, known_runs, made_run, plain_run, write_index
 from fmri_saliency.records import Atlas, Run
@@ -114,6 +115,7 @@ def deal_runs(config: Config, size: int = CHUNK) -> Path:
     else:
         space.begin(source_links(config))
     write_index(config, finding)
+    set_lost_runs_aside(config, finding)
     note_atlas(config, atlas)
     wanted = _deal(config, finding.runs, size, (atlas, note))
     _say_changes(config, space, wanted)

@@ -12,7 +12,7 @@ from fmri_saliency.errors import InputError, StepError
 from fmri_saliency.pipeline.steps.explanation import check_explained
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.folder import Workspace
-from fmri_saliency.pipeline.study.opening import result_settings
+from fmri_saliency.pipeline.study.opening import atlas_stamp, result_settings
 
 __all__ = ["describe_files", "describe_whole", "is_whole"]
 
@@ -27,7 +27,7 @@ def _inputs(config: Config, explained: str) -> str:
     truth = [config.scans.truth / "truth.json"] if config.scans.truth is not None else []
     drawn_on = config.output.surfaces.values()
     files = [path for path in (root / "runs.tsv", root / "quality.tsv", *truth, *drawn_on) if path.is_file()]
-    return digest(__version__, explained, result_settings(to_plain(config)), config.output.title,
+    return digest(__version__, explained, atlas_stamp(config), result_settings(to_plain(config)), config.output.title,
                   [hash_file(path) for path in files])  # fmt: skip
 
 

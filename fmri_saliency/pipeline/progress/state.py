@@ -23,6 +23,7 @@ from fmri_saliency.pipeline.steps.explanation import (
     FoldStamps,
     class_inputs,
     is_explained,
+    maps_stamp,
     stamps_of,
     whole_stamp,
     whole_stems,
@@ -218,7 +219,7 @@ def _later(known: Known, stamps: FoldStamps | None) -> list[StepStanding]:
         whole = whole_stamp(stamps.explained)
     joined = stamps is not None and _are_joined(config, stamps)
     reported = scored and joined and is_whole(config, whole)
-    drawn = reported or (joined and is_done(space.drawn, whole))
+    drawn = reported or (joined and is_done(space.drawn, maps_stamp(config, stamps.explained)))
     judged = bool(whole) and is_done(space.root / "evidence" / "evidence.json", whole)
     return [
         *_fold_rows(known, "train", trained),

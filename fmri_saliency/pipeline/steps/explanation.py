@@ -27,7 +27,7 @@ from fmri_saliency.pipeline.steps.training import check_fold, choose_networks, f
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.failures import noted
 from fmri_saliency.pipeline.study.folder import Workspace, is_done, name_changes, require, say, say_why, stamp
-from fmri_saliency.pipeline.study.opening import begin
+from fmri_saliency.pipeline.study.opening import atlas_stamp, begin
 from fmri_saliency.pipeline.study.sidecars import origin
 from fmri_saliency.records import Saliency, Samples
 from fmri_saliency.saliency import (
@@ -247,6 +247,11 @@ def whole_stamp(explained: Mapping[str, Sequence[str]]) -> str:
     return stamp({network: class_inputs(every) for network, every in explained.items()})
 
 
+def maps_stamp(config: Config, explained: Mapping[str, Sequence[str]]) -> str:
+    """Return what identifies maps as files: the saliency, and the atlas with its whole table of regions."""
+    return stamp(whole_stamp(explained), atlas_stamp(config))
+
+
 def whole_stems(config: Config, network: str) -> list[Path]:
     """Return where the saliency of all samples, of people and of classes lies."""
     return [Workspace(config.output.path).saliency(network, kind) for kind in ("samples", "people", "classes")]
@@ -333,10 +338,11 @@ def explain(config: Config) -> None:
     with noted(config, "explain"):
         plan = _plan(config)
         _check_trained(config, plan)
+        begin(config)
         _explain_folds(_fold_jobs(config, plan), config)
         with space.alone("explain/maps"):
             _write_whole(config, plan)
-            write_json(space.drawn, {"inputs": whole_stamp(plan.explained)})
+            write_json(space.drawn, {"inputs": maps_stamp(config, plan.explained)})
     say_view(space.root)
 
 

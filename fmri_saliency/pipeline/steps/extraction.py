@@ -36,6 +36,7 @@ from fmri_saliency.errors import (
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.failures import noted
 from fmri_saliency.pipeline.study.folder import Workspace, name_changes, say, say_why
+from fmri_saliency.pipeline.study.leftovers import set_lost_runs_aside
 from fmri_saliency.pipeline.study.opening import atlas_stamp, begin, source_links
 from fmri_saliency.pipeline.study.runs import find, write_index
 from fmri_saliency.records import Atlas, Run
@@ -378,6 +379,7 @@ def _extract(config: Config, keys: Sequence[str], finding: Finding) -> pd.DataFr
     atlas, note = choose_atlas(config, finding.runs)
     begin(config)
     write_index(config, finding)
+    set_lost_runs_aside(config, finding)
     chosen = _choose_runs(finding.runs, keys)
     stems = series_stems(config, finding.runs, atlas)
     with suppress(StepError, OSError):  # so that it can be asked how far this is; the end says what cannot be written

@@ -23,6 +23,7 @@ from fmri_saliency.pipeline.steps.sampling import load_samples
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.failures import noted
 from fmri_saliency.pipeline.study.folder import Workspace, say
+from fmri_saliency.pipeline.study.opening import reopen
 from fmri_saliency.pipeline.study.sidecars import origin
 from fmri_saliency.records import Evidence, Samples
 from fmri_saliency.saliency import explain_samples, read_saliency
@@ -123,8 +124,10 @@ def judge(config: Config) -> list[Evidence]:
     maps of networks that know nothing they are (``panels``, see :mod:`fmri_saliency.pipeline.steps.judged_panels`). For
     simulated scans also: how well the class maps recover what was planted.
     """
-    with noted(config, "judge"), Workspace(config.output.path).alone("judge"):
-        return _judge(config)
+    with noted(config, "judge"):
+        reopen(config)
+        with Workspace(config.output.path).alone("judge"):
+            return _judge(config)
 
 
 def _judge(config: Config) -> list[Evidence]:

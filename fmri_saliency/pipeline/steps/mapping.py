@@ -225,7 +225,7 @@ def write_maps(config: Config, classes: Saliency, samples: Samples, inputs: str)
     stem = space.saliency(network, "people")
     people, subjects = read_saliency(stem), read_json(stem.with_name("people.json"))["subjects"]
     blocks = _plan_blocks(config, people, samples, runs)
-    inputs = stamp(inputs, list(config.output.blocks), note, runs[0].space)
+    inputs = stamp(inputs, list(config.output.blocks), note, runs[0].space, atlas.table_fingerprint)
     averages = _average_blocks(config, samples, blocks, inputs)
     tasks = {label: tuple(sorted(set(samples.table.loc[samples.y == label, "task"]))) for label in classes.labels}
     kinds = {label: one.kinds for label, one in blocks.items()}

@@ -25,13 +25,12 @@ from fmri_saliency.pipeline.steps.sampling import SPLIT_WORDS, TRAINED_BY, load_
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.failures import noted
 from fmri_saliency.pipeline.study.folder import Workspace, is_done, name_changes, say, say_why, stamp
-from fmri_saliency.pipeline.study.opening import begin
+from fmri_saliency.pipeline.study.opening import LINEAR, begin, set_folds_aside
 from fmri_saliency.pipeline.study.sidecars import origin
 from fmri_saliency.records import Samples
 
 __all__ = ["LINEAR", "train", "train_fold"]
 
-LINEAR = "logistic-regression"
 UNFINISHED = "unfinished.safetensors"  # the state of a fold's training, while it lasts
 
 
@@ -241,6 +240,7 @@ def _train(config: Config) -> dict[str, Any]:
     samples, samples_inputs = load_samples(config)
     begin(config)
     folds = make_folds(samples, config.decoder.split, config.decoder.folds, config.decoder.seed)
+    set_folds_aside(config, len(folds))
     stamps = score_inputs(config, folds, samples_inputs)
     _train_folds(_fold_jobs(config, samples, samples_inputs, folds), config)
     with space.alone("train/scores"):

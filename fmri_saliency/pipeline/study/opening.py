@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from fmri_saliency import __version__
-from fmri_saliency.disk.files import digest, read_json
+from fmri_saliency.disk.files import digest, read_json, remove
 from fmri_saliency.disk.sources import hash_file
 from fmri_saliency.errors import InputError, OutsideError, StepError
 from fmri_saliency.pipeline.study.config import Config, read_plain, to_plain, write_config
 from fmri_saliency.pipeline.study.folder import Workspace, differences, say
 
-__all__ = ["atlas_stamp", "begin", "result_settings", "source_links"]
+__all__ = ["atlas_stamp", "begin", "reopen", "result_settings", "set_folds_aside", "source_links"]
 
 NO_RESULT = {"output", "search", "scans.path", "scans.bids.raw", "scans.families", "scans.truth", "scans.subject_list",
              "scans.subjects", "decoder.threads"}  # fmt: skip
+LINEAR = "logistic-regression"
+"""The baseline whose scores are always there; it is a network with folds of its own where it is compared."""
 WHOLE = ("report.html", "report.json", "quality.html", "figures", "evidence", "group", "fsleyes", "view.sh",
          "search/search.md", "search/scores.tsv", "search/settings.tsv", "search/settings.json")
 
@@ -89,6 +91,7 @@ def begin(config: Config) -> None:
             changes = config_changes(config)
             if changes:  # first of all: what is kept of the settings says until then that they have changed
                 others = [space.root / name for name in WHOLE]
+                remove(space.drawn)  # it says of maps that they are whole, and they go
                 moved = space.set_aside([*others, *_other_networks(config, space)])
                 aside = f" Set aside in {space.earlier}: {', '.join(moved)}." if moved else ""
                 say(f"The configuration has changed since {space.root} was worked on: {'; '.join(changes)}. What "
@@ -103,14 +106,44 @@ def begin(config: Config) -> None:
 
 
 def _other_networks(config: Config, space: Workspace) -> list[Path]:
-    """Return folders of networks that are not configured, and of folds beyond the configured number."""
-    networks = [*config.decoder.networks, "logistic-regression"]
-    kinds = [space.root / "decoder", space.root / "saliency"]
-    found = [path for kind in kinds for path in sorted(kind.glob("*")) if path.name not in networks]
-    if config.decoder.split == "leave-one-run-out":  # as many as there are runs
-        return found
-    for path in (one for kind in kinds for one in sorted(kind.glob("*/fold-*"))):
-        number = path.name.removeprefix("fold-").split(".")[0]
-        if number.isdigit() and int(number) > config.decoder.folds and path.parent not in found:
-            found.append(path)
+    """Return folders of networks that are not configured, and of folds beyond the configured number.
+
+    The scores of the linear baseline stay: they are there whether or not it is compared.
+    """
+    found = [path for kind in _kinds(space) for path in sorted(kind.glob("*"))
+             if path.name not in (*config.decoder.networks, LINEAR)]  # fmt: skip
+    if LINEAR not in config.decoder.networks:
+        found += [*sorted((space.root / "decoder" / LINEAR).glob("fold-*")), space.root / "saliency" / LINEAR]
+    if config.decoder.split != "leave-one-run-out":  # there as many as there are runs: see set_folds_aside
+        found += [path for path in _folds_beyond(space, config.decoder.folds)
+                  if path not in found and path.parent not in found]  # fmt: skip
     return found
+
+
+def _kinds(space: Workspace) -> tuple[Path, Path]:
+    """Return the folders that hold a folder for each network."""
+    return space.root / "decoder", space.root / "saliency"
+
+
+def _folds_beyond(space: Workspace, n_folds: int) -> list[Path]:
+    """Return what there is of folds with a higher number than the last one."""
+    found = (path for kind in _kinds(space) for path in sorted(kind.glob("*/fold-*")))
+    numbers = ((path, path.name.removeprefix("fold-").split(".")[0]) for path in found)
+    return [path for path, number in numbers if number.isdigit() and int(number) > n_folds]
+
+
+def set_folds_aside(config: Config, n_folds: int) -> None:
+    """Set aside decoders and saliency of folds beyond the last one: there are fewer where runs were removed."""
+    space = Workspace(config.output.path)
+    if _folds_beyond(space, n_folds):
+        with space.alone("begin"):
+            space.set_aside(_folds_beyond(space, n_folds))
+
+
+def reopen(config: Config) -> None:
+    """Open the folder (:func:`begin`) for a step that needs what others made.
+
+    Where there is no folder none is created: the step says which other step comes first.
+    """
+    if (config.output.path / "dataset_description.json").is_file():
+        begin(config)

@@ -16,6 +16,7 @@ from fmri_saliency.disk.files import read_json, write_text
 from fmri_saliency.errors import InputError
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.folder import Workspace, stamp
+from fmri_saliency.pipeline.study.leftovers import set_lost_runs_aside
 from fmri_saliency.records import Event, Run
 from fmri_saliency.scans import Finding, find_runs
 
@@ -35,6 +36,7 @@ def known_runs(config: Config) -> Finding:
     if found is None:
         found = find(config)
         write_index(config, found)
+        set_lost_runs_aside(config, found)
     return found
 
 
