@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,11 @@ def quality_paths(stem: Path) -> tuple[Path, Path]:
     return _beside(stem, "_desc-quality_timeseries.tsv"), _beside(stem, "_desc-quality_regions.tsv")
 
 
-def series_outputs(stem: Path) -> tuple[Path, ...]:
-    """Return every file that each run has but its card, ``stem.json``; :func:`confounds_path` is of some."""
-    return (stem.with_name(stem.name + ".tsv"), raw_path(stem), coverage_path(stem), *quality_paths(stem))
+def series_outputs(stem: Path, card: Mapping[str, Any] | None = None) -> tuple[Path, ...]:
+    """Return every file that each run has but its card, ``stem.json``; confounds where that says they are used."""
+    used = isinstance(card, Mapping) and (card.get("Cleaning") or {}).get("confounds_used")
+    outputs = (stem.with_name(stem.name + ".tsv"), raw_path(stem), coverage_path(stem), *quality_paths(stem))
+    return (*outputs, confounds_path(stem)) if used else outputs
 
 
 def forget_series(stem: Path) -> None:

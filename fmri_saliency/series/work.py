@@ -112,7 +112,7 @@ def _read_card(stem: Path) -> dict[str, Any] | None:
         card = read_json(card_path(stem))
     except (InputError, OSError):
         return None
-    return card if isinstance(card, dict) and all(path.is_file() for path in series_outputs(stem)) else None
+    return card if isinstance(card, dict) and all(path.is_file() for path in series_outputs(stem, card)) else None
 
 
 def _extract(job: SeriesJob, atlas: Atlas, cleaning: Cleaning, identity: dict[str, Any]) -> tuple[str, str]:

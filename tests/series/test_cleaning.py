@@ -14,16 +14,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fmri_saliency.errors import InputError, TimingWarning
+from fmri_saliency.files import read_json
 from fmri_saliency.records import Event, RawSeries, Run, Samples
 from fmri_saliency.series import (
     Cleaning,
     Windows,
+    card_path,
     clean_series,
     cut_samples,
     read_raw,
     read_series,
     resample_raw,
     resample_values,
+    series_outputs,
     write_series,
 )
 from fmri_saliency.series.cleaning import round_signals
@@ -186,7 +189,10 @@ def test_raw_series_and_confounds_come_back_from_their_files(tmp_path: Path) -> 
     assert {path.name for path in tmp_path.iterdir()} == {f"sub-1_atlas-x_{name}" for name in (
         "stat-mean_timeseries.tsv", "stat-mean_timeseries.json", "stat-mean_desc-raw_timeseries.tsv",
         "stat-coverage_bold.tsv", "desc-confounds_timeseries.tsv")}  # fmt: skip
-    (tmp_path / "sub-1_atlas-x_desc-confounds_timeseries.tsv").write_text("trans_x\n1\n")
+    table = tmp_path / "sub-1_atlas-x_desc-confounds_timeseries.tsv"
+    assert table in series_outputs(stem, read_json(card_path(stem)))
+    assert table not in series_outputs(stem, {"Cleaning": {"confounds_used": []}})
+    table.write_text("trans_x\n1\n")
     with pytest.raises(InputError, match=r"has 1 rows, .* has 50; extract the run again"):
         read_raw(stem)
 

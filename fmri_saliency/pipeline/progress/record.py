@@ -22,6 +22,7 @@ from fmri_saliency.pipeline.study.folder import Workspace
 from fmri_saliency.pipeline.study.opening import atlas_stamp
 from fmri_saliency.pipeline.study.runs import recorded_runs
 from fmri_saliency.records import Run
+from fmri_saliency.series import series_outputs
 
 __all__ = ["Known", "read_known"]
 
@@ -100,12 +101,15 @@ def _series_cards(config: Config, space: Workspace) -> dict[str, dict[str, Any]]
     wanted, found = {"version": __version__, "cleaning": to_plain(config.cleaning)}, {}
     for person in space.root.glob("sub-*"):
         for folder, _, names in os.walk(person):
+            here = set(names)
             for name in names:
                 if not name.endswith("_stat-mean_timeseries.json") or name.startswith("."):
                     continue
                 card = _card(Path(folder, name))
                 made_from = card.get("MadeFrom") or {}
-                same = all(made_from.get(key) == value for key, value in wanted.items())
+                outputs = series_outputs(Path(folder, name.removesuffix(".json")), card)
+                same = all(made_from.get(key) == value for key, value in wanted.items()) and \
+                    here.issuperset(path.name for path in outputs)
                 if same and made_from["atlas"]["fingerprint"] == atlas["fingerprint"]:
                     notes = " ".join(card.get("Notes", ()))
                     found[str(card["Run"])] = {"name": name.removesuffix(".json"), "notes": notes, **series_brief(card)}

@@ -165,8 +165,8 @@ def _plan(runs: Sequence[Run], stems: dict[str, Path], atlas: Atlas, note: str, 
         stem = stems[run.key]
         try:
             made_from, sources = series_made_from(run, atlas, config), series_sources(run, config)
-            whole = all(path.is_file() for path in series_outputs(stem))
             card = _read_card(stem)
+            whole = all(path.is_file() for path in series_outputs(stem, card))
             state = series_state(card, made_from, sources) if whole and card else "stale"
             if state == "current":
                 continue

@@ -13,6 +13,9 @@ from fmri_saliency.records import Run
 
 __all__ = ["samples_files", "samples_made_from", "series_brief"]
 
+CLEANED = "in stretches of one length, with the cosines of each"
+"""How: samples of an earlier way, which were cut from series that had been cleaned as whole runs, are cut again."""
+
 
 def series_brief(card: dict[str, Any]) -> dict[str, Any]:
     """Return of the JSON beside series what samples depend on."""
@@ -28,7 +31,7 @@ def samples_made_from(
     busy = [run.busy for run in runs] if config.samples.rest else []
     return {"version": __version__, "runs": len(runs), "series": digest([card["inputs"] for card in cards]),
             "marked frames": digest([card["Cleaning"] for card in cards]), "events": digest(events, busy),
-            "people": digest(people), "samples": to_plain(config.samples)}  # fmt: skip
+            "people": digest(people), "cleaned": CLEANED, "samples": to_plain(config.samples)}  # fmt: skip
 
 
 def samples_files(folder: Path) -> list[Path]:

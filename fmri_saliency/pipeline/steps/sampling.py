@@ -32,6 +32,7 @@ from fmri_saliency.series import (
     read_raw,
     read_samples,
     series_name,
+    series_outputs,
     series_state,
 )
 
@@ -108,6 +109,10 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, An
                                       "files": content.get("MadeFrom", {}).get("files")})
             raise StepError(f"{card} was made from another scan, atlas or [cleaning]{_because(why)}: run "
                             "`fmri-saliency extract CONFIG.toml` again.")
+        lost = [path for path in series_outputs(stem, content) if not path.is_file()]
+        if lost:
+            raise StepError(f"{lost[0]}, from which samples are cut, is not there: an earlier version did not write it, "
+                            "or it was lost. Run `fmri-saliency extract CONFIG.toml` again.")
         runs.append(run)
         stems.append(stem)
         cards.append(series_brief(content))

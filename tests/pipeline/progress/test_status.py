@@ -148,6 +148,24 @@ def test_what_changed_is_said_and_other_results_are_set_aside(
     assert "Made again: 1 set of samples (series: " in cli("train", study).err
 
 
+def test_series_that_lack_a_file_are_made_again(
+    cli: Callable, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier version wrote no raw series; whoever runs another step says so, and which step makes them."""
+    assert cli("extract", study).code == 0
+    raw = sorted(results(study).glob("sub-*/func/*_desc-raw_timeseries.tsv"))
+    raw[0].unlink()
+    assert states(cli, study)["runs"] == {"done": 5, "found": 1}
+    refused = cli("train", study)
+    assert (refused.code, f"{raw[0]}, from which samples are cut, is not there" in refused.err) == (1, True)
+    assert "1 extracted, 5 up to date" in cli("extract", study).err
+    assert states(cli, study)["runs"] == {"done": 6}
+    assert cli("train", study).code == 0
+    assert counts(states(cli, study))["samples"] == (1, 0, 0, 0)
+    monkeypatch.setattr("fmri_saliency.pipeline.samples_inputs.CLEANED", "as whole runs")
+    assert counts(states(cli, study))["samples"] == (0, 0, 0, 1)
+
+
 def test_another_atlas_leaves_no_series_of_the_first(cli: Callable, study: Path) -> None:
     assert cli("extract", study).code == 0
     edit(study, "[cleaning]", 'name = "Other"\n[cleaning]')
