@@ -13,8 +13,8 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from fmri_saliency.disk.files import read_json
 from fmri_saliency.errors import InputError, TimingWarning
-from fmri_saliency.files import read_json
 from fmri_saliency.records import Event, RawSeries, Run, Samples
 from fmri_saliency.series import (
     Cleaning,
