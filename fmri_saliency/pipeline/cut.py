@@ -111,8 +111,8 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, An
                             "`fmri-saliency extract CONFIG.toml` again.")
         lost = [path for path in series_outputs(stem, content) if not path.is_file()]
         if lost:
-            raise StepError(f"{lost[0]}, from which samples are cut, is not there: an earlier version did not write it, "
-                            "or it was lost. Run `fmri-saliency extract CONFIG.toml` again.")
+            raise StepError(f"{lost[0]}, from which samples are cut, is not there: an earlier version did not write "
+                            "it, or it was lost. Run `fmri-saliency extract CONFIG.toml` again.")
         runs.append(run)
         stems.append(stem)
         cards.append(series_brief(content))
