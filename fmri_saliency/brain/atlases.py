@@ -225,10 +225,16 @@ def check_space(atlas: Atlas, space: str, same_grid: bool = False) -> str:
     return note
 
 
+LARGEST_UNION = 8
+"""How many times the voxels of a grid, and of the box around the regions, the grid may have that holds both."""
+
+
 def extend_grid(
     atlas: Atlas, names: Sequence[str], affine: np.ndarray, shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, tuple[int, int, int]]:
     """Extend a grid by whole voxels until it holds regions of an atlas, wherever it has no room for them.
+
+    A grid that lies nowhere near the regions is moved to them instead: it would span all that lies between.
 
     Parameters
     ----------
@@ -251,8 +257,11 @@ def extend_grid(
     if atlas.grayordinates is not None or not len(voxels):
         return affine, tuple(shape)
     place = nib.affines.apply_affine(np.linalg.inv(affine) @ atlas.affine, voxels)
-    low = np.minimum(np.floor(place.min(axis=0) + 0.5 + 1e-3).astype(int), 0)
-    high = np.maximum(np.ceil(place.max(axis=0) + 0.5 - 1e-3).astype(int), shape)
+    low = np.floor(place.min(axis=0) + 0.5 + 1e-3).astype(int)
+    high = np.ceil(place.max(axis=0) + 0.5 - 1e-3).astype(int)
+    both = np.minimum(low, 0), np.maximum(high, shape)
+    if np.prod(both[1] - both[0]) <= LARGEST_UNION * (np.prod(shape) + np.prod(high - low)):
+        low, high = both
     moved = np.array(affine, dtype=float)
     moved[:3, 3] = nib.affines.apply_affine(affine, low)
     return moved, tuple(int(size) for size in high - low)

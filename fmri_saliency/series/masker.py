@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 from nilearn.maskers import NiftiLabelsMasker, NiftiMapsMasker
-from nilearn.signal import clean
+from nilearn.signal import clean, create_cosine_drift
 from threadpoolctl import threadpool_limits
 
 from fmri_saliency.disk.images import open_image, read_voxels
@@ -20,31 +19,39 @@ from fmri_saliency.series.weights import RegionWeights
 __all__ = ["clean_signals", "load_scan", "mask_signals", "split_frames"]
 
 
-def _settings(cleaning: Cleaning) -> dict[str, object]:
+def _settings(cleaning: Cleaning, t_r: float) -> dict[str, object]:
     """Return what nilearn's `clean` is told."""
-    return {
-        "standardize": None if cleaning.standardize == "none" else cleaning.standardize,
-        "detrend": cleaning.detrend,
-        "high_pass": cleaning.high_pass or None,
-        "low_pass": cleaning.low_pass or None,
-    }
+    found = {"standardize": None if cleaning.standardize == "none" else cleaning.standardize,
+             "detrend": cleaning.detrend, "filter": False}  # fmt: skip
+    if cleaning.filter == "butterworth" and (cleaning.high_pass or cleaning.low_pass):
+        band = {"high_pass": cleaning.high_pass or None, "low_pass": cleaning.low_pass or None}
+        found |= {"filter": "butterworth", "t_r": t_r, **band}
+    return found
 
 
-def _filter(cleaning: Cleaning) -> str | bool:
-    return cleaning.filter if cleaning.high_pass or cleaning.low_pass else False
+def _with_drift(confounds: pd.DataFrame | None, n_times: int, t_r: float, cleaning: Cleaning) -> np.ndarray | None:
+    """Return confounds with the cosines that are the filter, shape (n_times, n_columns); None where there are none.
+
+    nilearn leaves its own cosines out as soon as one confound goes with one of them (correlation above 0.9), as a head
+    that moves slowly does: such a run would keep the drift that all others lose.
+    """
+    columns = [] if confounds is None else [confounds.to_numpy(dtype=float)]
+    if cleaning.high_pass and cleaning.filter == "cosine":
+        columns.append(create_cosine_drift(cleaning.high_pass, np.arange(n_times) * t_r)[:, :-1])
+    found = np.column_stack(columns) if columns else np.zeros((n_times, 0))
+    return found if found.shape[1] else None
 
 
 def clean_signals(
     signals: np.ndarray, t_r: float, cleaning: Cleaning, confounds: pd.DataFrame | None
 ) -> np.ndarray:
-    """Clean signals of shape (n_times, n_regions) as nilearn's masker does after averaging.
+    """Clean signals of shape (n_times, n_regions) as nilearn's masker does after averaging; drift always goes.
 
     One thread for linear algebra: the last digits are then the same in every process.
     """
-    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"):
-        # a run shorter than half the filter's period has no slow cosine to remove
-        warnings.filterwarnings("ignore", message="Cosine filter was not created")
-        return clean(signals, t_r=t_r, filter=_filter(cleaning), confounds=confounds, **_settings(cleaning))
+    with threadpool_limits(1, user_api="blas"):
+        confounds = _with_drift(confounds, len(signals), t_r, cleaning)
+        return clean(signals, confounds=confounds, **_settings(cleaning, t_r))
 
 
 def load_scan(run: Run) -> nib.Nifti1Image:

@@ -70,6 +70,10 @@ def test_a_grid_is_extended_until_it_holds_the_regions_by_hand(tmp_path: Path) -
     moved, shape = extend_grid(atlas, ["b"], flipped, (2, 2, 2))
     assert (round(float(moved[0, 3]), 6), shape) == (4.6, (3, 2, 2))
     assert extend_grid(atlas, [], far, (2, 2, 2))[1] == (2, 2, 2)
+    away = affine.copy()
+    away[:3, 3] = 3000.6  # a grid three metres off would hold a billion voxels if it were extended: it is moved
+    moved, shape = extend_grid(atlas, ["a", "b"], away, (2, 2, 2))
+    assert (moved[:3, 3].round(6).tolist(), shape) == ([0.6, 0.6, 0.6], (3, 2, 2))
 
 
 def test_labels_above_255_and_as_floats_survive(tmp_path: Path) -> None:

@@ -261,3 +261,17 @@ def test_more_confounds_of_one_class_are_said() -> None:
     with pytest.warns(TimingWarning, match=r"10\.0 columns on average of samples of 'b', 9\.0 of 'a'"):
         cut(8, 10)
     cut(9, 10)  # 9.5 and 10: 5 %
+
+
+@pytest.mark.parametrize("name", ["trend", "cosine of another name"])
+def test_a_confound_that_goes_with_a_cosine_does_not_end_the_filter(name: str) -> None:
+    """A head that sinks slowly goes with the slowest cosine to 0.99, and all four of them must go all the same."""
+    rng = np.random.default_rng(13)
+    time = (np.arange(150) + 0.5) / 150
+    moved = {"trend": 3.0 - time, "cosine of another name": np.cos(2 * np.pi * time)}[name]
+    waves = [np.cos(np.pi * (k + 1) * time) for k in range(4)]  # 2 x 300 s x 0.008 Hz = 4.8
+    raw = raw_noise(rng, 150, 2.0, confounds=pd.DataFrame({name: moved + rng.normal(0, 0.01, 150)}))
+    raw.values[:] += 100 * np.sin(2 * np.pi * 1.3 * time)[:, None]
+    design = np.column_stack([np.ones(150), time, raw.confounds[name], *waves])
+    left = raw.values - design @ np.linalg.lstsq(design, raw.values, rcond=None)[0]
+    np.testing.assert_allclose(clean_series(raw, "x").values, left / left.std(axis=0, ddof=1), atol=2e-5)
