@@ -12,10 +12,15 @@ from safetensors.torch import load_file, save_file
 
 from fmri_saliency.decoding.decoder import TaskDecoder
 from fmri_saliency.decoding.settings import Architecture, Training
-from fmri_saliency.disk.files import atomic_path, read_json, remove, write_json
-from fmri_saliency.errors import InputError
+from fmri_saliency.disk.files import atomic_path, read_record, remove, write_json
+from fmri_saliency.errors import DamagedError, InputError
 
-__all__ = ["load_decoder", "save_decoder"]
+__all__ = ["load_decoder", "read_decoder_card", "save_decoder"]
+
+FIELDS = {"network": str | None, "architecture": dict, "training": dict, "seed": int, "classes": list,
+          "n_regions": int, "n_times": int, "history": list, "stopped_by": str}  # fmt: skip
+"""What a decoder's JSON says."""
+STEP = "train CONFIG.toml"
 
 
 def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | None = None) -> None:
@@ -46,6 +51,23 @@ def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | Non
     write_json(folder / "model.json", card)
 
 
+def read_decoder_card(folder: Path) -> tuple[dict[str, Any], Architecture, Training]:
+    """Read ``model.json`` of a decoder, with its architecture and its training.
+
+    Raises
+    ------
+    InputError
+        If there is none; :class:`~fmri_saliency.errors.DamagedError` if it does not describe a decoder.
+    """
+    path = Path(folder) / "model.json"
+    card = read_record(path, FIELDS, STEP)
+    try:
+        return card, Architecture(**card["architecture"]), Training(**card["training"])
+    except (TypeError, ValueError, InputError) as error:
+        raise DamagedError(f"{path} is damaged: it does not describe a network and its training ({error}). "
+                           f"`fmri-saliency {STEP}` makes it again.", path) from None
+
+
 def load_decoder(folder: Path, device: str = "cpu", threads: int = 1, network: Any = None) -> TaskDecoder:
     """Read what :func:`save_decoder` wrote, ready to predict.
 
@@ -63,8 +85,7 @@ def load_decoder(folder: Path, device: str = "cpu", threads: int = 1, network: A
         If a file is missing or damaged, or the network is needed and not given.
     """
     folder = Path(folder)
-    card = read_json(folder / "model.json")
-    settings = Architecture(**card["architecture"]), Training(**card["training"])
+    card, *settings = read_decoder_card(folder)
     if card["network"] is None and network is None:
         raise InputError(f"The decoder in {folder} was made of a network of one's own: give it as `network`.")
     decoder = TaskDecoder(card["network"] or network, *settings, card["seed"], device, threads)
@@ -75,7 +96,8 @@ def load_decoder(folder: Path, device: str = "cpu", threads: int = 1, network: A
     try:
         module.load_state_dict(load_file(folder / "weights.safetensors", device=device))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"The weights {folder / 'weights.safetensors'} do not fit model.json: {error}. Train again.") \
-            from None
+        path = folder / "weights.safetensors"
+        raise DamagedError(f"The weights {path} do not fit model.json: {error}. `fmri-saliency {STEP}` makes them "
+                           "again.", path) from None
     decoder.module_ = module.eval()
     return decoder

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from fmri_saliency.disk.files import read_json, remove, write_array, write_json
-from fmri_saliency.errors import InputError
+from fmri_saliency.disk.files import read_record, remove, write_array, write_json
+from fmri_saliency.errors import DamagedError, InputError
 from fmri_saliency.records import Saliency
 
 __all__ = ["begin_saliency", "read_saliency", "write_saliency", "write_saliency_card"]
 
-FIELDS = ("labels", "t_r", "names", "method", "target", "baseline", "unit", "seed", "n_averaged", "start")
+FIELDS = {"labels": list, "t_r": float | int, "names": list, "method": str, "target": str, "baseline": str,
+          "unit": str, "seed": int, "n_averaged": list, "start": float | int}  # fmt: skip
+"""What the JSON of a saliency says of its maps."""
+STEP = "explain CONFIG.toml"
 
 
 def begin_saliency(stem: Path) -> Path:
@@ -44,10 +47,16 @@ def read_saliency(stem: Path) -> Saliency:
         If a file is missing or damaged.
     """
     stem = Path(stem)
-    card = read_json(stem.with_name(stem.name + ".json"))
+    card = read_record(stem.with_name(stem.name + ".json"), FIELDS, STEP)
     try:
         values = np.load(stem.with_name(stem.name + ".npy"), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{stem}.npy is missing or damaged ({error}). Explain again.") from None
+        path = stem.with_name(stem.name + ".npy")
+        raise DamagedError(f"{path} is missing or damaged ({error}). `fmri-saliency {STEP}` makes it again.", path) \
+            from None
     fields = {name: tuple(card[name]) if isinstance(card[name], list) else card[name] for name in FIELDS}
-    return Saliency(values=values, **fields)
+    try:
+        return Saliency(values=values, **fields)
+    except InputError as error:
+        raise DamagedError(f"{stem}.json is damaged: it does not fit {stem.name}.npy ({error}). `fmri-saliency {STEP}` "
+                           "makes it again.", stem.with_name(stem.name + ".json")) from None

@@ -9,7 +9,8 @@ import pandas as pd
 
 def standing(cli: Callable, config: Path) -> dict[str, tuple[int, int]]:
     """Return how many units of each step are done and wait."""
-    return {one["step"]: (one["done"], one["waiting"]) for one in json.loads(cli("status", config, "--json").out)["steps"]}
+    steps = json.loads(cli("status", config, "--json").out)["steps"]
+    return {one["step"]: (one["done"], one["waiting"]) for one in steps}
 
 
 def times(root: Path, pattern: str) -> dict[Path, int]:
