@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from fmri_saliency.decoding.decoder import TaskDecoder
 from fmri_saliency.decoding.settings import Architecture, Training
 from fmri_saliency.disk.files import atomic_path, read_record, remove, write_json
+from fmri_saliency.disk.sources import check_content, hash_file
 from fmri_saliency.errors import DamagedError, InputError
 
 __all__ = ["load_decoder", "read_decoder_card", "save_decoder"]
@@ -46,6 +47,7 @@ def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | Non
         "epochs": len(decoder.history_),
         "stopped_by": decoder.stopped_by_,
         "history": decoder.history_,
+        "SHA256": hash_file(folder / "weights.safetensors"),
         **(extra or {}),
     }
     write_json(folder / "model.json", card)
@@ -93,6 +95,8 @@ def load_decoder(folder: Path, device: str = "cpu", threads: int = 1, network: A
     decoder.n_regions_in_, decoder.n_times_in_ = card["n_regions"], card["n_times"]
     decoder.history_, decoder.stopped_by_ = card["history"], card["stopped_by"]
     module = decoder.build_module()
+    if (folder / "weights.safetensors").is_file():
+        check_content(folder / "weights.safetensors", card.get("SHA256"), STEP)
     try:
         module.load_state_dict(load_file(folder / "weights.safetensors", device=device))
     except (OSError, SafetensorError, RuntimeError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fmri_saliency.disk.files import read_record, remove, write_array, write_json
+from fmri_saliency.disk.sources import check_content, hash_file
 from fmri_saliency.errors import DamagedError, InputError
 from fmri_saliency.records import Saliency
 
@@ -29,7 +30,9 @@ def begin_saliency(stem: Path) -> Path:
 def write_saliency_card(saliency: Saliency, stem: Path, extra: dict[str, Any] | None = None) -> None:
     """Write ``stem.json``, when ``stem.npy`` (see :func:`begin_saliency`) is whole."""
     card = {name: getattr(saliency, name) for name in FIELDS}
-    write_json(Path(stem).with_name(Path(stem).name + ".json"), {**card, **(extra or {})})
+    array = Path(stem).with_name(Path(stem).name + ".npy")
+    content = {"SHA256": hash_file(array)} if array.is_file() else {}
+    write_json(array.with_suffix(".json"), {**card, **content, **(extra or {})})
 
 
 def write_saliency(saliency: Saliency, stem: Path, extra: dict[str, Any] | None = None) -> None:
@@ -54,6 +57,7 @@ def read_saliency(stem: Path) -> Saliency:
         path = stem.with_name(stem.name + ".npy")
         raise DamagedError(f"{path} is missing or damaged ({error}). `fmri-saliency {STEP}` makes it again.", path) \
             from None
+    check_content(stem.with_name(stem.name + ".npy"), card.get("SHA256"), STEP)
     fields = {name: tuple(card[name]) if isinstance(card[name], list) else card[name] for name in FIELDS}
     try:
         return Saliency(values=values, **fields)

@@ -13,6 +13,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from fmri_saliency.disk.files import read_record, remove, write_array, write_json, write_rows, write_tsv
+from fmri_saliency.disk.sources import check_content, hash_file
 from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.errors import CoverageWarning, DamagedError, InputError, TimingWarning
 from fmri_saliency.records import RawSeries, RegionSeries, Run, Samples
@@ -253,7 +254,8 @@ def _write_card(
     folder: Path, table: pd.DataFrame, t_r: float, names: Sequence[str], absent: Sequence[str], extra: Mapping[str, Any]
 ) -> None:
     balance = class_balance(table).to_dict("index")
-    sidecar = {"RepetitionTime": t_r, "Regions": names, "AbsentRegions": absent, "ClassBalance": balance, **extra}
+    sidecar = {"RepetitionTime": t_r, "Regions": names, "AbsentRegions": absent, "ClassBalance": balance,
+               "SHA256": hash_file(folder / "X.npy"), **extra}  # fmt: skip
     write_json(folder / "samples.json", sidecar)
 
 
@@ -288,6 +290,7 @@ def read_samples(folder: Path) -> Samples:
     except (OSError, ValueError, EOFError) as error:
         raise DamagedError(f"{folder / 'X.npy'} is missing or damaged ({error}). Remove {folder / 'samples.json'} "
                            "and run `fmri-saliency train CONFIG.toml` again.", folder / "X.npy") from None
+    check_content(folder / "X.npy", sidecar.get("SHA256"), "train CONFIG.toml")
     names, absent = tuple(sidecar["Regions"]), tuple(sidecar["AbsentRegions"])
     missing = [name for name in (*text, "onset", "start", "stop") if name not in table]
     try:

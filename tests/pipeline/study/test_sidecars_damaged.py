@@ -146,3 +146,28 @@ def test_provenance_names_a_damaged_sidecar(box: Path, cli: Callable) -> None:
     assert outcome.code == 2
     assert "unexpected" not in outcome.err
     assert card.name in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "maker"),
+    [
+        (f"saliency/{NETWORK}/samples.npy", ("judge",), "explain"),
+        (f"decoder/{NETWORK}/fold-1/weights.safetensors", ("judge",), "train"),
+        ("samples/X.npy", ("train",), "train"),
+    ],
+)
+def test_a_flipped_bit_is_named_and_the_file_is_made_again(
+    box: Path, cli: Callable, name: str, steps: tuple[str, ...], maker: str
+) -> None:
+    path = box / "results" / name
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-3] ^= 0x40
+    path.write_bytes(bytes(flipped))
+    outcome = cli(steps[0], box / "scans" / "study.toml")
+    assert outcome.code == 2
+    assert path.name in outcome.err
+    assert "SHA-256" in outcome.err
+    assert not path.exists()
+    assert cli(maker, box / "scans" / "study.toml").code == 0
+    assert path.read_bytes() == whole
