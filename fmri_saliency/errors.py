@@ -68,6 +68,14 @@ class DecoderError(InputError):
     """The samples cannot be decoded as asked."""
 
 
+class DamagedError(InputError):
+    """A file that this package wrote does not hold any more what was written; :attr:`path` is the file."""
+
+    def __init__(self, message: str, path: object = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class StepError(FmriSaliencyError):
     """A step of the workflow failed or cannot begin yet."""
 

@@ -12,10 +12,16 @@ from safetensors.torch import load_file, save_file
 
 from fmri_saliency.decoding.decoder import TaskDecoder
 from fmri_saliency.decoding.settings import Architecture, Training
-from fmri_saliency.disk.files import atomic_path, read_json, remove, write_json
-from fmri_saliency.errors import InputError
+from fmri_saliency.disk.files import atomic_path, read_record, remove, write_json
+from fmri_saliency.disk.sources import check_content, hash_file
+from fmri_saliency.errors import DamagedError, InputError
 
-__all__ = ["load_decoder", "save_decoder"]
+__all__ = ["load_decoder", "read_decoder_card", "save_decoder"]
+
+FIELDS = {"network": str | None, "architecture": dict, "training": dict, "seed": int, "classes": list,
+          "n_regions": int, "n_times": int, "history": list, "stopped_by": str}  # fmt: skip
+"""What a decoder's JSON says."""
+STEP = "train CONFIG.toml"
 
 
 def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | None = None) -> None:
@@ -41,9 +47,27 @@ def save_decoder(decoder: TaskDecoder, folder: Path, extra: dict[str, Any] | Non
         "epochs": len(decoder.history_),
         "stopped_by": decoder.stopped_by_,
         "history": decoder.history_,
+        "SHA256": hash_file(folder / "weights.safetensors"),
         **(extra or {}),
     }
     write_json(folder / "model.json", card)
+
+
+def read_decoder_card(folder: Path) -> tuple[dict[str, Any], Architecture, Training]:
+    """Read ``model.json`` of a decoder, with its architecture and its training.
+
+    Raises
+    ------
+    InputError
+        If there is none; :class:`~fmri_saliency.errors.DamagedError` if it does not describe a decoder.
+    """
+    path = Path(folder) / "model.json"
+    card = read_record(path, FIELDS, STEP)
+    try:
+        return card, Architecture(**card["architecture"]), Training(**card["training"])
+    except (TypeError, ValueError, InputError) as error:
+        raise DamagedError(f"{path} is damaged: it does not describe a network and its training ({error}). "
+                           f"`fmri-saliency {STEP}` makes it again.", path) from None
 
 
 def load_decoder(folder: Path, device: str = "cpu", threads: int = 1, network: Any = None) -> TaskDecoder:
@@ -63,8 +87,7 @@ def load_decoder(folder: Path, device: str = "cpu", threads: int = 1, network: A
         If a file is missing or damaged, or the network is needed and not given.
     """
     folder = Path(folder)
-    card = read_json(folder / "model.json")
-    settings = Architecture(**card["architecture"]), Training(**card["training"])
+    card, *settings = read_decoder_card(folder)
     if card["network"] is None and network is None:
         raise InputError(f"The decoder in {folder} was made of a network of one's own: give it as `network`.")
     decoder = TaskDecoder(card["network"] or network, *settings, card["seed"], device, threads)
@@ -72,10 +95,13 @@ def load_decoder(folder: Path, device: str = "cpu", threads: int = 1, network: A
     decoder.n_regions_in_, decoder.n_times_in_ = card["n_regions"], card["n_times"]
     decoder.history_, decoder.stopped_by_ = card["history"], card["stopped_by"]
     module = decoder.build_module()
+    if (folder / "weights.safetensors").is_file():
+        check_content(folder / "weights.safetensors", card.get("SHA256"), STEP)
     try:
         module.load_state_dict(load_file(folder / "weights.safetensors", device=device))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"The weights {folder / 'weights.safetensors'} do not fit model.json: {error}. Train again.") \
-            from None
+        path = folder / "weights.safetensors"
+        raise DamagedError(f"The weights {path} do not fit model.json: {error}. `fmri-saliency {STEP}` makes them "
+                           "again.", path) from None
     decoder.module_ = module.eval()
     return decoder

@@ -12,10 +12,11 @@ import shutil
 import socket
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ import pandas as pd
 
 from fmri_saliency.disk.contents import explain_content, explain_link
 from fmri_saliency.disk.rows import Rows, pieces
-from fmri_saliency.errors import InputError, OutsideError
+from fmri_saliency.errors import DamagedError, InputError, OutsideError
 
 __all__ = [
     "MARKER",
@@ -33,8 +34,10 @@ __all__ = [
     "digest",
     "fingerprint",
     "hide_places",
+    "misfit",
     "one_line",
     "read_json",
+    "read_record",
     "remove",
     "scratch_folder",
     "unmark_cells",
@@ -254,6 +257,59 @@ def read_json(path: Path) -> Any:
     except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, a number of 4,300 digits; thousands of brackets
         remedy = explain_content(Path(path)) or "Correct or remove it."
         raise InputError(f"{path} is not readable JSON ({error}). {remedy}") from None
+
+
+def misfit(content: Any, fields: Mapping[str, type | UnionType]) -> str:
+    """Say why some JSON is not an object with these fields; empty where it is one.
+
+    >>> misfit({"seed": "one"}, {"seed": int})
+    'seed is a text'
+    """
+    if not isinstance(content, dict):
+        return f"{_kind(content)} where an object with named fields was expected"
+    for name, kind in fields.items():
+        if name not in content:
+            return f"{name} is missing"
+        value = content[name]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            return f"{name} is {_kind(value)}"
+    return ""
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def read_record(path: Path, fields: Mapping[str, type | UnionType], step: str) -> dict[str, Any]:
+    """Read JSON that this package wrote, and check that it has the fields that the reader needs.
+
+    Parameters
+    ----------
+    path : Path
+    fields : mapping
+        Name to the type of its value.
+    step : str
+        The command that makes the file, for the message.
+
+    Raises
+    ------
+    InputError
+        If there is no file; :class:`~fmri_saliency.errors.DamagedError` if it is no JSON, or holds something else.
+    """
+    path = Path(path)
+    try:
+        content = read_json(path)
+    except InputError as error:
+        if not path.is_file():
+            raise
+        why = str(error)
+    else:
+        why = misfit(content, fields)
+        if not why:
+            return content
+        why = f"{path} is damaged: {why}."
+    raise DamagedError(f"{why} `fmri-saliency {step}` makes it again.", path) from None
 
 
 FORMULA = re.compile("'*[=+@\\-\uff0b\uff0d\uff1d\uff20]")

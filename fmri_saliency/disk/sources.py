@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["Source", "describe_source", "find_source", "hash_file", "known_hash"]
+from fmri_saliency.errors import DamagedError
+
+__all__ = ["Source", "check_content", "describe_source", "find_source", "hash_file", "known_hash"]
 
 Source = tuple[str, Path]
 """A name that holds on every machine, and where the file is on this one."""
@@ -26,6 +29,26 @@ def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file, as ``sha256sum`` prints it."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _hash_of(path: Path, mtime_ns: int, size: int) -> str:
+    return hash_file(path)
+
+
+def check_content(path: Path, recorded: object, step: str) -> None:
+    """Refuse a file whose SHA-256 is not the one that was recorded when it was written.
+
+    A process reads a file once, and again only after it was touched. What records none is not checked.
+
+    Raises
+    ------
+    DamagedError
+    """
+    state = Path(path).stat()
+    if recorded is not None and _hash_of(Path(path), state.st_mtime_ns, state.st_size) != recorded:
+        raise DamagedError(f"{path} is damaged: its content is not what was written (SHA-256). `fmri-saliency {step}` "
+                           "makes it again.", path)
 
 
 def known_hash(source: Source, known: Sequence[Mapping[str, Any]]) -> str | None:

@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from fmri_saliency.disk.files import read_json, remove, write_array, write_json
-from fmri_saliency.errors import InputError
+from fmri_saliency.disk.files import read_record, remove, write_array, write_json
+from fmri_saliency.disk.sources import check_content, hash_file
+from fmri_saliency.errors import DamagedError, InputError
 from fmri_saliency.records import Saliency
 
 __all__ = ["begin_saliency", "read_saliency", "write_saliency", "write_saliency_card"]
 
-FIELDS = ("labels", "t_r", "names", "method", "target", "baseline", "unit", "seed", "n_averaged", "start")
+FIELDS = {"labels": list, "t_r": float | int, "names": list, "method": str, "target": str, "baseline": str,
+          "unit": str, "seed": int, "n_averaged": list, "start": float | int}  # fmt: skip
+"""What the JSON of a saliency says of its maps."""
+STEP = "explain CONFIG.toml"
 
 
 def begin_saliency(stem: Path) -> Path:
@@ -26,7 +30,9 @@ def begin_saliency(stem: Path) -> Path:
 def write_saliency_card(saliency: Saliency, stem: Path, extra: dict[str, Any] | None = None) -> None:
     """Write ``stem.json``, when ``stem.npy`` (see :func:`begin_saliency`) is whole."""
     card = {name: getattr(saliency, name) for name in FIELDS}
-    write_json(Path(stem).with_name(Path(stem).name + ".json"), {**card, **(extra or {})})
+    array = Path(stem).with_name(Path(stem).name + ".npy")
+    content = {"SHA256": hash_file(array)} if array.is_file() else {}
+    write_json(array.with_suffix(".json"), {**card, **content, **(extra or {})})
 
 
 def write_saliency(saliency: Saliency, stem: Path, extra: dict[str, Any] | None = None) -> None:
@@ -44,10 +50,17 @@ def read_saliency(stem: Path) -> Saliency:
         If a file is missing or damaged.
     """
     stem = Path(stem)
-    card = read_json(stem.with_name(stem.name + ".json"))
+    card = read_record(stem.with_name(stem.name + ".json"), FIELDS, STEP)
     try:
         values = np.load(stem.with_name(stem.name + ".npy"), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{stem}.npy is missing or damaged ({error}). Explain again.") from None
+        path = stem.with_name(stem.name + ".npy")
+        raise DamagedError(f"{path} is missing or damaged ({error}). `fmri-saliency {STEP}` makes it again.", path) \
+            from None
+    check_content(stem.with_name(stem.name + ".npy"), card.get("SHA256"), STEP)
     fields = {name: tuple(card[name]) if isinstance(card[name], list) else card[name] for name in FIELDS}
-    return Saliency(values=values, **fields)
+    try:
+        return Saliency(values=values, **fields)
+    except InputError as error:
+        raise DamagedError(f"{stem}.json is damaged: it does not fit {stem.name}.npy ({error}). `fmri-saliency {STEP}` "
+                           "makes it again.", stem.with_name(stem.name + ".json")) from None

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from fmri_saliency.disk.files import read_json, remove, write_array, write_json, write_rows, write_tsv
+from fmri_saliency.disk.files import read_record, remove, write_array, write_json, write_rows, write_tsv
+from fmri_saliency.disk.sources import check_content, hash_file
 from fmri_saliency.disk.tables import read_own_tsv
-from fmri_saliency.errors import CoverageWarning, InputError, TimingWarning
+from fmri_saliency.errors import CoverageWarning, DamagedError, InputError, TimingWarning
 from fmri_saliency.records import RawSeries, RegionSeries, Run, Samples
 from fmri_saliency.series.cleaning import clean_series, count_columns, resample_raw
 from fmri_saliency.series.planning import SAID, WindowPlan, class_balance, plan_windows
@@ -268,7 +269,8 @@ def _write_card(
     folder: Path, table: pd.DataFrame, t_r: float, names: Sequence[str], absent: Sequence[str], extra: Mapping[str, Any]
 ) -> None:
     balance = class_balance(table).to_dict("index")
-    sidecar = {"RepetitionTime": t_r, "Regions": names, "AbsentRegions": absent, "ClassBalance": balance, **extra}
+    sidecar = {"RepetitionTime": t_r, "Regions": names, "AbsentRegions": absent, "ClassBalance": balance,
+               "SHA256": hash_file(folder / "X.npy"), **extra}  # fmt: skip
     write_json(folder / "samples.json", sidecar)
 
 
@@ -281,6 +283,10 @@ def write_samples(samples: Samples, folder: Path, extra: Mapping[str, Any]) -> N
     _write_card(folder, samples.table, samples.t_r, samples.names, samples.absent, extra)
 
 
+SAMPLES_FIELDS = {"RepetitionTime": float | int, "Regions": list, "AbsentRegions": list}
+"""What the JSON of samples says."""
+
+
 def read_samples(folder: Path) -> Samples:
     """Read what :func:`cut_to_disk` or :func:`write_samples` wrote; `X` is memory-mapped and cannot be written to.
 
@@ -290,14 +296,22 @@ def read_samples(folder: Path) -> Samples:
         If a file is missing or damaged.
     """
     folder = Path(folder)
-    sidecar = read_json(folder / "samples.json")
+    sidecar = read_record(folder / "samples.json", SAMPLES_FIELDS, "train CONFIG.toml")
     text = ("run", "subject", "session", "task", "direction", "group", "label")
     table = read_own_tsv(folder / "samples.tsv", "the table of samples", dtype=dict.fromkeys(text, str))
     table = table.fillna(dict.fromkeys(text, ""))
     try:
         X = np.load(folder / "X.npy", mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{folder / 'X.npy'} is missing or damaged ({error}). Remove {folder / 'samples.json'} "
-                         "and run `fmri-saliency train CONFIG.toml` again.") from None
+        raise DamagedError(f"{folder / 'X.npy'} is missing or damaged ({error}). Remove {folder / 'samples.json'} "
+                           "and run `fmri-saliency train CONFIG.toml` again.", folder / "X.npy") from None
+    check_content(folder / "X.npy", sidecar.get("SHA256"), "train CONFIG.toml")
     names, absent = tuple(sidecar["Regions"]), tuple(sidecar["AbsentRegions"])
-    return Samples(X, table, float(sidecar["RepetitionTime"]), names, absent)
+    missing = [name for name in (*text, "onset", "start", "stop") if name not in table]
+    try:
+        if missing:
+            raise InputError(f"samples.tsv has no column {missing[0]}")
+        return Samples(X, table, float(sidecar["RepetitionTime"]), names, absent)
+    except InputError as error:
+        raise DamagedError(f"{folder / 'samples.json'} is damaged: it does not fit the files beside it ({error}). "
+                           "`fmri-saliency train CONFIG.toml` makes it again.", folder / "samples.json") from None

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.disk.bids_names import build_folder, build_name
-from fmri_saliency.disk.files import read_json, remove, write_json, write_tsv
+from fmri_saliency.disk.files import misfit, read_record, remove, write_json, write_tsv
 from fmri_saliency.disk.tables import read_own_tsv
-from fmri_saliency.errors import InputError
+from fmri_saliency.errors import DamagedError, InputError
 from fmri_saliency.records import Atlas, RawSeries, RegionSeries, Run
 from fmri_saliency.series.quality import Quality
 
@@ -27,6 +27,7 @@ __all__ = [
     "read_marked",
     "read_raw",
     "read_series",
+    "read_series_card",
     "series_name",
     "series_outputs",
     "write_series",
@@ -44,6 +45,41 @@ def series_name(run: Run, atlas: Atlas) -> Path:
 def card_path(stem: Path) -> Path:
     """Return where the card of a series lies: the JSON that is written last."""
     return stem.with_name(stem.name + ".json")
+
+
+FIELDS = {"RepetitionTime": float | int, "Cleaning": dict, "AbsentRegions": list}
+"""What the JSON of series says."""
+MADE_FIELDS = {"inputs": str, "MadeFrom": dict, "SourceFiles": list, "Run": str, "Quality": dict}
+"""What it says besides where the series were extracted from a scan."""
+QUALITY = {"zero_variance_regions": list, "fd_source": str, "non_steady_frames": int, "non_steady_rule": str}
+SOURCE = {"uri": str, "size": int, "mtime_ns": int, "sha256": str}
+STEP = "extract CONFIG.toml"
+
+
+def read_series_card(stem: Path, extracted: bool = True) -> dict[str, Any]:
+    """Read the JSON of series.
+
+    Parameters
+    ----------
+    stem : Path
+    extracted : bool
+        Whether it must say which scan they were extracted from; series that a program wrote itself need not.
+
+    Raises
+    ------
+    InputError
+        If there is none; :class:`~fmri_saliency.errors.DamagedError` if it says other things than it should.
+    """
+    path = card_path(stem)
+    card = read_record(path, FIELDS | MADE_FIELDS if extracted else FIELDS, STEP)
+    parts = [misfit(card, {name: kind for name, kind in MADE_FIELDS.items() if name in card})]
+    if not any(parts):
+        parts += [misfit(card["Quality"], QUALITY) if "Quality" in card else "",
+                  *(misfit(one, SOURCE) for one in card.get("SourceFiles", ()))]  # fmt: skip
+    if any(parts):
+        raise DamagedError(f"{path} is damaged: {next(filter(None, parts))}. `fmri-saliency {STEP}` makes it again.",
+                           path)
+    return card
 
 
 def _beside(stem: Path, ending: str) -> Path:
@@ -150,12 +186,35 @@ def read_raw(stem: Path) -> RawSeries:
 
 def _read(stem: Path, path: Path) -> tuple[pd.DataFrame, np.ndarray, dict[str, Any]]:
     """Read one table of series, the coverage of its regions, and the JSON of the run."""
-    sidecar = read_json(card_path(stem))
-    table = read_own_tsv(path, "region series")
-    coverage = read_own_tsv(coverage_path(stem), "the coverage of regions")
+    sidecar = read_record(card_path(stem), FIELDS, STEP)
+    table = _numbers(path, "region series")
+    coverage = _numbers(coverage_path(stem), "the coverage of regions")
     if list(coverage.columns) != list(table.columns):
-        raise InputError(f"{path.name} and the coverage of {stem} name different regions; extract the run again.")
+        raise DamagedError(f"{path.name} and the coverage of {stem} name different regions; extract the run again.",
+                           path)
     return table, coverage.to_numpy(dtype=float)[0], sidecar
+
+
+def _numbers(path: Path, what: str) -> pd.DataFrame:
+    """Read a table that this package wrote, of which every cell is a number.
+
+    Raises
+    ------
+    InputError
+        If there is none; :class:`~fmri_saliency.errors.DamagedError` if it is not such a table.
+    """
+    try:
+        table = read_own_tsv(path, what)
+    except InputError as error:
+        if not path.is_file():
+            raise
+        raise DamagedError(f"{error} `fmri-saliency {STEP}` makes it again.", path) from None
+    texts = [name for name, column in table.items() if not pd.api.types.is_numeric_dtype(column)]
+    if texts or not len(table):
+        why = f"column {texts[0]} holds text" if texts else "it has no row"
+        raise DamagedError(f"{path} is damaged: {why} where {what} are numbers. `fmri-saliency {STEP}` makes it again.",
+                           path)
+    return table
 
 
 def read_marked(card: dict[str, Any], n_times: int, where: Path) -> np.ndarray | None:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fmri_saliency.disk.bids_names import plain_key
-from fmri_saliency.disk.files import digest, read_json, remove, write_json
+from fmri_saliency.disk.files import digest, remove, write_json
 from fmri_saliency.disk.locks import hold, note_time
 from fmri_saliency.disk.sources import Source, describe_source, known_hash
 from fmri_saliency.errors import InputError, OutsideError, ScanWarning, UnreachableError, lacks_memory, unusable
 from fmri_saliency.records import Atlas, Run
 from fmri_saliency.series.extract import extract_with_quality
 from fmri_saliency.series.settings import Cleaning
-from fmri_saliency.series.store import card_path, forget_series, series_outputs, write_series
+from fmri_saliency.series.store import card_path, forget_series, read_series_card, series_outputs, write_series
 
 __all__ = ["Extracted", "SeriesJob", "extract_to_files", "failure_path", "note_failure", "series_state"]
 
@@ -109,10 +109,10 @@ def _identify(job: SeriesJob, card: dict[str, Any] | None) -> dict[str, Any]:
 
 def _read_card(stem: Path) -> dict[str, Any] | None:
     try:
-        card = read_json(card_path(stem))
+        card = read_series_card(stem, extracted=False)
     except (InputError, OSError):
         return None
-    return card if isinstance(card, dict) and all(path.is_file() for path in series_outputs(stem, card)) else None
+    return card if all(path.is_file() for path in series_outputs(stem, card)) else None
 
 
 def _extract(job: SeriesJob, atlas: Atlas, cleaning: Cleaning, identity: dict[str, Any]) -> tuple[str, str]:

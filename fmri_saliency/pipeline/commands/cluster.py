@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from fmri_saliency.brain import load_chosen_atlas
-from fmri_saliency.disk.files import digest, fingerprint, read_json, remove, write_json, write_text
-from fmri_saliency.errors import ConfigError, StepError
+from fmri_saliency.disk.files import digest, fingerprint, read_json, read_record, remove, write_json, write_text
+from fmri_saliency.errors import ConfigError, DamagedError, InputError, StepError
 from fmri_saliency.pipeline.progress.stage_settings import renew_stages
 from fmri_saliency.pipeline.steps.extraction import (
     choose_atlas,
@@ -62,7 +62,7 @@ def _mark(chunk: Path) -> Path:
 
 def _write_if_new(path: Path, content: Any) -> None:
     """Write JSON unless the file holds it already."""
-    if not path.is_file() or digest(read_json(path)) != digest(content):
+    if _content(path) != digest(content):
         write_json(path, content)
 
 
@@ -147,7 +147,7 @@ def _say_changes(config: Config, space: Workspace, wanted: Sequence[dict[str, An
         for chunk in _chunks(space.desk):
             remove(_mark(chunk))
         return
-    before = {one["bold"]: one["state"] for chunk in _chunks(space.desk) for one in read_json(chunk)["runs"]}
+    before = {one["bold"]: one["state"] for chunk in _chunks(space.desk) for one in _listed(chunk)}
     now = [one for chunk in wanted for one in chunk["runs"]]
     changed = [_read_run(one).key for one in now if before.get(one["bold"], one["state"]) != one["state"]]
     if changed:
@@ -172,7 +172,40 @@ def _deal(config: Config, runs: Sequence[Run], size: int, atlas: tuple[Atlas, st
 def _is_done(chunk: Path) -> bool:
     """Return whether the runs of a chunk, as they are listed now, are done."""
     mark = _mark(chunk)
-    return mark.is_file() and mark.read_text(encoding="utf-8") == digest(read_json(chunk)) + "\n"
+    return mark.is_file() and mark.read_text(encoding="utf-8") == f"{_content(chunk)}\n"
+
+
+def _content(path: Path) -> str | None:
+    """Return what identifies the content of a chunk's file; None where there is none, or it is damaged."""
+    try:
+        return digest(read_json(path))
+    except (InputError, OSError):
+        return None
+
+
+def _read_chunk(path: Path) -> dict[str, Any]:
+    """Read which runs a chunk lists.
+
+    Raises
+    ------
+    DamagedError
+        If it is not what ``index`` writes.
+    """
+    content = read_record(path, {"scans": str, "note": str, "runs": list}, "index CONFIG.toml")
+    try:
+        [_read_run(one) for one in content["runs"]]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(f"{path} is damaged: it does not list runs ({error!r}). `fmri-saliency index CONFIG.toml` "
+                           "makes it again.", path) from None
+    return content
+
+
+def _listed(path: Path) -> list[dict[str, Any]]:
+    """Return the runs of a chunk as its file lists them; none where it is damaged."""
+    try:
+        return _read_chunk(path)["runs"]
+    except (InputError, OSError):
+        return []
 
 
 def extract_chunk(config: Config, number: int) -> None:
@@ -187,8 +220,8 @@ def extract_chunk(config: Config, number: int) -> None:
     """
     space = Workspace(config.output.path)
     chunk = require(_chunk_path(space, number), "index")
-    content = read_json(chunk)
     with noted(config, f"extract/chunk-{number:04d}"):
+        content = _read_chunk(chunk)
         failures = _extract_listed(config, chunk, content)
     again = {key: one for key, one in failures.items() if one.what == "again"}
     count = f"of {len(content['runs'])} runs"

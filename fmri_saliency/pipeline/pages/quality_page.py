@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from tqdm.auto import tqdm
 
-from fmri_saliency.disk.files import digest, read_json, remove, write_text
+from fmri_saliency.disk.files import digest, remove, write_text
 from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.pipeline.pages.file_list import without_places
 from fmri_saliency.pipeline.pages.html import make_page
@@ -19,7 +19,15 @@ from fmri_saliency.pipeline.study.config import Config
 from fmri_saliency.pipeline.study.folder import Workspace, require, stamp
 from fmri_saliency.plotting import plot_coverage, plot_run_quality
 from fmri_saliency.records import Atlas, Run
-from fmri_saliency.series import Motion, card_path, quality_paths, read_marked, read_series, series_name
+from fmri_saliency.series import (
+    Motion,
+    card_path,
+    quality_paths,
+    read_marked,
+    read_series,
+    read_series_card,
+    series_name,
+)
 
 __all__ = ["rank_runs", "write_quality_page"]
 
@@ -111,7 +119,7 @@ def _words(card: dict[str, Any], n_marked: int) -> str:
 
 def _run_part(run: Run, stem: Path, atlas: Atlas, folder: Path) -> dict[str, Any]:
     """Return the pictures of a run; those of unchanged inputs are taken from `folder`."""
-    card = read_json(card_path(stem))
+    card = read_series_card(stem)
     frames_path, regions_path = quality_paths(stem)
     coverage = read_own_tsv(regions_path, "the quality of regions")["coverage"].to_numpy(dtype=float)
     sides = _columns(atlas.regions)

@@ -17,10 +17,11 @@ from tqdm.auto import tqdm
 from fmri_saliency import __version__
 from fmri_saliency.attribution import METHODS
 from fmri_saliency.brain import read_hemisphere
+from fmri_saliency.decoding.weights import read_decoder_card
 from fmri_saliency.disk.bids_names import clean_label
-from fmri_saliency.disk.files import read_json, remove, write_json, write_text
+from fmri_saliency.disk.files import read_record, remove, write_json, write_text
 from fmri_saliency.disk.tables import read_own_tsv
-from fmri_saliency.errors import FmriSaliencyError, StepError
+from fmri_saliency.errors import DamagedError, FmriSaliencyError, StepError
 from fmri_saliency.evidence import say_whether_it_holds, summarise
 from fmri_saliency.models import VanishingProfile
 from fmri_saliency.pipeline.pages.class_part import ClassSetting, class_part, clock_of
@@ -34,7 +35,7 @@ from fmri_saliency.pipeline.progress.completeness import describe_whole
 from fmri_saliency.pipeline.progress.state import Standing, survey
 from fmri_saliency.pipeline.progress.words import stages
 from fmri_saliency.pipeline.steps.explanation import check_explained, class_atlas
-from fmri_saliency.pipeline.steps.training import LINEAR
+from fmri_saliency.pipeline.steps.training import LINEAR, SCORE_FIELDS
 from fmri_saliency.pipeline.study.config import Config
 from fmri_saliency.pipeline.study.failures import noted
 from fmri_saliency.pipeline.study.folder import Workspace, is_done, say
@@ -162,10 +163,10 @@ def _scores_part(config: Config, standing: Standing) -> dict[str, Any]:
         return {}
     names = dict.fromkeys((*config.decoder.networks, LINEAR))
     current = [name for name in names if is_done(space.scores(name), standing.stamps.scores[name])]
-    scores = [{"name": name, **read_json(space.scores(name))} for name in current]
+    scores = [{"name": name, **read_record(space.scores(name), SCORE_FIELDS, "train CONFIG.toml")} for name in current]
     figure = plot_confusion(scores[0]["confusion"], scores[0]["classes"], network)
     learning = plot_learning(
-        {name: [read_json(space.fold(name, fold) / "model.json")["history"] for fold in range(1, card["folds"] + 1)]
+        {name: [read_decoder_card(space.fold(name, fold))[0]["history"] for fold in range(1, card["folds"] + 1)]
          for name, card in ((one["name"], one) for one in scores) if name in config.decoder.networks},
         "Learning, a line for each fold",
     )  # fmt: skip
@@ -229,8 +230,13 @@ def _panels(row: dict[str, Any], classes: Saliency, clock: str, figures: Path) -
 def _evidence_part(config: Config, scores: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return what the page shows of the checks."""
     space = Workspace(config.output.path)
-    card = read_json(space.root / "evidence" / "evidence.json")
-    found = [Evidence(**one) for one in card["evidence"]]
+    path = space.root / "evidence" / "evidence.json"
+    card = read_record(path, {"evidence": list, "vanishing": list, "panels": dict}, "judge CONFIG.toml")
+    try:
+        found = [Evidence(**one) for one in card["evidence"]]
+    except TypeError as error:
+        raise DamagedError(f"{path} is damaged: {error}. `fmri-saliency judge CONFIG.toml` makes it again.", path) \
+            from None
     classes = read_saliency(space.saliency(config.decoder.network, "classes"))
     checks = draw_picture(plot_evidence(found, "What the checks found"), space.root / "figures" / "checks.png",
                           "Checks of the maps: each figure beside that of a map that says nothing. The table below has "
@@ -270,7 +276,7 @@ def _content(config: Config, stopped: Exception | None) -> tuple[dict[str, Any],
     standing = survey(config, looking=True)
     atlas, note, runs = class_atlas(config)
     samples = None if standing.stamps is None else read_samples(space.samples)
-    left_out = [] if samples is None else read_json(space.samples / "samples.json").get("LeftOut", [])
+    left_out = [] if samples is None else _left_out(space.samples)
     if (space.root / "quality.tsv").is_file():
         write_quality_page(config, atlas, runs, standing.log)
     content = {**EMPTY, "summary": _nothing_yet(standing.log), **_scores_part(config, standing)}
@@ -298,6 +304,11 @@ def _content(config: Config, stopped: Exception | None) -> tuple[dict[str, Any],
     }
     content["sections"] = [(key, name) for key, name, shown in SECTIONS if shown is None or content[shown]]
     return content, standing
+
+
+def _left_out(folder: Path) -> list[str]:
+    """Return why samples were left out."""
+    return read_record(folder / "samples.json", {"LeftOut": list}, "train CONFIG.toml")["LeftOut"]
 
 
 def report(config: Config, stopped: Exception | None = None) -> Path:

@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from fmri_saliency.disk.bids_names import bids_uri
-from fmri_saliency.disk.files import digest, read_json
+from fmri_saliency.disk.files import digest, misfit, read_json, read_record
 from fmri_saliency.disk.sources import find_source, hash_file
-from fmri_saliency.errors import InputError
+from fmri_saliency.errors import DamagedError, InputError
+from fmri_saliency.pipeline.study.folder import made_by_us
 from fmri_saliency.pipeline.study.sidecars import card_of, identity_of, is_of_series
 
 __all__ = ["trace", "trace_in_words"]
@@ -33,10 +34,8 @@ def _root(path: Path) -> Path:
     """Return the output folder that a file lies in."""
     for folder in path.parents:
         card = folder / "dataset_description.json"
-        if card.is_file():
-            makers = read_json(card).get("GeneratedBy") or [{}]
-            if isinstance(makers, list) and makers[0].get("Name") == "fmri_saliency":
-                return folder
+        if card.is_file() and made_by_us(card):
+            return folder
     raise InputError(f"{path} lies in no output folder of fmri_saliency (its dataset_description.json names the "
                      "package).")
 
@@ -44,6 +43,9 @@ def _root(path: Path) -> Path:
 def _links(root: Path, given: Mapping[str, str]) -> dict[str, Path]:
     """Return where the data sets that URIs name are: as given, else as the output folder says."""
     said = read_json(root / "dataset_description.json").get("DatasetLinks", {})
+    if misfit(said, dict.fromkeys(said, str) if isinstance(said, dict) else {}):
+        path = root / "dataset_description.json"
+        raise DamagedError(f"{path} is damaged: DatasetLinks must name folders. Every step makes it again.", path)
     places = {name: find_source(uri, {}) or (root / unquote(uri)).resolve() for name, uri in said.items()}
     return {**places, **{name: Path(folder).expanduser().resolve() for name, folder in given.items()}, "": root}
 
@@ -95,13 +97,34 @@ def _state(made_from: Mapping[str, Any], uris: Sequence[str], now: Sequence[str 
     return "not recorded" if uris else NO_SCAN
 
 
-def _command(place: Path) -> str | None:
+def _check_origin(card: Mapping[str, Any], path: Path, step: str) -> None:
+    """Refuse a JSON whose fields about its origin are not what this package writes.
+
+    Raises
+    ------
+    DamagedError
+    """
+    kinds = {"MadeFrom": dict, "Sources": list, "SourceFiles": list}
+    why = misfit(card, {name: kind for name, kind in kinds.items() if name in card})
+    file = {"uri": str, "size": int, "mtime_ns": int, "sha256": str}
+    why = why or next(filter(None, (misfit(one, file) for one in card.get("SourceFiles", ()))), "")
+    if why:
+        raise DamagedError(f"{path} is damaged: {why}. `fmri-saliency {step} CONFIG.toml` makes it again.", path)
+
+
+def _step_of(place: Path) -> str:
+    """Return the command that makes a file, named from the output folder; empty where none is known."""
     first = place.parts[0]
-    if first in BEGUN:
-        return "fmri-saliency: every step, when it begins"
     step = "extract" if is_of_series(place) else COMMANDS.get(first, "")
     if not step and first.startswith(("sub-", "tpl-", "atlas-")):
         step = "explain"
+    return step
+
+
+def _command(place: Path) -> str | None:
+    if place.parts[0] in BEGUN:
+        return "fmri-saliency: every step, when it begins"
+    step = _step_of(place)
     return f"fmri-saliency {step} config.toml" if step else None
 
 
@@ -133,7 +156,8 @@ def _step(path: Path, walk: _Walk) -> tuple[dict[str, Any], list[Path]]:
     about: dict[str, Any] = {"file": place.as_posix(), "command": _command(place)}
     if card_path is None:
         return _without_card(path, about, walk)
-    card = read_json(card_path)
+    card = read_record(card_path, {}, _step_of(place) or "run")
+    _check_origin(card, card_path, _step_of(place) or "run")
     made_from = card.get("MadeFrom", {})
     about |= {"card": card_path.relative_to(walk.root).as_posix(), "version": _version(card),
               "inputs": card.get("inputs"), "seed": card.get("seed", card.get("Seed")),

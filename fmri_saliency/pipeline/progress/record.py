@@ -22,7 +22,7 @@ from fmri_saliency.pipeline.study.folder import Workspace
 from fmri_saliency.pipeline.study.opening import atlas_stamp
 from fmri_saliency.pipeline.study.runs import recorded_runs
 from fmri_saliency.records import Run
-from fmri_saliency.series import series_outputs
+from fmri_saliency.series import read_series_card, series_outputs
 
 __all__ = ["Known", "read_known"]
 
@@ -93,6 +93,14 @@ def _card(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _series_card(stem: Path) -> dict[str, Any]:
+    """Read the card of a series; an empty one where there is none, it is damaged, or is just being replaced."""
+    try:
+        return read_series_card(stem)
+    except (InputError, OSError):
+        return {}
+
+
 def _series_cards(config: Config, space: Workspace) -> dict[str, dict[str, Any]]:
     """Return of the series of this configuration, by run, their name, what they hold, and :func:`series_brief`."""
     atlas = _card(space.atlas)
@@ -105,12 +113,13 @@ def _series_cards(config: Config, space: Workspace) -> dict[str, dict[str, Any]]
             for name in names:
                 if not name.endswith("_stat-mean_timeseries.json") or name.startswith("."):
                     continue
-                card = _card(Path(folder, name))
+                card = _series_card(Path(folder, name.removesuffix(".json")))
                 made_from = card.get("MadeFrom") or {}
                 outputs = series_outputs(Path(folder, name.removesuffix(".json")), card)
                 same = all(made_from.get(key) == value for key, value in wanted.items()) and \
                     here.issuperset(path.name for path in outputs)
-                if same and made_from["atlas"]["fingerprint"] == atlas["fingerprint"]:
+                of_atlas = made_from.get("atlas")
+                if same and isinstance(of_atlas, dict) and of_atlas.get("fingerprint") == atlas.get("fingerprint"):
                     notes = " ".join(card.get("Notes", ()))
                     found[str(card["Run"])] = {"name": name.removesuffix(".json"), "notes": notes, **series_brief(card)}
     return found

@@ -28,7 +28,7 @@ from fmri_saliency.pipeline.steps.explanation import (
     whole_stamp,
     whole_stems,
 )
-from fmri_saliency.pipeline.steps.fingerprints import samples_files, samples_made_from
+from fmri_saliency.pipeline.steps.fingerprints import are_cut, samples_made_from
 from fmri_saliency.pipeline.steps.sampling import load_samples
 from fmri_saliency.pipeline.steps.search_trials import expand
 from fmri_saliency.pipeline.steps.searching import progress
@@ -183,7 +183,7 @@ def _samples(known: Known) -> str:
     briefs = [{name: card[name] for name in ("inputs", "Cleaning")} for card in cards]
     runs, names = [known.runs[key] for key in keys], [card["name"] for card in cards]
     inputs, folder = digest(samples_made_from(known.config, runs, names, briefs)), known.space.samples
-    return inputs if keys and is_done(folder / "samples.json", inputs, samples_files(folder)) else ""
+    return inputs if keys and are_cut(folder, inputs) else ""
 
 
 def _stamps(known: Known) -> FoldStamps | None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from fmri_saliency import __version__
 from fmri_saliency.decoding import Fold, load_decoder, make_folds
-from fmri_saliency.disk.files import digest, read_json, write_json, write_rows
+from fmri_saliency.decoding.weights import read_decoder_card
+from fmri_saliency.disk.files import digest, write_json, write_rows
 from fmri_saliency.disk.jobs import run_jobs
 from fmri_saliency.disk.locks import hold, note_time
 from fmri_saliency.disk.rows import Rows
@@ -23,7 +24,7 @@ from fmri_saliency.pipeline.steps.map_files import class_entities
 from fmri_saliency.pipeline.steps.mapping import class_atlas, coverage, write_maps
 from fmri_saliency.pipeline.steps.region_tables import network_table, region_table
 from fmri_saliency.pipeline.steps.sampling import load_samples
-from fmri_saliency.pipeline.steps.training import check_fold, choose_networks, fold_inputs, score_inputs
+from fmri_saliency.pipeline.steps.training import SCORE_FIELDS, check_fold, choose_networks, fold_inputs, score_inputs
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.failures import noted
 from fmri_saliency.pipeline.study.folder import Workspace, is_done, name_changes, require, say, say_why, stamp
@@ -39,6 +40,7 @@ from fmri_saliency.saliency import (
     write_saliency,
     write_saliency_card,
 )
+from fmri_saliency.saliency.store import FIELDS as SALIENCY_FIELDS
 
 __all__ = [
     "FoldStamps",
@@ -55,9 +57,14 @@ __all__ = [
 WEIGHING = "people weigh the same"  # says of averages how they were made
 
 
+MORE_FIELDS = {"people": {"subjects": list}, "samples": {}, "classes": {}}
+"""What the JSON of saliency says besides; that of a fold lists its samples."""
+
+
 def is_explained(stem: Path, inputs: str) -> bool:
-    """Return whether the saliency of a fold is up to date."""
-    return is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")])
+    """Return whether the saliency of a fold, or of all together, is up to date, and its JSON says of what it is."""
+    fields = SALIENCY_FIELDS | MORE_FIELDS.get(stem.name, {"samples": list})
+    return is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")], fields)
 
 
 def explained_from(config: Config, trained: str) -> dict[str, Any]:
@@ -111,8 +118,7 @@ def _join_folds(config: Config, network: str, folds: Sequence[Fold], samples: Sa
     """Put the samples of all folds in their order, average them by person, and people by class; write all three."""
     space = Workspace(config.output.path)
     stems = {kind: space.saliency(network, kind) for kind in ("samples", "people", "classes")}
-    if all(is_done(stem.with_name(stem.name + ".json"), inputs, [stem.with_name(stem.name + ".npy")])
-           for stem in stems.values()):  # fmt: skip
+    if all(is_explained(stem, inputs) for stem in stems.values()):
         return read_saliency(stems["classes"])
     parts = [read_saliency(space.fold_saliency(network, number)) for number in range(1, len(folds) + 1)]
     order = np.argsort(np.concatenate([fold.test for fold in folds]), kind="stable")
@@ -198,13 +204,14 @@ def check_explained(config: Config) -> str:
     plan = _plan(config)
     for network, expected in plan.scores.items():
         card = require(Workspace(config.output.path).scores(network), "train")
-        if read_json(card).get("inputs") != expected:
+        if not is_done(card, expected, fields=SCORE_FIELDS):
             raise StepError(f"{card} is out of date: run `fmri-saliency train CONFIG.toml` again.")
     for network in config.decoder.networks:
         card = require(Workspace(config.output.path).saliency(network, "classes").with_name("classes.json"), "explain")
-        if read_json(card)["inputs"] != class_inputs(plan.explained[network]):
-            raise StepError(f"{card} was made with other settings or samples: run `fmri-saliency explain CONFIG.toml` "
-                            "again.")
+        inputs = class_inputs(plan.explained[network])
+        if not all(is_explained(stem, inputs) for stem in whole_stems(config, network)):
+            raise StepError(f"{card} was made with other settings or samples, or is damaged: run `fmri-saliency "
+                            "explain CONFIG.toml` again.")
     return whole_stamp(plan.explained)
 
 
@@ -266,7 +273,8 @@ def _check_trained(config: Config, plan: _Plan) -> None:
 def _check_decoder(config: Config, network: str, number: int, expected: str) -> None:
     """Refuse a decoder that is missing or was trained on other things than expected."""
     card = require(Workspace(config.output.path).fold(network, number) / "model.json", "train")
-    if read_json(card)["inputs"] != expected:
+    read_decoder_card(card.parent)
+    if not is_done(card, expected):
         raise StepError(f"{card} was trained with other settings or samples: run `fmri-saliency train CONFIG.toml` "
                         "again.")
 

@@ -51,6 +51,7 @@ from fmri_saliency.series import (
     extract_to_files,
     forget_series,
     note_failure,
+    read_series_card,
     series_name,
     series_outputs,
     series_state,
@@ -247,9 +248,9 @@ def _log_row(
 
 
 def _read_card(stem: Path) -> dict[str, Any] | None:
-    """Read the card of a series; None where there is none, or another process is just replacing it."""
+    """Read the card of a series; None where there is none, it is damaged, or another process is just replacing it."""
     try:
-        return read_json(card_path(stem))
+        return read_series_card(stem)
     except (InputError, OSError):
         return None
 

@@ -9,9 +9,11 @@ from typing import Any
 from fmri_saliency import __version__
 from fmri_saliency.disk.files import digest
 from fmri_saliency.pipeline.study.config import Config, to_plain
+from fmri_saliency.pipeline.study.folder import is_done
 from fmri_saliency.records import Run
+from fmri_saliency.series.samples import SAMPLES_FIELDS
 
-__all__ = ["samples_files", "samples_made_from", "series_brief"]
+__all__ = ["are_cut", "samples_made_from", "series_brief"]
 
 CLEANED = "in stretches of one length, with the cosines of each"
 """How: samples of an earlier way, which were cut from series that had been cleaned as whole runs, are cut again."""
@@ -34,6 +36,6 @@ def samples_made_from(
             "people": digest(people), "cleaned": CLEANED, "samples": to_plain(config.samples)}  # fmt: skip
 
 
-def samples_files(folder: Path) -> list[Path]:
-    """Return the files that must be there for samples to be."""
-    return [folder / "X.npy", folder / "samples.tsv"]
+def are_cut(folder: Path, inputs: str) -> bool:
+    """Return whether samples are there, and of these inputs."""
+    return is_done(folder / "samples.json", inputs, [folder / "X.npy", folder / "samples.tsv"], SAMPLES_FIELDS)

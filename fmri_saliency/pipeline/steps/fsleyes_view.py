@@ -27,7 +27,7 @@ from fmri_saliency.brain.fsleyes import (
     write_look_up,
 )
 from fmri_saliency.disk.bids_names import build_name, clean_label, parse_name
-from fmri_saliency.disk.files import atomic_path, one_line, read_json, remove, write_json, write_tsv
+from fmri_saliency.disk.files import atomic_path, one_line, read_record, remove, write_json, write_tsv
 from fmri_saliency.pipeline.study.folder import is_done, say, stamp
 from fmri_saliency.records import Atlas, Saliency
 
@@ -110,7 +110,7 @@ def write_view(root: Path, classes: Saliency, atlas: Atlas) -> None:
 def _find_maps(root: Path) -> list[_Map]:
     maps = []
     for path in sorted((root / "group").glob("*_boldmap.nii.gz")):
-        card = read_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json"))
+        card = read_record(path.with_name(path.name.removesuffix(".nii.gz") + ".json"), {}, "explain CONFIG.toml")
         if "Class" in card:
             header = nib.load(path).header
             maps.append(_Map(path, card["Class"], parse_name(path.name).entities.get("stat", ""),

@@ -11,10 +11,10 @@ import torch
 from tqdm.auto import tqdm
 
 from fmri_saliency.decoding import TaskDecoder, limited_threads, load_decoder
-from fmri_saliency.disk.files import read_json, scratch_folder, write_json
+from fmri_saliency.disk.files import read_json, read_record, scratch_folder, write_json
 from fmri_saliency.disk.rows import Rows
 from fmri_saliency.disk.tables import read_own_tsv
-from fmri_saliency.errors import InputError
+from fmri_saliency.errors import DamagedError, InputError
 from fmri_saliency.evidence import compare_untrained, edge_shares, recover
 from fmri_saliency.models import vanishing_profile
 from fmri_saliency.pipeline.steps.explanation import check_explained
@@ -63,6 +63,16 @@ def read_truth(folder: Path, samples: Samples, offset: float) -> dict[str, np.nd
     return truth
 
 
+def _held_out(stem: Path, n_samples: int) -> list[int]:
+    """Return the numbers of the samples that a fold held out, as the JSON of its saliency lists them."""
+    path = stem.with_name(stem.name + ".json")
+    found = read_record(path, {"samples": list}, "explain CONFIG.toml")["samples"]
+    if not all(isinstance(one, int) and 0 <= one < n_samples for one in found):
+        raise DamagedError(f"{path} is damaged: samples must list numbers from 0 to {n_samples - 1}. `fmri-saliency "
+                           "explain CONFIG.toml` makes it again.", path)
+    return found
+
+
 def _without_training(config: Config, network: str, samples: Samples) -> tuple[Evidence, dict[str, Any]]:
     """Compare the first fold's decoder with the same network with new weights, on samples that it held out.
 
@@ -75,7 +85,7 @@ def _without_training(config: Config, network: str, samples: Samples) -> tuple[E
     """
     space = Workspace(config.output.path)
     stem = space.fold_saliency(network, 1)
-    chosen = read_json(stem.with_name(stem.name + ".json"))["samples"]
+    chosen = _held_out(stem, len(samples.y))
     decoder = load_decoder(space.fold(network, 1), config.decoder.device, config.decoder.threads)
     maps = read_saliency(stem)
     # the labels whose answer was explained: with target = "predicted" not those of the samples
@@ -94,7 +104,7 @@ def _panels(config: Config, samples: Samples, truth: dict[str, np.ndarray] | Non
     """Check the maps of some samples that the first fold of the main network held out."""
     space, network = Workspace(config.output.path), config.decoder.network
     stem = space.fold_saliency(network, 1)
-    held = np.array(read_json(stem.with_name(stem.name + ".json"))["samples"])
+    held = np.array(_held_out(stem, len(samples.y)))
     decoder = load_decoder(space.fold(network, 1), config.decoder.device, config.decoder.threads)
     return check_held_out(config, samples, decoder, read_saliency(stem), held, truth)
 

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from fmri_saliency.disk.bids_names import clean_label
-from fmri_saliency.disk.files import read_json, remove, write_json, write_rows, write_tsv
+from fmri_saliency.disk.files import read_record, remove, write_json, write_rows, write_tsv
 from fmri_saliency.disk.jobs import run_jobs
 from fmri_saliency.disk.rows import Rows
 from fmri_saliency.errors import ConfigError, nearest
@@ -42,7 +42,7 @@ from fmri_saliency.saliency import (
     rows_of_people,
     write_saliency_card,
 )
-from fmri_saliency.series import card_path, series_name
+from fmri_saliency.series import read_series_card, series_name
 
 __all__ = ["class_atlas", "coverage", "write_maps"]
 
@@ -55,7 +55,7 @@ def class_atlas(config: Config) -> tuple[Atlas, str, list[Run]]:
     finding = known_runs(config)
     atlas, note = choose_atlas(config, finding.runs)
     run, card = finding.runs[0], Workspace(config.output.path).samples / "samples.json"
-    absent = read_json(card)["AbsentRegions"] if card.is_file() else ()
+    absent = read_record(card, {"AbsentRegions": list}, "train CONFIG.toml")["AbsentRegions"] if card.is_file() else ()
     covered = [name for name in atlas.names if name not in set(absent)]
     return replace(grid_atlas(atlas, run, covered), space=run.space or atlas.space), note, list(finding.runs)
 
@@ -70,7 +70,7 @@ def coverage(config: Config, samples: Samples) -> np.ndarray:
     atlas, _ = choose_atlas(config, finding.runs)
     runs = {run.key: run for run in finding.runs}
     for key in gaps.unique():
-        card = read_json(card_path(config.output.path / series_name(runs[key], atlas)))
+        card = read_series_card(config.output.path / series_name(runs[key], atlas))
         covered[samples.table["run"] == key] = ~np.isin(samples.names, card["AbsentRegions"])
     return covered
 
@@ -208,6 +208,11 @@ def _write_tables(setting: MapSetting) -> list[Path]:
     return written
 
 
+def _subjects(stem: Path) -> list[str]:
+    """Return whose each map of people is."""
+    return read_record(stem.with_name("people.json"), {"subjects": list}, "explain CONFIG.toml")["subjects"]
+
+
 def write_maps(config: Config, classes: Saliency, samples: Samples, inputs: str) -> None:
     """Write the maps of the group, of every person, and, where configured, of every run; remove those of others.
 
@@ -223,7 +228,7 @@ def write_maps(config: Config, classes: Saliency, samples: Samples, inputs: str)
     space, network = Workspace(config.output.path), config.decoder.network
     atlas, note, runs = class_atlas(config)
     stem = space.saliency(network, "people")
-    people, subjects = read_saliency(stem), read_json(stem.with_name("people.json"))["subjects"]
+    people, subjects = read_saliency(stem), _subjects(stem)
     blocks = _plan_blocks(config, people, samples, runs)
     inputs = stamp(inputs, list(config.output.blocks), note, runs[0].space, atlas.table_fingerprint)
     averages = _average_blocks(config, samples, blocks, inputs)

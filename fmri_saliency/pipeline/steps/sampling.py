@@ -9,17 +9,17 @@ from typing import Any
 
 from fmri_saliency.decoding import Fold, make_folds
 from fmri_saliency.disk.bids_names import bids_uri
-from fmri_saliency.disk.files import digest, read_json
+from fmri_saliency.disk.files import digest
 from fmri_saliency.disk.locks import hold, note_time
 from fmri_saliency.disk.sources import describe_source
 from fmri_saliency.errors import ConfigError, DecoderError, StepError
 from fmri_saliency.pipeline.steps.copies import check_copies
 from fmri_saliency.pipeline.steps.extraction import choose_atlas, series_made_from, series_sources
-from fmri_saliency.pipeline.steps.fingerprints import samples_files, samples_made_from, series_brief
+from fmri_saliency.pipeline.steps.fingerprints import are_cut, samples_made_from, series_brief
 from fmri_saliency.pipeline.steps.search_trials import plan_trials
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.failures import noted
-from fmri_saliency.pipeline.study.folder import Workspace, is_done, name_changes, say, say_why
+from fmri_saliency.pipeline.study.folder import Workspace, name_changes, say, say_why
 from fmri_saliency.pipeline.study.runs import known_runs
 from fmri_saliency.records import Atlas, Run, Samples
 from fmri_saliency.series import (
@@ -31,6 +31,7 @@ from fmri_saliency.series import (
     read_marked,
     read_raw,
     read_samples,
+    read_series_card,
     series_name,
     series_outputs,
     series_state,
@@ -103,7 +104,7 @@ def _extracted(config: Config) -> tuple[list[Run], list[Path], list[dict[str, An
         card = stem.with_name(stem.name + ".json")
         if not card.is_file():
             continue
-        content = read_json(card)
+        content = read_series_card(stem)
         if not _is_current(content, run, atlas, config):
             why = name_changes(card, {**series_made_from(run, atlas, config),
                                       "files": content.get("MadeFrom", {}).get("files")})
@@ -152,9 +153,9 @@ def load_samples(config: Config) -> tuple[Samples, str]:
     made_from = samples_made_from(config, runs, [stem.name for stem in stems], cards)
     inputs = digest(made_from)
     folder = space.samples
-    if not is_done(folder / "samples.json", inputs, samples_files(folder)):
+    if not are_cut(folder, inputs):
         with hold(space.desk, "train/samples"), noted(config, "samples"):
-            if not is_done(folder / "samples.json", inputs, samples_files(folder)):
+            if not are_cut(folder, inputs):
                 _cut(config, runs, stems, cards, {"MadeFrom": made_from, "inputs": inputs})
     return read_samples(folder), inputs
 

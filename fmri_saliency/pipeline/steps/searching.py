@@ -13,11 +13,11 @@ from sklearn.metrics import balanced_accuracy_score
 
 from fmri_saliency import __version__
 from fmri_saliency.decoding import TaskDecoder, make_folds, score_predictions
-from fmri_saliency.disk.files import read_json, write_json, write_text, write_tsv
+from fmri_saliency.disk.files import read_record, write_json, write_text, write_tsv
 from fmri_saliency.disk.jobs import run_jobs
 from fmri_saliency.disk.locks import hold, note_time
 from fmri_saliency.disk.rows import Rows
-from fmri_saliency.errors import ConfigError, InputError, StepError, one_of
+from fmri_saliency.errors import ConfigError, DamagedError, InputError, StepError, one_of
 from fmri_saliency.pipeline.steps.sampling import SPLIT_WORDS, load_samples
 from fmri_saliency.pipeline.steps.search_trials import TRIALS, Job, Plan, Setting, expand
 from fmri_saliency.pipeline.steps.training import check_fold, held_out_units
@@ -74,7 +74,12 @@ def _work(config: Config, job: Job, samples: Samples) -> None:
 
 
 def _answer(config: Config, job: Job) -> dict[str, Any]:
-    return read_json(_path(config, job))
+    found = read_record(_path(config, job), {"label": list, "predicted": list}, "search CONFIG.toml")
+    if not len(found["label"]) == len(found["predicted"]) == len(job.fold.test):
+        raise DamagedError(f"{_path(config, job)} is damaged: it must have an answer for each of the "
+                           f"{len(job.fold.test)} samples. `fmri-saliency search CONFIG.toml` makes it again.",
+                           _path(config, job))
+    return found
 
 
 def _balanced(rows: Sequence[dict[str, Any]]) -> float:

@@ -14,13 +14,14 @@ import pandas as pd
 from fmri_saliency import __version__
 from fmri_saliency.decoding import Fold, TaskDecoder, dealt_by, find_blocks, make_folds, save_decoder, score_predictions
 from fmri_saliency.decoding.baseline import predict_linear
+from fmri_saliency.decoding.weights import read_decoder_card
 from fmri_saliency.disk.bids_names import bids_uri
 from fmri_saliency.disk.files import digest, read_json, remove, write_json, write_tsv
 from fmri_saliency.disk.jobs import run_jobs
 from fmri_saliency.disk.locks import hold, note_time
 from fmri_saliency.disk.rows import Rows
 from fmri_saliency.disk.tables import read_own_tsv
-from fmri_saliency.errors import ConfigError, one_of
+from fmri_saliency.errors import ConfigError, DamagedError, InputError, one_of
 from fmri_saliency.pipeline.steps.sampling import SPLIT_WORDS, TRAINED_BY, load_samples
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.failures import noted
@@ -31,6 +32,9 @@ from fmri_saliency.records import Samples
 
 __all__ = ["LINEAR", "train", "train_fold"]
 
+SCORE_FIELDS = {"accuracy": float | int, "interval": list, "chance": float | int, "confusion": list, "classes": list,
+                "recall": list, "n_samples": int, "split": str, "folds": int}  # fmt: skip
+"""What ``scores.json`` says."""
 UNFINISHED = "unfinished.safetensors"  # the state of a fold's training, while it lasts
 
 
@@ -58,7 +62,16 @@ def score_inputs(config: Config, folds: Sequence[Fold], samples_inputs: str) -> 
 
 def is_trained(folder: Path, inputs: str) -> bool:
     """Return whether the decoder of a fold is up to date."""
-    return is_done(folder / "model.json", inputs, [folder / "weights.safetensors", folder / "predictions.tsv"])
+    files = [folder / "weights.safetensors", folder / "predictions.tsv"]
+    return is_done(folder / "model.json", inputs, files) and _is_decoder(folder)
+
+
+def _is_decoder(folder: Path) -> bool:
+    """Return whether ``model.json`` describes a decoder."""
+    try:
+        return bool(read_decoder_card(folder))
+    except (InputError, OSError):
+        return False
 
 
 def _train_fold(
@@ -123,7 +136,7 @@ def _write_scores(
     score = score_predictions(samples.y, predicted, units, SPLIT_WORDS[config.decoder.split])
     kinds = [f"bids::decoder/{name}/fold-{number}/predictions.tsv" for number in range(1, len(folds) + 1)]
     path = Workspace(config.output.path).scores(name)
-    if not is_done(path, inputs):
+    if not is_done(path, inputs, fields=SCORE_FIELDS):
         came = origin(config.output.path, ["bids::samples/X.npy"] if name == LINEAR else kinds,
                       split=config.decoder.split)  # fmt: skip
         stopped_on = [len(fold.valid) for fold in folds]
@@ -138,8 +151,12 @@ def _gather(config: Config, network: str, folds: Sequence[Fold], samples: Sample
     predicted = np.empty(len(samples.y), dtype=object)
     for number in range(1, len(folds) + 1):
         path = Workspace(config.output.path).fold(network, number) / "predictions.tsv"
-        table = read_own_tsv(path, "predictions", dtype={"label": str, "predicted": str})
-        predicted[table["sample"].to_numpy(dtype=int)] = table["predicted"].to_numpy()
+        try:
+            table = read_own_tsv(path, "predictions", dtype={"label": str, "predicted": str})
+            predicted[table["sample"].to_numpy(dtype=int)] = table["predicted"].to_numpy()
+        except (InputError, LookupError, ValueError) as error:
+            why = f"{path} is damaged ({error}). `fmri-saliency train CONFIG.toml` makes it again."
+            raise DamagedError(why, path) from None
     return predicted.astype(str)
 
 
@@ -255,6 +272,6 @@ def _score(config: Config, folds: Sequence[Fold], samples: Samples, stamps: dict
             remove(space.fold(network, number) / UNFINISHED)
     for network in config.decoder.networks:
         _write_scores(config, network, samples, _gather(config, network, folds, samples), folds, stamps[network])
-    if LINEAR not in config.decoder.networks and not is_done(space.scores(LINEAR), stamps[LINEAR]):
+    if LINEAR not in config.decoder.networks and not is_done(space.scores(LINEAR), stamps[LINEAR], fields=SCORE_FIELDS):
         _write_scores(config, LINEAR, samples, predict_linear(samples, folds), folds, stamps[LINEAR])
     return {name: read_json(space.scores(name)) for name in dict.fromkeys((*config.decoder.networks, LINEAR))}

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmri_saliency.disk.files import digest, read_json, remove, write_json
-from fmri_saliency.errors import InputError, in_words
+from fmri_saliency.errors import DamagedError, InputError, in_words
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.folder import Workspace
 from fmri_saliency.pipeline.study.opening import result_settings
+from fmri_saliency.pipeline.study.sidecars import card_of
 
 __all__ = ["Failure", "forget", "noted", "read_failures"]
 
@@ -61,6 +62,8 @@ def noted(config: Config, *works: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, DamagedError):
+            _set_damaged_aside(config, error)
         begun = (config.output.path / "dataset_description.json").is_file()
         for work in works if begun and not getattr(error, MARK, False) else ():
             with suppress(OSError):  # on a full disk the failure itself is said all the same
@@ -71,6 +74,20 @@ def noted(config: Config, *works: str) -> Iterator[None]:
         setattr(error, MARK, True)
         raise
     forget(config, *works)
+
+
+def _set_damaged_aside(config: Config, error: DamagedError) -> None:
+    """Set a damaged file aside with the JSON beside it, so that the step that makes it does so again."""
+    space = Workspace(config.output.path)
+    path = None if error.path is None else Path(os.path.abspath(error.path))
+    if path is not None and path.is_relative_to(space.root.absolute()):
+        path = space.root / path.relative_to(space.root.absolute())
+        card = card_of(path, space.root)
+        with suppress(OSError):
+            if path.is_relative_to(space.desk):  # .earlier must not look like an output folder
+                remove(path)
+            else:
+                space.set_aside(dict.fromkeys((path, path if card is None else card)))
 
 
 def forget(config: Config, *works: str) -> None:

@@ -10,12 +10,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
+from types import UnionType
 from typing import Any
 from urllib.parse import quote
 
 from fmri_saliency import __version__
 from fmri_saliency.disk.bids_names import plain_key
-from fmri_saliency.disk.files import MARKER, check_inside, clear_unfinished, digest, read_json, write_json, write_text
+from fmri_saliency.disk.files import (
+    MARKER,
+    check_inside,
+    clear_unfinished,
+    digest,
+    misfit,
+    read_json,
+    write_json,
+    write_text,
+)
 from fmri_saliency.disk.locks import clear_stale, hold, note_time, owner_lives
 from fmri_saliency.errors import InputError, StepError
 
@@ -201,13 +211,23 @@ class Workspace:
         if not self.root.is_dir():
             return
         if card.is_file():
-            makers = read_json(card).get("GeneratedBy") or [{}]
-            mine = isinstance(makers, list) and makers[0].get("Name") == "fmri_saliency"
+            mine = made_by_us(card) or (made_by_us(card) is None and self.desk.is_dir())  # damaged: it is made again
         else:
             mine = all(path.name.startswith(".") for path in self.root.iterdir())
         if not mine:
             raise StepError(f"The output folder {self.root} holds files that fmri_saliency did not write; they could "
                             'be overwritten. Choose a folder of its own in [output], for example path = "results".')
+
+
+def made_by_us(card: Path) -> bool | None:
+    """Return whether a ``dataset_description.json`` names this package; None where it is damaged."""
+    try:
+        makers = read_json(card)["GeneratedBy"] or [{}]
+        return makers[0].get("Name") == "fmri_saliency"
+    except KeyError:
+        return False
+    except (InputError, OSError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -269,14 +289,17 @@ def stamp(*parts: Any) -> str:
     return digest(__version__, *parts)
 
 
-def is_done(card: Path, inputs: str, outputs: Iterable[Path] = ()) -> bool:
-    """Return whether `card` was written for the same `inputs` and the `outputs` are there."""
+def is_done(
+    card: Path, inputs: str, outputs: Iterable[Path] = (), fields: Mapping[str, type | UnionType] | None = None
+) -> bool:
+    """Return whether `card` was written for the same `inputs`, has its `fields`, and the `outputs` are there."""
     if not card.is_file() or not all(path.is_file() for path in outputs):
         return False
     try:
-        return read_json(card).get("inputs") == inputs
-    except (InputError, AttributeError):
+        content = read_json(card)
+    except (InputError, OSError):
         return False
+    return not misfit(content, fields or {}) and content.get("inputs") == inputs
 
 
 def require(path: Path, step: str) -> Path:

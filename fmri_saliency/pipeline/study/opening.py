@@ -59,9 +59,15 @@ def _recorded(space: Workspace) -> dict[str, Any] | None:
     """Return the version and the settings that the folder's results were made with; None where it has none."""
     try:
         plain = read_plain(space.root / "config.toml")
-        made_by = read_json(space.root / "dataset_description.json")["GeneratedBy"][0].get("Version")
-    except (OSError, ValueError, InputError, LookupError, AttributeError, TypeError):
+    except (OSError, ValueError, InputError):
         return None
+    path = space.root / "dataset_description.json"
+    if not path.is_file():
+        return None
+    try:
+        made_by = read_json(path)["GeneratedBy"][0].get("Version")
+    except (OSError, InputError, LookupError, AttributeError, TypeError):
+        made_by = None  # damaged: of an unknown version
     return {"version": made_by, **result_settings(plain)}
 
 

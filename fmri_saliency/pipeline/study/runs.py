@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from fmri_saliency.disk.files import read_json, write_text
+from fmri_saliency.disk.files import digest, read_json, write_text
 from fmri_saliency.errors import InputError
 from fmri_saliency.pipeline.study.config import Config, to_plain
 from fmri_saliency.pipeline.study.folder import Workspace, stamp
@@ -114,6 +114,7 @@ def write_index(config: Config, finding: Finding) -> None:
         "log": finding.log.to_dict("records"),
         "runs": [plain_run(run) for run in finding.runs],
     }
+    content["content"] = digest(content)
     with suppress(OSError):
         space.index.parent.mkdir(exist_ok=True)
         write_text(space.index, json.dumps(content, separators=(",", ":")) + "\n")
@@ -149,6 +150,8 @@ def _recorded(config: Config) -> tuple[Finding | None, str]:
     """Return what the index lists, and the state that it was written in."""
     try:
         content = read_json(Workspace(config.output.path).index)
+        if content.pop("content") != digest(content):  # damaged: runs are looked for again
+            return None, ""
         runs = tuple(made_run(values) for values in content["runs"])
         log = pd.DataFrame(content["log"], columns=["run", "status", "message"])
         return Finding(runs, log, tuple(content["notes"])), str(content["state"])
