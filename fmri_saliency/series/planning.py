@@ -283,7 +283,9 @@ def _lay_stretches(
 
 def _check_times(labels: pd.Series, t_r: np.ndarray) -> None:
     """Refuse repetition times that go with a class: resampling leaves each a spectrum of its own."""
-    kinds = t_r.round(3)
+    kinds = t_r.copy()
+    for one in sorted(set(t_r.tolist()), reverse=True):
+        kinds[[is_same_t_r(one, other) for other in t_r]] = one  # the least of those that are taken for one
     shares = pd.crosstab(labels.to_numpy(), kinds, normalize="index")
     apart = shares.max() - shares.min()
     if len(apart) < 2 or apart.max() < SAID:

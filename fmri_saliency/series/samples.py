@@ -128,24 +128,27 @@ class _Cutter:
             raise InputError(f"Region '{region}' is absent from some runs. It can only be filled with the mean of a "
                              'standardised series: set standardize = "zscore_sample" in [cleaning].')
         sizes = np.array([[np.sum(self._labels == label)] for label in self._gaps])
-        self._compare(counts / sizes, "are absent from", "samples",
-                      "Their absence alone can name the class. Leave them out of the atlas, or lower min_coverage in "
-                      "[cleaning]")
-        self._compare(np.array(list(self._covered.values())) / sizes, "are covered to", "their voxels on average",
+        said = self._compare(counts / sizes, "are absent from", "samples",
+                             "Their absence alone can name the class. Leave them out of the atlas, or lower "
+                             "min_coverage in [cleaning]")
+        covered = np.array(list(self._covered.values())) / sizes
+        covered[:, said] = 0  # what is absent is covered less, and one warning is enough
+        self._compare(covered, "are covered to", "their voxels on average",
                       "How noisy they are can name the class. Leave them out of the atlas, or raise min_coverage in "
                       "[cleaning]")
 
-    def _compare(self, shares: np.ndarray, what: str, of: str, so: str) -> None:
-        """Warn of regions whose shares, of shape (n_classes, n_regions), differ between classes."""
+    def _compare(self, shares: np.ndarray, what: str, of: str, so: str) -> np.ndarray:
+        """Warn of regions whose shares, of shape (n_classes, n_regions), differ between classes; return which."""
         apart = np.nan_to_num(np.ptp(shares, axis=0))
         uneven = np.flatnonzero(apart >= SAID - 1e-9)
         if not len(uneven):
-            return
+            return uneven
         worst, kinds = int(apart.argmax()), list(self._gaps)
         high, low = int(shares[:, worst].argmax()), int(shares[:, worst].argmin())
         warnings.warn(f"{len(uneven)} regions {what} different shares of {of} in different classes, most of all "
                       f"'{self.names[worst]}': {shares[high, worst]:.0%} in '{kinds[high]}', {shares[low, worst]:.0%} "
                       f"in '{kinds[low]}'. {so}.", CoverageWarning, stacklevel=5)
+        return uneven
 
     def _check_columns(self) -> None:
         """Warn where more columns are regressed out of one class than of another: each takes a part of the signal."""

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fmri_saliency.disk.files import read_json
-from fmri_saliency.errors import InputError, TimingWarning
+from fmri_saliency.errors import CoverageWarning, InputError, TimingWarning
 from fmri_saliency.records import Event, RawSeries, Run, Samples
 from fmri_saliency.series import (
     Cleaning,
@@ -275,3 +275,26 @@ def test_a_confound_that_goes_with_a_cosine_does_not_end_the_filter(name: str) -
     design = np.column_stack([np.ones(150), time, raw.confounds[name], *waves])
     left = raw.values - design @ np.linalg.lstsq(design, raw.values, rcond=None)[0]
     np.testing.assert_allclose(clean_series(raw, "x").values, left / left.std(axis=0, ddof=1), atol=2e-5)
+
+
+def test_a_region_that_is_absent_is_said_once() -> None:
+    rng = np.random.default_rng(14)
+    part, whole = raw_noise(rng, 60, 2.0), raw_noise(rng, 60, 2.0)
+    part.values[:, 3] = np.nan
+    part.coverage[:] = [1.0, 0.95, 0.8, 0.2, *np.ones(N_REGIONS - 4)]  # the third is covered less, the fourth absent
+    runs = [Run(str(k), "ab"[k % 2], Path(f"{k}.nii"), 2.0, 60) for k in range(4)]
+    with pytest.warns(CoverageWarning) as caught:
+        cut_samples([part, whole, whole, whole], runs, Windows())
+    words = [str(one.message).split(". ")[0] for one in caught]
+    assert words == ["1 regions are absent from different shares of samples in different classes, most of all 'r3': "
+                     "50% in 'a', 0% in 'b'",
+                     "1 regions are covered to different shares of their voxels on average in different classes, most "
+                     "of all 'r2': 100% in 'b', 90% in 'a'"]
+
+
+def test_repetition_times_that_are_taken_for_one_do_not_go_with_a_class() -> None:
+    rng = np.random.default_rng(15)
+    times = (2.0, 2.0015)  # to a thousandth: nothing is resampled
+    series = [raw_noise(rng, 60, t_r) for t_r in times]
+    runs = [Run("1", task, Path(f"{task}.nii"), t_r, 60) for task, t_r in zip("ab", times, strict=True)]
+    assert cut_samples(series, runs, Windows())[0].X.shape == (2, 60, N_REGIONS)

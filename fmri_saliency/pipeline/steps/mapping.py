@@ -48,16 +48,18 @@ __all__ = ["class_atlas", "coverage", "write_maps"]
 
 
 def class_atlas(config: Config) -> tuple[Atlas, str, list[Run]]:
-    """Return the atlas on the grid of the first run, the note on spaces, and the runs.
+    """Return the atlas on the grid of the first run that has series, the note on spaces, and the runs, that one first.
 
-    The grid is extended where it has no room for a region that any run covers.
+    The grid is extended where it has no room for a region that any run covers. A run without series may lie anywhere.
     """
     finding = known_runs(config)
     atlas, note = choose_atlas(config, finding.runs)
-    run, card = finding.runs[0], Workspace(config.output.path).samples / "samples.json"
+    stands = [card_path(config.output.path / series_name(run, atlas)).is_file() for run in finding.runs]
+    first, card = stands.index(True) if any(stands) else 0, Workspace(config.output.path).samples / "samples.json"
+    runs = [finding.runs[first], *finding.runs[:first], *finding.runs[first + 1 :]]
     absent = read_record(card, {"AbsentRegions": list}, "train CONFIG.toml")["AbsentRegions"] if card.is_file() else ()
     covered = [name for name in atlas.names if name not in set(absent)]
-    return replace(grid_atlas(atlas, run, covered), space=run.space or atlas.space), note, list(finding.runs)
+    return replace(grid_atlas(atlas, runs[0], covered), space=runs[0].space or atlas.space), note, runs
 
 
 def coverage(config: Config, samples: Samples) -> np.ndarray:

@@ -22,8 +22,11 @@ from fmri_saliency.disk.bids_names import bids_uri
 from fmri_saliency.disk.files import hide_places, write_json
 from fmri_saliency.disk.locks import STALE, hold, read_holders
 from fmri_saliency.disk.sources import find_source, hash_file
+from fmri_saliency.errors import SpaceMismatchWarning
 from fmri_saliency.pipeline.progress.completeness import describe_files
 from fmri_saliency.pipeline.progress.provenance import NO_SCAN, trace, trace_in_words
+from fmri_saliency.pipeline.steps.explanation import class_atlas
+from fmri_saliency.pipeline.study.config import load_config
 from fmri_saliency.pipeline.study.folder import differences
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "interruptions.py"
@@ -185,6 +188,19 @@ def test_a_bad_scan_is_named_where_a_later_step_stops(cli: Callable, study: Path
     assert "3 folds by subject or family need at least 3 samples of every class" in done.err
     assert "1 of 6 runs could not be used" in done.err
     assert f"sub-02_task-two: {bold} breaks off or is damaged" in done.err
+
+
+def test_maps_lie_where_scans_do_that_can_be_used(cli: Callable, study: Path) -> None:
+    bold = sorted(study.parent.glob("sub-01_*.nii.gz"))[0]
+    image = nib.load(bold)
+    far = np.eye(4)
+    far[:3, 3] = 300  # mm: a grid from there to the atlas would be as large
+    nib.save(nib.Nifti1Image(image.get_fdata(), far @ image.affine, image.header), bold)
+    assert "lies where the atlas has nothing" in cli("extract", study).err
+    with pytest.warns(SpaceMismatchWarning, match="not stated"):
+        atlas, _, runs = class_atlas(load_config(study))
+    assert (atlas.labels.shape, len(runs)) == (image.shape[:3], 6)
+    assert runs[0].bold != bold
 
 
 def test_an_edited_atlas_is_another(cli: Callable, study: Path) -> None:
