@@ -42,7 +42,7 @@ from fmri_saliency.saliency import (
     rows_of_people,
     write_saliency_card,
 )
-from fmri_saliency.series import read_series_card, series_name
+from fmri_saliency.series import card_path, read_series_card, series_name
 
 __all__ = ["class_atlas", "coverage", "write_maps"]
 

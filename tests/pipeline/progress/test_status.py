@@ -165,7 +165,7 @@ def test_series_that_lack_a_file_are_made_again(
     assert states(cli, study)["runs"] == {"done": 6}
     assert cli("train", study).code == 0
     assert counts(states(cli, study))["samples"] == (1, 0, 0, 0)
-    monkeypatch.setattr("fmri_saliency.pipeline.samples_inputs.CLEANED", "as whole runs")
+    monkeypatch.setattr("fmri_saliency.pipeline.steps.fingerprints.CLEANED", "as whole runs")
     assert counts(states(cli, study))["samples"] == (0, 0, 0, 1)
 
 
