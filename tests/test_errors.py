@@ -77,7 +77,7 @@ def files_up_to(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("step", "size", "file"), [
-    ("train", 6_000, "/samples/X.npy"), ("explain", 1_500, "/fold-1.npy"),
+    ("train", 6_000, "/samples/X.npy"), ("explain", 4_000, "/fold-1.npy"),
 ])  # fmt: skip
 def test_the_step_that_meets_a_full_disk_says_which_file(step: str, size: int, file: str, small_config: Path,
                                                          cli: Callable) -> None:  # fmt: skip

@@ -59,7 +59,7 @@ def test_every_figure_has_an_example() -> None:
 def test_every_figure_is_used(repository: Path) -> None:
     """By a page, a tutorial, or a benchmark that draws published experiments again."""
     package = repository / "fmri_saliency"
-    places = [*(package / "pipeline").glob("*.py"), package / "plotting" / "quality.py",
+    places = [*(package / "pipeline").rglob("*.py"), package / "plotting" / "quality.py",
               *(repository / "tutorials").glob("*.ipynb"),
               *(repository / "benchmarks" / "paper").glob("*.py")]  # fmt: skip
     code = "\n".join(path.read_text(encoding="utf-8") for path in places)
