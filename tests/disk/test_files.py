@@ -117,7 +117,7 @@ def test_a_scratch_folder_goes_with_its_block_or_when_its_process_died(tmp_path:
         assert folder.is_dir()
     assert not list(tmp_path.iterdir())
     code = (
-        "import os, sys, pathlib; from fmri_saliency import files\n"
+        "import os, sys, pathlib; from fmri_saliency.disk import files\n"
         "with files.scratch_folder(pathlib.Path(sys.argv[1])) as folder:\n"
         "    files.write_text(folder / 'a.txt', 'a')\n"
         "    os._exit(0)\n"
