@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import unicodedata
 from collections.abc import Iterable
 
 __all__ = [
@@ -173,10 +174,17 @@ def in_words(error: Exception, unexpected: str = "Unexpected") -> str:
     return f"{unexpected} {type(error).__name__}: {error}."
 
 
+TURNS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Signs that turn the direction of writing: a name could be shown as another one."""
+
+
 def printable(text: str) -> str:
-    """Return a message as a terminal may show it: control characters, but for line breaks, are written out."""
-    return "".join(one if one == "\n" or not (ord(one) < 32 or 127 <= ord(one) < 160) else repr(one)[1:-1]
-                   for one in text)  # fmt: skip
+    """Return a message as a terminal may show it: what steers it, but for line breaks, is written out.
+
+    That is control characters, separators of lines and paragraphs, and signs that turn the direction of writing.
+    """
+    steers = {one for one in text if one in TURNS or unicodedata.category(one) in ("Cc", "Zl", "Zp", "Cs")} - {"\n"}
+    return "".join(ascii(one)[1:-1] if one in steers else one for one in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -94,6 +94,7 @@ def test_the_step_that_meets_a_full_disk_says_which_file(step: str, size: int, f
 
 def test_control_characters_of_a_message_reach_no_terminal() -> None:
     assert printable("a\x1b[31mb\x00\nc\x9b") == "a\\x1b[31mb\\x00\nc\\x9b"
+    assert printable("sub-\u202egpj.exe \u2028 é 脳") == "sub-\\u202egpj.exe \\u2028 é 脳"
 
 
 def test_json_beside_a_result_is_whole_or_absent_on_a_full_disk(tmp_path: Path) -> None:

@@ -250,6 +250,8 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read JSON, with or without a byte order mark; the message names the file when it is not JSON."""
+    if Path(path).exists() and not Path(path).is_file():  # a named pipe would be waited for
+        raise InputError(f"Expected a JSON file at {path}; it is no regular file. Put the file itself in its place.")
     try:
         return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -26,7 +27,15 @@ def find_source(uri: str, roots: Mapping[str, Path]) -> Path | None:
 
 
 def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file, as ``sha256sum`` prints it."""
+    """Return the SHA-256 of a file, as ``sha256sum`` prints it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is no regular file: a named pipe would be waited for.
+    """
+    if Path(path).exists() and not Path(path).is_file():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

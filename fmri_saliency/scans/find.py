@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from fmri_saliency.disk.bids_names import build_name, name_twins
-from fmri_saliency.errors import ConfigError, InputError, OrientationWarning, TimingWarning, nearest
+from fmri_saliency.errors import ConfigError, InputError, OrientationWarning, TimingWarning, nearest, unusable
 from fmri_saliency.records import Run
 from fmri_saliency.scans.events import TRIAL_TYPE
 from fmri_saliency.scans.fmriprep.runs import find_fmriprep
@@ -118,7 +119,8 @@ def _shifted(runs: Sequence[Run]) -> list[str]:
 
 def _unshifted(runs: Sequence[Run], scans: Scans) -> list[str]:
     """Say where a table's onsets are taken as they are although the frames stand for a later moment."""
-    later = [run for run in runs if run.events and says_slice_timing(run)] if scans.layout == "table" else []
+    asked = [run for run in runs if run.events] if scans.layout == "table" else []
+    later = [run for run in asked if _ask(says_slice_timing, run, lambda _: False)]
     if not later:
         return []
     return [f"The sidecars of {len(later)} of {len(runs)} runs say that slice timing was corrected (first: "
@@ -130,7 +132,7 @@ def _unshifted(runs: Sequence[Run], scans: Scans) -> list[str]:
 def _unitless(runs: Sequence[Run]) -> list[str]:
     """Say where a repetition time is a header's that gives no unit; one scan of each repetition time is asked."""
     first = {run.t_r: run for run in reversed(runs)}
-    silent = [run for run in first.values() if lacks_unit(run)]
+    silent = [run for run in first.values() if _ask(lacks_unit, run, lambda _: False)]
     if not silent:
         return []
     return [f"The header of {silent[0].bold.name} does not give the unit of its repetition time; it is taken as "
@@ -145,13 +147,21 @@ def _leave_out(runs: list[Run], rows: list[dict[str, str]], said: dict[str, str]
     return [run for run in runs if not said[run.key]]
 
 
+def _ask(question: Callable[[Run], Any], run: Run, otherwise: Callable[[str], Any]) -> Any:
+    """Ask something of the files of a run; whatever is raised is answered by `otherwise`, which gets the reason."""
+    try:
+        return question(run)
+    except Exception as error:  # the edge: one run must not end the others
+        return otherwise(unusable(error, run.bold))
+
+
 def _check_sidecars(runs: list[Run], rows: list[dict[str, str]], conflict: str) -> list[Run]:
     """Leave out runs that their sidecars make unusable; warn where a sidecar has another repetition time.
 
     With conflict = "error", those runs are left out, too.
     """
-    runs = _leave_out(runs, rows, {run.key: sidecar_refusal(run) for run in runs})
-    said = {run.key: sidecar_conflict(run) for run in runs}
+    runs = _leave_out(runs, rows, {run.key: _ask(sidecar_refusal, run, str) for run in runs})
+    said = {run.key: _ask(sidecar_conflict, run, str) for run in runs}
     if conflict == "warn":
         for words in filter(None, said.values()):
             warnings.warn(words, TimingWarning, stacklevel=2)
@@ -190,15 +200,16 @@ def _check_labels(runs: list[Run], rows: list[dict[str, str]]) -> list[Run]:
 
 
 def _absent(
-    subjects: Sequence[str], runs: Sequence[Run], rows: Sequence[dict[str, str]], path: Path
+    key: str, asked: Sequence[str], runs: Sequence[Run], rows: Sequence[dict[str, str]], path: Path
 ) -> list[dict[str, str]]:
-    """Return a row for every person who is asked for and whom a table does not list."""
-    people = {run.subject for run in runs} | {_entities(row["run"]).get("sub", "") for row in rows}
-    known = {person.lower() for person in people}
-    asked = dict.fromkeys(subject.removeprefix("sub-") for subject in subjects)
-    return [{"run": f"sub-{subject}", "status": "missing",
-             "message": f"{path.name} lists no run of this person.{nearest(subject, people)}"}
-            for subject in asked if subject.lower() not in known]  # fmt: skip
+    """Return a row for every person or task (`key` is ``sub`` or ``task``) that is asked for and has no run."""
+    there = {run.entities[key] for run in runs} | {_entities(row["run"]).get(key, "") for row in rows}
+    known = {label.lower() for label in there}
+    labels = dict.fromkeys(label.removeprefix(f"{key}-") for label in asked)
+    what, has = {"sub": "person", "task": "task"}[key], "lists" if path.is_file() else "has"
+    return [{"run": f"{key}-{label}", "status": "missing",
+             "message": f"{path.name} {has} no run of this {what}.{nearest(label, there)}"}
+            for label in labels if label.lower() not in known]  # fmt: skip
 
 
 def _look(scans: Scans, event_column: str) -> tuple[list[Run], list[dict[str, str]]]:
@@ -214,9 +225,11 @@ def _look(scans: Scans, event_column: str) -> tuple[list[Run], list[dict[str, st
     if scans.layout == "table":
         found = find_table(path, t_r, space, event_column)
         runs, rows = _select(*found, selection)
-        return runs, rows + _absent(subjects, found[0], found[1], path)
+        tasks = scans.tasks if runs else ()  # where none fits the error says so
+        return runs, [*rows, *_absent("sub", subjects, *found, path), *_absent("task", tasks, *found, path)]
     runs, rows = _select(*find_fmriprep(path, t_r, space, scans.tasks, subjects, scans.bids, event_column), selection)
-    return _join_families(runs, scans.families), rows
+    lost = _absent("task", scans.tasks if runs else (), runs, rows, path)
+    return _join_families(runs, scans.families), rows + lost
 
 
 def _pass_on(caught: Sequence[warnings.WarningMessage]) -> list[str]:

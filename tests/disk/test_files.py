@@ -12,6 +12,7 @@ import pytest
 
 from fmri_saliency.disk import files, places
 from fmri_saliency.disk.bids_names import build_name, clean_label
+from fmri_saliency.disk.sources import hash_file
 from fmri_saliency.disk.tables import read_own_tsv
 from fmri_saliency.errors import FmriSaliencyError, InputError, OutsideError, nearest, one_of
 
@@ -233,3 +234,13 @@ def test_paths_in_what_is_shared_are_relative_to_it(results: Path) -> None:
     for path in (results / ".workflow" / "x.json", root / "x.json"):
         files.write_json(path, words)
         assert files.read_json(path) == words
+
+
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.json")
+    with pytest.raises(InputError, match=r"Expected a JSON file at .*x\.json; it is no regular file"):
+        files.read_json(tmp_path / "x.json")
+    with pytest.raises(OSError, match="it is no regular file"):
+        hash_file(tmp_path / "x.json")
+    with pytest.raises(FileNotFoundError):
+        hash_file(tmp_path / "y.json")

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from fmri_saliency.errors import InputError, OrientationWarning, ScanWarning, TimingWarning
+from fmri_saliency.records import Run
 from fmri_saliency.scans import BidsChoice, Scans, find_fmriprep, find_hcp, find_runs
 from fmri_saliency.scans.fmriprep.runs import read_bold_header
 from fmri_saliency.scans.selection import Selection
@@ -116,6 +118,31 @@ def test_frames_at_unequal_times_of_derivatives(tmp_path: Path) -> None:
         row = next(row for row in find_fmriprep(out, choice=BidsChoice(raw=raw))[1] if "sub-01" in row["run"])
         assert row["status"] == "unusable"
         assert "RepetitionTime" in row["message"]
+
+
+@pytest.mark.parametrize("question", ["sidecar_refusal", "sidecar_conflict", "lacks_unit", "says_slice_timing"])
+def test_whatever_a_sidecar_raises_stops_no_other_run(
+    table: Scans, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    def stumble(run: Run) -> str:
+        if run.bold.name == "a.nii.gz":
+            raise KeyError("a fault of a library")
+        return ""
+
+    monkeypatch.setattr(f"fmri_saliency.scans.find.{question}", stumble)
+    found = find_runs(replace(table, t_r_conflict="error"))
+    if question.startswith("sidecar"):
+        (words,) = found.log.loc[found.log["status"] == "unusable", "message"]
+        assert "a.nii.gz cannot be used: KeyError: 'a fault of a library'" in words
+    assert len(found.runs) == (1 if question.startswith("sidecar") else 2)
+
+
+def test_a_task_that_nobody_did_is_a_row(tmp_path: Path) -> None:
+    out = simulate_bids(tmp_path / "raw", None, BidsSimulation(subjects=("01", "02"), tasks=("look",)))
+    found = find_runs(Scans("fmriprep", out, tasks=("look", "lok")))
+    assert len(found.runs) == 2
+    assert found.log.iloc[-1]["run"] == "task-lok"
+    assert found.log.iloc[-1]["message"] == f"{out.name} has no run of this task. Did you mean 'look'?"
 
 
 def test_a_unit_that_the_header_does_not_give_is_a_note(table: Scans, tmp_path: Path) -> None:

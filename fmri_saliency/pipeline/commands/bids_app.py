@@ -136,10 +136,6 @@ def run_group(call: BidsCall) -> Path:
     done = [run for run in finding.runs if (card := cards[run.key]).with_name(card.name + ".json").is_file()]
     if not done:
         raise StepError(f"There are no series in {config.output.path}: run the level participant first.")
-    if len(done) < len(finding.runs):
-        absent = next(run.key for run in finding.runs if run not in done)
-        say(f"{len(finding.runs) - len(done)} of {len(finding.runs)} runs have no series and are left out (first: "
-            f"{absent}); the level participant makes them.")
     say(foresee(config, done))
     # renews what is out of date, and writes the log of all runs
     log = extract(config, [run.key for run in done], finding)

@@ -261,7 +261,7 @@ def _partial(config: Config, standing: Standing, stopped: Exception | None) -> d
     return {
         "words": f"{where}{why}",
         "stages": told,
-        "command": f"fmri-saliency run {shlex.quote(str(config.output.path / 'config.toml'))}",
+        "command": "fmri-saliency run config.toml",
     }
 
 
@@ -359,8 +359,8 @@ def _report(config: Config, stopped: Exception | None) -> Path:
     if stopped is None and all(one.state == "done" for one in stages(standing)):
         write_json(page.with_suffix(".json"), _card(config))
     elif stopped is None:
-        raise StepError(f"The report {page} is partial. {content['partial']['words']} Go on with "
-                        f"`{content['partial']['command']}`.")
+        raise StepError(f"The report {page} is partial. {content['partial']['words']} Go on with `fmri-saliency run "
+                        f"{shlex.quote(str(page.with_name('config.toml')))}`.")
     return page
 
 

@@ -166,6 +166,11 @@ def _cut(
     """Cut the series of all runs into samples on disk."""
     begin, space = time.perf_counter(), Workspace(config.output.path)
     folder = space.samples
+    found = known_runs(config).runs
+    absent = [run.key for run in found if run.key not in {one.key for one in runs}]
+    if absent:
+        say(f"{len(absent)} of {len(found)} runs have no series and are left out (first: {absent[0]}): runs.tsv has "
+            "the reasons.")
     say_why([name_changes(folder / "samples.json", identity["MadeFrom"])], "set of samples")
     marks = [read_marked(card, run.n_times, stem.with_name(stem.name + ".json"))
              for card, run, stem in zip(cards, runs, stems, strict=True)]

@@ -322,6 +322,9 @@ def test_subjects_and_tasks_can_be_chosen(table: Callable[..., Path], tmp_path: 
     assert both.log.iloc[1]["message"] == "runs.tsv lists no run of this person. Did you mean '02'?"
     assert both.log["status"].tolist() == ["found", "missing"]
     assert len(find_runs(Scans("table", path, tasks=("REST",))).runs) == 1
+    some = find_runs(Scans("table", path, tasks=("rest", "task-gp", "GO")))
+    assert [run.task for run in some.runs] == ["go", "go", "rest"]
+    assert some.log.iloc[3].tolist() == ["task-gp", "missing", "runs.tsv lists no run of this task. Did you mean 'go'?"]
     with pytest.raises(InputError, match="None fits"):
         find_runs(Scans("table", path, tasks=("sleep",)))
     without = find_runs(Scans("table", path, exclude=("sub-02", "task-REST")))
