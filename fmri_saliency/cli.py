@@ -99,7 +99,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _runs(options: argparse.Namespace) -> None:
-    from fmri_saliency.disk.files import one_line
+    from fmri_saliency.disk.texts import one_line
     from fmri_saliency.pipeline import load_config
     from fmri_saliency.pipeline.steps.sampling import foresee
     from fmri_saliency.pipeline.study.runs import find

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
-from fmri_saliency.disk.files import one_line
 from fmri_saliency.disk.tables import line_of, read_lines, read_tsv, to_numbers
+from fmri_saliency.disk.texts import one_line
 from fmri_saliency.errors import AtlasError
 
 __all__ = ["LARGEST_LABEL", "colour_code", "complete_regions", "name_side", "read_region_table"]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fmri_saliency.disk.contents import explain_content, explain_link
-from fmri_saliency.disk.files import unmark_cells
+from fmri_saliency.disk.texts import unmark_cells
 from fmri_saliency.errors import InputError
 
 __all__ = ["line_of", "read_csv", "read_lines", "read_own_tsv", "read_spaced", "read_tsv", "to_numbers"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmri_saliency.disk import files, places
+from fmri_saliency.disk import files, places, texts
 from fmri_saliency.disk.bids_names import build_name, clean_label
 from fmri_saliency.disk.sources import hash_file
 from fmri_saliency.disk.tables import read_own_tsv
@@ -217,16 +217,16 @@ def test_no_part_of_a_home_folder_with_a_space_is_shared(tmp_path: Path, name: s
     home = tmp_path / name
     (home / "study").mkdir(parents=True)
     text = f"Expected a mask at {home}/m 1.nii; file://{home}/study/b.nii and {home}/study/out/c.nii are there."
-    assert files.hide_places(text, home / "study" / "out") == (
+    assert texts.hide_places(text, home / "study" / "out") == (
         "Expected a mask at ../../m 1.nii; ../b.nii and c.nii are there.")
-    assert files.hide_places(f'no {tmp_path}/"b.nii', tmp_path / "out") == 'no ../"b.nii'
+    assert texts.hide_places(f'no {tmp_path}/"b.nii', tmp_path / "out") == 'no ../"b.nii'
 
 
 def test_paths_in_what_is_shared_are_relative_to_it(results: Path) -> None:
     scan, root = results.parent / "my scans" / "x.nii.gz", results.parent
     words = f"Expected '{scan}' (see {results}/runs.tsv), or file://{root}/a/b. 1/2 of and/or /no/such; https://a/b/c"
     told = ("Expected '../my scans/x.nii.gz' (see runs.tsv), or ../a/b. 1/2 of and/or /no/such; https://a/b/c")
-    assert files.hide_places(words, results) == told
+    assert texts.hide_places(words, results) == told
     files.write_json(results / "sub" / "x.json", {"Notes": [words], "n": 1})
     assert files.read_json(results / "sub" / "x.json") == {"Notes": [told], "n": 1}
     files.write_tsv(results / "x.tsv", pd.DataFrame({"message": [words]}))

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fmri_saliency.disk.files import one_line, write_tsv
+from fmri_saliency.disk.files import write_tsv
 from fmri_saliency.disk.tables import line_of, read_csv, read_lines, read_own_tsv, read_spaced, read_tsv, to_numbers
+from fmri_saliency.disk.texts import one_line
 from fmri_saliency.errors import InputError
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n\0\ufeff", exclude_categories=["Cs"]),

@@ -1,11 +1,14 @@
-"""A job that is stopped after each step, and the page that its output folder gives then."""
+"""What tests of the pipeline share: a job that is stopped after each step, with its pages, and a browser."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -86,3 +89,17 @@ def study(interruptions: ModuleType, tmp_path: Path) -> Path:
     config = interruptions.make_study(tmp_path)
     config.write_text(config.read_text().replace('compare = ["lstm"]', "compare = []"))
     return config
+
+
+@pytest.fixture(scope="module")
+def browser(need: Callable[[str], str]) -> Iterator[Any]:
+    """Start the Chromium of this machine without a window, or skip, saying so."""
+    found = need("browser")
+    required = os.environ.get("FMRI_SALIENCY_REQUIRE", "").split(",")
+    if importlib.util.find_spec("playwright") is None and "browser" in required:
+        pytest.fail("playwright is not there (pip install .[browser]), and FMRI_SALIENCY_REQUIRE asks for it")
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install .[browser]")
+    with playwright.sync_playwright() as tool:
+        started = tool.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -17,7 +17,7 @@ import pytest
 from making import T_R, make_atlas
 
 from fmri_saliency.disk import images
-from fmri_saliency.disk.files import hide_places
+from fmri_saliency.disk.texts import hide_places
 from fmri_saliency.errors import InputError
 from fmri_saliency.records import Run
 from fmri_saliency.scans.images import read_bold_header

@@ -9,7 +9,8 @@ from typing import Any
 import tomli_w
 
 from fmri_saliency.decoding import check_device
-from fmri_saliency.disk.files import hide_places, write_text
+from fmri_saliency.disk.files import write_text
+from fmri_saliency.disk.texts import hide_places
 from fmri_saliency.errors import ConfigError, InputError, one_of
 from fmri_saliency.pipeline.steps.map_checks import MOST_SAMPLES, Faithful, Null
 from fmri_saliency.pipeline.study.config import PROCESSES, build_section, read_settings, to_plain

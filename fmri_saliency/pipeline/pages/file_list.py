@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fmri_saliency.disk.files import hide_places
+from fmri_saliency.disk.texts import hide_places
 from fmri_saliency.pipeline.pages.html import Picture, Volume
 from fmri_saliency.pipeline.progress.state import Standing
 
@@ -58,7 +58,7 @@ def list_files(root: Path, standing: Standing) -> list[dict[str, Any]]:
 
 
 def without_places(content: Any, root: Path) -> Any:
-    """Return the content of a page with all paths in its texts relative to a folder (:func:`~.files.hide_places`)."""
+    """Return the content of a page with all paths in its texts relative to a folder (:func:`~.texts.hide_places`)."""
     if type(content) is str:  # not what a template has made
         return hide_places(content, root)
     if isinstance(content, dict):

@@ -18,11 +18,12 @@ from fmri_saliency import __version__
 from fmri_saliency.brain import check_space, extend_grid, load_chosen_atlas, match_grayordinates, resample_atlas
 from fmri_saliency.brain.cifti import identify_models
 from fmri_saliency.disk.bids_names import bids_uri, build_name
-from fmri_saliency.disk.files import one_line, read_json, write_json, write_tsv
+from fmri_saliency.disk.files import read_json, write_json, write_tsv
 from fmri_saliency.disk.grayordinates import grayordinates_of
 from fmri_saliency.disk.images import describe_grid, is_placed, open_image
 from fmri_saliency.disk.jobs import run_jobs
 from fmri_saliency.disk.sources import Source
+from fmri_saliency.disk.texts import one_line
 from fmri_saliency.errors import (
     ConfigError,
     InputError,

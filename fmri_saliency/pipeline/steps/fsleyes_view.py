@@ -27,7 +27,8 @@ from fmri_saliency.brain.fsleyes import (
     write_look_up,
 )
 from fmri_saliency.disk.bids_names import build_name, clean_label, parse_name
-from fmri_saliency.disk.files import atomic_path, one_line, read_record, remove, write_json, write_tsv
+from fmri_saliency.disk.files import atomic_path, read_record, remove, write_json, write_tsv
+from fmri_saliency.disk.texts import one_line
 from fmri_saliency.pipeline.study.folder import is_done, say, stamp
 from fmri_saliency.records import Atlas, Saliency
 

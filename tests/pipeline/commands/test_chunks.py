@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmri_saliency.disk.files import hide_places
+from fmri_saliency.disk.texts import hide_places
 from fmri_saliency.errors import ConfigError, StepError, UnreachableError
 from fmri_saliency.pipeline import deal_runs, extract_chunk, gather, load_config
 from fmri_saliency.series import work

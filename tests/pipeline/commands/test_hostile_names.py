@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -205,19 +204,6 @@ def test_names_are_words_of_a_page_and_no_part_of_it(study: Study, page: str) ->
     assert any(TASKS[0] in words for words in parsed.words)
     assert any(TITLE in words for words in parsed.words)
     assert any(REGIONS[5] in words for words in parsed.words) or page == "quality.html"
-
-
-@pytest.fixture(scope="module")
-def browser(need: Callable[[str], str]) -> Iterator[Any]:
-    """Start the Chromium of this machine without a window, or skip, saying so."""
-    found = need("browser")
-    if find_spec("playwright") is None and "browser" in os.environ.get("FMRI_SALIENCY_REQUIRE", "").split(","):
-        pytest.fail("playwright is not there (pip install .[browser]), and FMRI_SALIENCY_REQUIRE asks for it")
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install .[browser]")
-    with playwright.sync_playwright() as tool:
-        started = tool.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.mark.parametrize("name", ["report.html", "quality.html"])

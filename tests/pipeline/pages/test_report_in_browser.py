@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-
-
-@pytest.fixture(scope="module")
-def browser(need: Callable[[str], str]) -> Iterator[Any]:
-    """Start the Chromium of this machine without a window, or skip, saying so."""
-    found = need("browser")
-    if find_spec("playwright") is None and "browser" in os.environ.get("FMRI_SALIENCY_REQUIRE", "").split(","):
-        pytest.fail("playwright is not there (pip install .[browser]), and FMRI_SALIENCY_REQUIRE asks for it")
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install .[browser]")
-    with playwright.sync_playwright() as tool:
-        started = tool.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 class Visit:

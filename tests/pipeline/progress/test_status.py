@@ -19,9 +19,10 @@ import pytest
 
 from fmri_saliency import __version__
 from fmri_saliency.disk.bids_names import bids_uri
-from fmri_saliency.disk.files import hide_places, write_json
+from fmri_saliency.disk.files import write_json
 from fmri_saliency.disk.locks import STALE, hold, read_holders
 from fmri_saliency.disk.sources import find_source, hash_file
+from fmri_saliency.disk.texts import hide_places
 from fmri_saliency.errors import SpaceMismatchWarning
 from fmri_saliency.pipeline.progress.completeness import describe_files
 from fmri_saliency.pipeline.progress.provenance import NO_SCAN, trace, trace_in_words
